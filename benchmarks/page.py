@@ -139,7 +139,7 @@ def hundred_images(folder: Path) -> Path:
 
 
 def idle_share(visit: Visit, house: House) -> float:
-    """Percent of a core that server and children take while the page is open and nobody does anything."""
+    """Percent of a core that server and children take while the page is open and no one does anything."""
     server = psutil.Process(house.pid)
     family = [server, *server.children(recursive=True)]
     before = sum(_cpu_s(one) for one in family)

@@ -81,7 +81,7 @@ def text_of_step(step: Step) -> StepWords:
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` units of one step; `total` 0 means nobody knows yet."""
+    """`done` of `total` units of one step; `total` 0 means no one knows yet."""
 
     step: Step
     done: int

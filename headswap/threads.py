@@ -2,7 +2,7 @@
 
 OpenBLAS, which multiplies numpy's matrices, keeps its threads spinning for a tenth of a second after
 each product, in case there is another. Torch's own threads share the processors with them, and
-a network takes twice as long meanwhile: so a small product is made by one thread, which waits for nobody.
+a network takes twice as long meanwhile: so a small product is made by one thread, which waits for no one.
 """
 
 from __future__ import annotations

@@ -136,9 +136,9 @@ def test_told_to_end_it_lets_its_worker_finish_a_step_and_leaves_nothing_running
     tmp_path: Path, sample: Path
 ) -> None:
     workspace, port = tmp_path / "workspace", free_port()
-    closed = Service(Settings(workspace=workspace, sample=sample / "train"))  # never opened: nobody works yet
+    closed = Service(Settings(workspace=workspace, sample=sample / "train"))  # never opened: no one works yet
     project = closed.new_project("").id
-    closed.use_sample("", project)
+    closed.images.use_sample("", project)
     job = closed.start_teaching("", project)
     closed.__exit__()
     store = Store(workspace / "jobs.sqlite")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import calendar
 import json
 import os
@@ -45,6 +46,26 @@ def test_every_public_name_is_documented_at_its_home() -> None:
     }
 
     assert sorted(named) == sorted(homes)
+
+
+def test_the_architecture_names_only_functions_and_types_that_exist() -> None:
+    defined: dict[str, set[str]] = {}
+    for path in (ROOT / "headswap").rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                own = {one.name for one in node.body if isinstance(one, ast.FunctionDef)}
+                defined.setdefault(node.name, set()).update(own)
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([A-Za-z_]+(?:\.[a-z_]+)?)`", text)) - {"headswap", *os.listdir(ROOT)}
+
+    unknown = [
+        name
+        for name, _, method in (one.partition(".") for one in sorted(named) if not one.endswith(".py"))
+        if name not in defined or (method and method not in defined[name])
+    ]
+
+    assert len(named) > 40
+    assert unknown == []
 
 
 @pytest.mark.slow  # trains once

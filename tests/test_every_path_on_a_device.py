@@ -17,10 +17,11 @@ from safetensors.torch import save_file
 
 import headswap
 from headswap.app.processes.child import ChildProcess
-from headswap.app.processes.inference import AskHeatMap, AskPredictions
+from headswap.app.processes.inference import AskHeatMap, AskPredictions, BatchPredictions
 from headswap.app.processes.lessons import AskLesson, LessonReply
 from headswap.bundle.evaluate import evaluate_bundle
 from headswap.bundle.heatmap import heat_map
+from headswap.bundle.prediction import HeatMap
 from headswap.exports.package import take_home
 from headswap.features.autotune import measure
 from headswap.features.engines import choose_engine
@@ -34,7 +35,7 @@ from headswap.pipeline.inspect import inspect_network
 from headswap.pipeline.job import run_job
 from headswap.pipeline.replay import train_again
 from headswap.pipeline.run import Outcome
-from headswap.storage.files import from_json, to_json
+from headswap.storage.files import to_json
 from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 from headswap.zoos.catalogue import build_network
 from tests.pretend_device import pretend_device
@@ -184,12 +185,13 @@ def test_the_processes_of_the_page_run_beside_a_gpu(
     teaching = ChildProcess("headswap.app.processes.lessons:answer", timeout_s=600, environment=pretending)
     setting = replace(SMALL, model="tf_efficientnet_lite0")
     try:
-        assert "probabilities" in answering.ask(to_json(AskPredictions(bundle, (image,))))
-        assert "png_base64" in answering.ask(to_json(AskHeatMap(bundle, image, None)))
+        assert answering.ask(AskPredictions(bundle, (image,)), BatchPredictions).predictions
+        assert answering.ask(AskHeatMap(bundle, image, None), HeatMap).png_base64
         asked = AskLesson(
             lesson="old-optimizer", setting=setting, workspace=str(tmp_path), folder=str(tmp_path / "run")
         )
-        ran = from_json(LessonReply, teaching.ask(to_json(asked)))
+        ran = teaching.ask(asked, LessonReply)
+        assert ran.result is not None
         assert ran.result["moved_optimizer_first"] == 0.0
     finally:
         answering.close()

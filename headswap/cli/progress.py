@@ -43,7 +43,7 @@ class Bars:
             tqdm.write(event.sentence, file=sys.stderr)
         if isinstance(event, Progress):
             bar = self._bars.get(event.step)
-            if bar is None:  # one whose total nobody knows is neither true nor false
+            if bar is None:  # one whose total no one knows is neither true nor false
                 bar = self._open(event)
             if event.done < bar.n:  # the same step of the next network
                 bar.reset(event.total or None)

@@ -2,7 +2,7 @@
 
 Flow:  DrivenCrew.each --frames--> `python -m headswap.cluster.driver` --RayCrew--> the cluster, and back
 
-When the head of a cluster dies, Ray ends every process that has joined it, after a minute, and asks nobody;
+When the head of a cluster dies, Ray ends every process that has joined it, after a minute, and asks no one;
 one that is about to join waits for longer. Here that is a child: it ends when the head has been silent for
 half a minute, and its end reads as `ClusterLost`. It also ends when its pipe is closed: however the process
 ended that asks, everything stops that it had asked for.
@@ -226,7 +226,7 @@ def _coming(answers: BinaryIO, asked: queue.SimpleQueue[Frame]) -> Iterator[Parc
 def _receive(pipe: BinaryIO, asked: queue.SimpleQueue[Frame]) -> None:
     while (frame := _read(pipe)) is not None:
         asked.put(frame)
-    os._exit(0)  # nobody asks any more: Ray ends what this driver had asked for
+    os._exit(0)  # no one asks any more: Ray ends what this driver had asked for
 
 
 def _received(child: subprocess.Popen[bytes]) -> Frame:

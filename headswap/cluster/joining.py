@@ -237,7 +237,7 @@ def _refuse_open(dashboard: str, address: str) -> None:
 
 def _open(address: str) -> BadSetting:
     return BadSetting(
-        f"The cluster at {address} asks for no token: whoever reaches it can run programs on its machines.",
+        f"The cluster at {address} asks for no token: all who reach it can run programs on its machines.",
         remedy=f"Start every node with RAY_AUTH_MODE=token. {_GUIDE}",
     )
 

@@ -20,7 +20,7 @@ from headswap.errors import HeadswapError
 
 MOST_TRIES = 20  # of one parcel: without an end, an image that ends its reader would be tried for ever
 AHEAD = 2  # parcels of each processor that are on their way
-_WAKE_S = 1.0  # how long nobody looks whether the work was stopped
+_WAKE_S = 1.0  # how long no one looks whether the work was stopped
 
 Packed = tuple[str, dict[str, "NDArray[Any]"]]
 

@@ -150,7 +150,7 @@ def with_images(
 def _with_parts(
     manifest: Manifest, images: Sequence[ImageRecord], *, test_share: float, seed: int
 ) -> list[ImageRecord]:
-    """New classes are drawn on their own, or as their folders say; groups get numbers that nobody has."""
+    """New classes are drawn on their own, or as their folders say; groups get numbers that no one has."""
     fresh = tuple(p for p in images if p.class_name not in manifest.classes and p.given_part is None)
     parts: dict[str, Part] = {image.file: "test" for image in images if image.given_part == "test"}
     if fresh:

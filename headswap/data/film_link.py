@@ -76,7 +76,7 @@ def film(link: str, folder: str | Path, *, listener: Listener = silent) -> Fetch
 
     Raises:
         BadSetting: no such address.
-        BadUpload: nobody answers, there is no film, it is too large, or it cannot be read.
+        BadUpload: no one answers, there is no film, it is too large, or it cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="headswap-film-") as own:
         coming = Path(own)
@@ -147,7 +147,7 @@ def check_link(link: str) -> str:
         )
     if parts.username is not None:
         raise BadSetting(
-            "The link holds a name or a password, and would show it to whoever reads it.",
+            "The link holds a name or a password, and would show it to everyone who reads it.",
             remedy="Give a link that needs none, or fetch the film yourself and give the file.",
         )
     port = f":{parts.port}" if parts.port else ""
@@ -274,7 +274,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def _public_socket(connection: http.client.HTTPConnection) -> socket.socket:
-    """Connect to an address that was checked itself: nobody resolves the name once more.
+    """Connect to an address that was checked itself: no one resolves the name once more.
 
     Raises:
         BadUpload: the name leads to this machine or into its network.
@@ -283,8 +283,8 @@ def _public_socket(connection: http.client.HTTPConnection) -> socket.socket:
     if not all(is_public(str(one[4][0])) for one in found):
         raise BadUpload(
             f"{shown_name(connection.host)} leads into a network that only this server can see.",
-            remedy="Fetch the film yourself, and give the file. Whoever started the server may allow such "
-            "links with --local-links.",
+            remedy="Fetch the film yourself, and give the file. The person who started the server may allow "
+            "such links with --local-links.",
         )
     problem: OSError = socket.gaierror(f"{connection.host} has no address")
     for _, _, _, _, address in found:

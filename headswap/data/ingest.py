@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 
 
 # What a reader of strangers' images is careful about; `headswap.app.processes.importing` watches over it.
-def _nobody(file: str) -> None:
-    """Nobody watches."""
+def _ignored(file: str) -> None:
+    """No one watches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +59,8 @@ class ReadPolicy:
     most_images: int = 0  # more is refused; 0: any number
     packed: bool = True  # tar and Parquet are opened, and addresses
     skip: frozenset[str] = frozenset()  # files that ended a reader: left out unread, by name
-    begin: Callable[[str], None] = _nobody  # hears which file is decoded next; from several threads
-    end: Callable[[str], None] = _nobody  # hears that it went well, or was refused
+    begin: Callable[[str], None] = _ignored  # hears which file is decoded next; from several threads
+    end: Callable[[str], None] = _ignored  # hears that it went well, or was refused
 
 
 Prepare = Callable[["Image"], NDArray[np.uint8]]
@@ -161,7 +161,7 @@ def ingest(  # noqa: PLR0913
         sink: is handed every prepared picture as it comes.
         elsewhere: is asked to read the files after the first `HERE_FIRST`; what it reads reaches no sink.
         threads: for decoding; None: as many as the processors this process may use.
-        min_classes: fewer is refused (1 to evaluate). 0: nobody has sorted the images; they are of no class,
+        min_classes: fewer is refused (1 to evaluate). 0: no one has sorted the images; they are of no class,
             and neither grouped nor checked.
         policy: limits, and who watches over the decoding; None: the person's own pictures.
         listener: hears `Progress` of step "pictures".

@@ -1,7 +1,7 @@
 """File names -> classes and parts, by the folders they lie in.
 
 Flow:  relative names --arrange--> FolderLayout (placed files, left-out files, findings)
-       names of files that nobody has sorted --unsorted--> the same, of no class
+       names of files that no one has sorted --unsorted--> the same, of no class
 
 Knows wrapper folders, train / validation / test folders, the litter of operating systems,
 and that "Cats" and "cats" are one class. Looks at names only: opens nothing.
@@ -223,7 +223,7 @@ def _why_outside(path: Steps, parts: dict[str, Part], top: str | None) -> str:
     if not is_image_name(path[-1]):
         return f"{name} is not a picture."
     if parts and top is not None and top not in parts:
-        return f"{name} is in {shown_name(top)}, beside the {' and '.join(sorted(parts))} folders."
+        return f"{name} is in {shown_name(top)}, next to the {' and '.join(sorted(parts))} folders."
     return f"{name} is not in a class folder."
 
 

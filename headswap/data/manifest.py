@@ -54,7 +54,7 @@ class ImageRecord:
     brightness: float  # mean grey, in [0, 1]
     border: float | None = None  # mean grey of the outermost sixteenth all round; None: not measured
     thumbnail: str = (
-        ""  # `look.Look.thumbnail`; empty: made by version 0.1, or in a bundle, which shows nobody
+        ""  # `look.Look.thumbnail`; empty: made by version 0.1, or in a bundle, which shows no one
     )
     film: str = ""  # sha256 of the film that this is a frame of; empty: a picture of its own
     group: int = -1  # near duplicates and frames of one film share a group; -1: not grouped yet

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from headswap.counted import counted
 from headswap.data.decode import shown_name
 from headswap.data.layout import FolderLayout, PlacedFile, arrange, unsorted
 from headswap.data.manifest import Finding, SkippedFile
@@ -38,7 +39,7 @@ def arranged(names: Sequence[str], read: Callable[[PlacedFile], bytes], min_clas
     Args:
         names: relative, with forward slashes.
         read: gives the bytes of one, for tables.
-        min_classes: 0: nobody has sorted them.
+        min_classes: 0: no one has sorted them.
 
     Raises:
         BadUpload: folders say nothing, and a table cannot be used.
@@ -84,8 +85,8 @@ def check_classes(name: str, layout: FolderLayout, min_classes: int) -> None:
     loose = [left.file for left in layout.left_out if left.reason.endswith("not in a class folder.")]
     if not classes and loose:
         raise NotSorted(
-            f"{title} holds {len(loose)} pictures but no class folders.",
-            remedy="Put the pictures of each class into a folder named after the class, or a table beside "
+            f"{title} holds {counted(len(loose), 'picture')} but no class folders.",
+            remedy="Put the pictures of each class into a folder named after the class, or a table next to "
             "them: labels.csv with the columns file and label.",
         )
     if not classes:

@@ -4,7 +4,7 @@ Flow:  s3://bucket/folder --opened--> RemoteFolder (names, sizes, versions)
        RemoteFile --Fetcher.read--> bytes, from a copy on this disk once they have been fetched
 
 A copy is named by where a file lies, how large it is and what its store calls this version of it. So what is
-there already is fetched by nobody again, whichever process, machine or run asks, and a file that changed is
+there already is fetched by no one again, whichever process, machine or run asks, and a file that changed is
 another.
 
 Knows addresses and bytes: no images, no classes. A source is a `Path` everywhere, also where it is an
@@ -31,7 +31,7 @@ from headswap.storage.locations import install_command
 
 REMOTE = "remote"  # the folder of copies, below a workspace
 FETCHERS = 16  # files that are on their way at the same time: one waits for its server, not for this machine
-AHEAD = 32  # files that are fetched before anybody asks for them
+AHEAD = 32  # files that are fetched before anyone asks for them
 _TRIES = 4
 _FIRST_WAIT_S = 0.5  # doubled after each try
 _BLOCK = 2**22  # bytes of a large file that are in memory
@@ -40,13 +40,10 @@ _VERSIONS = (  # what stores call the version of a file, the surest first
     "ETag", "etag", "blob_id", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "updated",
     "created",
 )  # fmt: skip
-_NO_LISTINGS: dict[str, Any] = {
-    "use_listings_cache": False
-}  # they would stay in memory, a kilobyte for each file
-_ONE_REQUEST: dict[str, Any] = {
-    **_NO_LISTINGS,
-    "max_concurrency": 1,
-}  # of S3: or each file is asked for twice
+# Listings would stay in memory, a kilobyte for each file.
+_NO_LISTINGS: dict[str, Any] = {"use_listings_cache": False}
+# Of S3, or each file is asked for twice.
+_ONE_REQUEST: dict[str, Any] = {**_NO_LISTINGS, "max_concurrency": 1}
 _OPTIONS = {"gs": _NO_LISTINGS, "gcs": _NO_LISTINGS, "s3": _ONE_REQUEST, "s3a": _ONE_REQUEST}
 
 
@@ -97,7 +94,7 @@ def opened(url: str, *, files: Sequence[str] | None = None) -> RemoteFolder:
 
     Raises:
         BadSetting: a package is missing that knows such addresses.
-        BadUpload: there is nothing, it may not be read, or nobody answers.
+        BadUpload: there is nothing, it may not be read, or no one answers.
     """
     scheme = url.partition(":")[0]
     with explained(url):
@@ -210,11 +207,11 @@ class Fetcher:
         self.remote, self.store = remote, store
 
     def fetch(self, name: str, copy: str, size: int = 0) -> Path:
-        """The copy of a file, which is fetched if nobody has done so yet.
+        """The copy of a file, which is fetched if no one has done so yet.
 
         Raises:
             UnreadableImage: this file is too large, or is there no more.
-            BadUpload: nobody answers any more.
+            BadUpload: no one answers any more.
         """
         path = self.store / copy
         if not path.is_file():

@@ -55,7 +55,7 @@ def fetched(address: str, store: Path | None, min_classes: int) -> Iterator[tupl
     Args:
         address: as `address_of` gives it.
         store: where copies go.
-        min_classes: fewer is refused; 0: nobody has sorted the files.
+        min_classes: fewer is refused; 0: no one has sorted the files.
 
     Yields:
         The upload, and the copy of a zip, if it is one; its files are then to be placed.
@@ -196,7 +196,7 @@ def _bytes_of(path: Path, name: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UnreadableImage(
-            f"{name} is no longer in the folder of copies.", remedy="Begin anew: it is fetched again then."
+            f"{name} is no longer in the folder of copies.", remedy="Start again: it is then fetched again."
         ) from error
 
 

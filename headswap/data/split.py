@@ -24,36 +24,34 @@ from headswap.data.manifest import NO_LABEL, ImageRecord, Manifest, Part, Skippe
 from headswap.errors import BadSetting
 
 Groups = dict[int, list[ImageRecord]]
+_MOST_TESTED = 0.9  # of each class
 
 
-def split(
-    manifest: Manifest, *, test_share: float = 0.2, validation_share: float = 0.0, seed: int = 0
-) -> Manifest:
+def split(manifest: Manifest, *, test_share: float = 0.2, seed: int = 0) -> Manifest:
     """Give every picture its part.
 
     Args:
         manifest: from `take_in`.
         test_share: of each class, for the exam; ignored when a test folder was given.
-        validation_share: of each class, for choosing between networks or settings.
         seed: another seed, another draw.
 
     Raises:
-        BadSetting: the shares leave nothing to practise on.
+        BadSetting: the share leaves nothing to practise on.
     """
-    shares: tuple[tuple[Part, float], ...] = (("test", test_share), ("validation", validation_share))
-    if any(not 0 <= share < 1 for _, share in shares) or test_share + validation_share > 0.9:
+    if not 0 <= test_share <= _MOST_TESTED:
         raise BadSetting(
-            f"The shares are {test_share:g} for the exam and {validation_share:g} for validation.",
-            remedy="Choose 0 or more each, and together at most 0.9.",
+            f"The share for the exam is {test_share:g}.", remedy=f"Choose 0 to {_MOST_TESTED}, such as 0.2."
         )
     manifest = with_groups(manifest)
     given = _given(manifest)
     if given is not None:
         return given
-    parts = _draw(replace(manifest, images=_drawn_from(manifest)), shares, seed)
+    test = _Lots(_drawn_from(manifest), seed).draw(test_share) if test_share > 0 else set()
     return replace(
         manifest,
-        images=tuple(replace(image, part=parts.get(image.group, "train")) for image in manifest.images),
+        images=tuple(
+            replace(image, part="test" if image.group in test else "train") for image in manifest.images
+        ),
     )
 
 
@@ -125,17 +123,8 @@ def _names(image: ImageRecord) -> tuple[str, ...]:
     return image.names or (NO_LABEL,)
 
 
-def _draw(manifest: Manifest, shares: Iterable[tuple[Part, float]], seed: int) -> dict[int, Part]:
-    """Draw whole groups for each part, class by class towards its share."""
-    lots = _Lots(manifest.images, seed)
-    for part, share in shares:
-        if share > 0:
-            lots.draw(part, share)
-    return lots.parts
-
-
 class _Lots:
-    """Groups of images while parts are drawn for them; what is not drawn is trained on."""
+    """Groups of images while those of the test are drawn; what is not drawn is trained on."""
 
     def __init__(self, images: Sequence[ImageRecord], seed: int) -> None:
         groups: Groups = defaultdict(list)
@@ -149,34 +138,33 @@ class _Lots:
         self._order = sorted(groups, key=lambda number: _lot(groups[number], seed))
         self._of_class = Counter(name for image in images for name in _names(image))
         self._left = Counter(self._of_class)  # still to train on
-        self.parts: dict[int, Part] = dict.fromkeys(groups, "train")
+        self._drawn: set[int] = set()
 
-    def draw(self, part: Part, share: float) -> None:
+    def draw(self, share: float) -> set[int]:
         """Take groups in their order as long as they fit; then one for each class that got none."""
         need = {name: max(1, round(share * size)) for name, size in self._of_class.items()}
         for number in self._order:
             if self._can_go(number) and all(
                 count <= need[name] for name, count in self._classes[number].items()
             ):
-                self._take(number, part)
+                self._take(number)
                 for name, count in self._classes[number].items():
                     need[name] -= count
-        seen = {
-            name for number, chosen in self.parts.items() if chosen == part for name in self._classes[number]
-        }
+        seen = {name for number in self._drawn for name in self._classes[number]}
         for name in sorted(set(self._of_class) - seen):  # its groups are larger than its share
             able = [n for n in self._order if name in self._classes[n] and self._can_go(n)]
             if able:
-                self._take(min(able, key=lambda n: (len(self._classes[n]), self._sizes[n])), part)
+                self._take(min(able, key=lambda n: (len(self._classes[n]), self._sizes[n])))
+        return self._drawn
 
     def _can_go(self, number: int) -> bool:
         """Whether a group is not taken yet, and every class keeps something to train on without it."""
-        if self.parts[number] != "train":
+        if number in self._drawn:
             return False
         return all(self._left[name] > count for name, count in self._classes[number].items())
 
-    def _take(self, number: int, part: Part) -> None:
-        self.parts[number] = part
+    def _take(self, number: int) -> None:
+        self._drawn.add(number)
         self._left -= self._classes[number]
 
 

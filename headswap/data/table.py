@@ -56,7 +56,7 @@ def labels_from_table(names: Sequence[str], read: Callable[[str], bytes]) -> Fol
     useful = [labels for labels in (_Labels.of(table, images) for table in tables) if labels is not None]
     if not useful:
         listed = " and ".join(table.shown for table in tables[:3])
-        raise BadUpload(f"{listed} names none of the pictures beside it.", remedy=EXAMPLE)
+        raise BadUpload(f"{listed} names none of the pictures next to it.", remedy=EXAMPLE)
     return _layout(useful, names)
 
 
@@ -67,7 +67,7 @@ def _check_numbers(names: Sequence[str]) -> None:
         shown = shown_name(sheets[0].rpartition("/")[2])
         raise BadUpload(
             f"{shown} is a spreadsheet of Numbers, which is not read as it is.",
-            remedy=f"Export it as CSV or Excel beside the pictures. {EXAMPLE}",
+            remedy=f"Export it as CSV or Excel next to the pictures. {EXAMPLE}",
         )
 
 

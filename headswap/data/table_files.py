@@ -103,7 +103,7 @@ def _sheet_rows(data: bytes, shown: str) -> list[dict[str, str]]:
     except (CalamineError, OSError, ValueError) as error:
         raise BadUpload(
             f"{shown} is damaged, or locked by a password.",
-            remedy=f"Save it again, or as CSV beside the pictures. {EXAMPLE}",
+            remedy=f"Save it again, or as CSV next to the pictures. {EXAMPLE}",
         ) from error
     columns = [_sheet_cell(cell).strip() for cell in cells[0]]
     rows = [dict(zip(columns, map(_sheet_cell, row), strict=False)) for row in cells[1:]]

@@ -50,7 +50,7 @@ def open_upload(
 
     Args:
         source: the folder or zip, or an address.
-        min_classes: fewer is refused; 0: nobody has sorted the files, and their folders mean nothing.
+        min_classes: fewer is refused; 0: no one has sorted the files, and their folders mean nothing.
         store: where what lies elsewhere is copied to; None: it is refused.
         packed: addresses and shards are opened too.
 

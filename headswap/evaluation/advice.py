@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from headswap.counted import counted
 from headswap.evaluation.metrics import wilson_interval
 from headswap.evaluation.report import Advice, Report
 
 _FEW = 20  # practice pictures of a class below which more of them help most
-_GOOD = 0.92  # accuracy from which nobody is told to change much
+_GOOD = 0.92  # accuracy from which no one is told to change much
 _DONE = 0.98  # accuracy from which more work hardly pays
 _FITS = 0.9  # accuracy on practice pictures below which the features do not fit them
 _FEWEST_TO_PRAISE = 20  # exam pictures
@@ -146,7 +147,7 @@ def _remedies(report: Report) -> Iterator[Advice]:
     yield Advice(
         code="memorising",
         sentence=f"It knows {train:.0%} of its practice pictures and {report.accuracy:.0%} of new ones: "
-        f"it is memorising. {cure}",
+        f"it has learned those pictures by heart, rather than what they have in common (overfitting). {cure}",
         figures=figures,
         moves_backbone=not report.finetune,
     )
@@ -167,8 +168,8 @@ def _mixed(report: Report) -> Iterator[Advice]:
         first, second, count = mixed
         yield Advice(
             code="mixed",
-            sentence=f"It mixes up {first} and {second} most, {count} times: add pictures that show the "
-            "difference.",
+            sentence=f"It mixes up {first} and {second} most, {counted(count, 'time')}: add pictures that "
+            "show the difference.",
             figures={"count": count},
         )
 

@@ -153,7 +153,7 @@ def expected_calibration_error(probabilities: Rows, labels: Labels, *, num_bins:
 
 
 def even_share(images: int, classes: int) -> float:
-    """The share of every answer that is spread evenly over the classes: nobody is surer than was shown.
+    """The share of every answer that is spread evenly over the classes: no one is surer than was shown.
 
     n pictures that were all answered rightly say that the next one is wrong once in n + 2 times, and not
     that it never is. An answer p becomes (1 - share) p + share / C: it still sums to 1, no two classes

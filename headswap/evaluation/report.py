@@ -243,7 +243,7 @@ class Report:
     learning: LearningCurve | None = None  # None: too few pictures to tell
     cross_split_duplicates: tuple[str, ...] = ()  # exam pictures hardly to be told from a practice picture
     finetune: FinetuneSummary | None = None  # None: only the head was taught
-    even_share: float = 0.0  # of every answer, spread evenly: nobody is surer than the pictures showed
+    even_share: float = 0.0  # of every answer, spread evenly: no one is surer than the pictures showed
     label_scores: tuple[LabelScore, ...] = ()  # where an image may have several; (): each has one class
 
     @property

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from headswap.counted import counted
 from headswap.evaluation.metrics import Floats, Labels
 from headswap.evaluation.report import Calibration, LabelScore, Report, trust_in
 
@@ -116,12 +117,14 @@ def reliability(probabilities: Floats, labels: Labels, calibration: Calibration 
 
 def _reliability(sureness: Floats, is_right: NDArray[np.bool_], calibration: Calibration | None) -> str:
     """The same of (N,) answers: how sure each is, and whether it is right."""
-    rough = f" With {len(is_right)} pictures this is a rough figure." if len(is_right) < _ROUGH else ""
+    rough = (
+        f" With {counted(len(is_right), 'picture')} this is a rough figure." if len(is_right) < _ROUGH else ""
+    )
     if calibration is None:
         return f"There were too few pictures to correct its sureness: take it as a hint.{rough}"
     sure = sureness >= _SURE
     right = int(is_right[sure].sum())
-    seen = f" Of {int(sure.sum())} answers that it was at least {_SURE:.0%} sure of, {right} were right."
+    seen = f" It was at least {_SURE:.0%} sure of {counted(int(sure.sum()), 'answer')}, and right in {right}."
     seen = seen if sure.any() else f" It was never {_SURE:.0%} sure."
     trust = trust_in(calibration)
     if trust == "good":

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from headswap.bundle.format import BundleCard
+from headswap.counted import counted
 from headswap.data.manifest import Manifest
 from headswap.data.split import crossing
 from headswap.evaluation.report import Report
@@ -120,7 +121,7 @@ def requirements(card: BundleCard) -> str:
     needed = ("torch", _PACKAGES.get(library, ""), "numpy", "pillow")
     lines = [f"{name}>={card.versions[name].split('+')[0]}" for name in needed if name in card.versions]
     extra = "# pillow-heif  (only to read HEIC pictures)\n# onnxruntime  (only for predict_onnx.py)\n"
-    own = "# and the file that defines your own network, beside predict.py\n" if library == "own" else ""
+    own = "# and the file that defines your own network, next to predict.py\n" if library == "own" else ""
     return "\n".join(lines) + "\n" + own + extra
 
 
@@ -139,7 +140,7 @@ def _use(facts: CardFacts) -> str:
     own = ""
     if facts.card.model.startswith("own/"):
         module = facts.card.model.partition("/")[2].partition(":")[0]
-        own = f"\n\nThe network is your own code: put `{module.replace('.', '/')}.py` beside `predict.py`."
+        own = f"\n\nThe network is your own code: put `{module.replace('.', '/')}.py` next to `predict.py`."
     onnx = ""
     if any(route.name == "model.onnx" and not route.problem for route in facts.check.ways):
         onnx = "python predict_onnx.py picture.jpg     # onnxruntime, pillow and numpy; no torch\n"
@@ -182,7 +183,7 @@ def _class_table(facts: CardFacts) -> str:
 
 def _data(manifest: Manifest) -> str:
     train, test = len(manifest.part("train")), len(manifest.part("test"))
-    left = f" {len(manifest.left_out)} files were left out." if manifest.left_out else ""
+    left = f" Left out: {counted(len(manifest.left_out), 'file')}." if manifest.left_out else ""
     across = len(crossing(manifest))
     near = "Near duplicates that were found stand in one of them."
     if across:

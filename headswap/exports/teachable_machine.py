@@ -41,8 +41,8 @@ _README = """# For Scratch, ml5, PictoBlox and others that read Teachable Machin
 Put model.json, metadata.json and weights.bin into one folder of a web host, and give the folder's address
 where the program asks for the link of a Teachable Machine model.
 
-These programs cut and shrink pictures in their own way, so their answers differ from headswap's:
-of {images} pictures they name {same} the same, and the largest difference of a probability is {largest:.3f}.
+These programs cut and shrink pictures in their own way, so their answers differ from headswap's.
+Pictures compared: {images}. Named the same: {same}. Largest difference of a probability: {largest:.3f}.
 {note}
 The web page of headswap (`headswap export BUNDLE page.html`) gives the same answers.
 """

@@ -5,7 +5,7 @@ Flow:  Bundle --write_onnx--> graph --split into planes, packed--> page.html wit
 
 The page reads images itself, byte for byte as headswap does, because browsers decode and shrink in ways
 of their own. It tries six drawings when it is opened and says whether the answers are the same.
-Nobody's images travel in it: only the drawings, and embeddings of the training images inside the graph.
+No one's images travel in it: only the drawings, and embeddings of the training images inside the graph.
 """
 
 from __future__ import annotations

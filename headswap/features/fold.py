@@ -163,7 +163,7 @@ def _watched(module: nn.Module, example: Tensor) -> _Seen:
 
 
 def _chains(seen: _Seen) -> dict[_BatchNorm, tuple[nn.Conv2d, nn.Module | None]]:
-    """Norms whose input is what one convolution, used once, has just given to nobody else.
+    """Norms whose input is what one convolution, used once, has just given to no one else.
 
     With the module, used once, that alone reads what the norm gives.
     """

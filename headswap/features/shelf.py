@@ -2,7 +2,7 @@
 
 Flow:  key + names + (M, D) features --Shelf.put--> a shard that proves itself --Shelf.read--> (name, row)
 
-A shard is one safetensors file, written as a whole under a name of its own, so that nobody waits for anybody.
+A shard is one safetensors file, written as a whole under a name of its own, so that no one waits for anyone.
 Every name and every number is under its check sum; one that is damaged is discarded, and its images are
 computed again.
 """

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from headswap.counted import counted
 from headswap.heads.answers import LogitsOutput, ObservedPass
 from headswap.heads.dry_run import DryRun, InputSize
 from headswap.heads.graph import AutogradRecord
@@ -120,7 +121,7 @@ def _sentences(found: Found) -> tuple[str, ...]:
         said.append("It runs part of itself without gradients; the way through that part was followed too.")
     for answer in found.answers:
         where = f" (output `{answer.name}`)" if answer.name else ""
-        said.append(f"The network answers each picture with {answer.classes} numbers{where}.")
+        said.append(f"The network answers each picture with {counted(answer.classes, 'number')}{where}.")
     if found.pointed_at:
         said.append(f"You pointed at {_ticked(found.pointed_at)}.")
     back = "Going back from the answer, the first layer with one row of weights per class is"

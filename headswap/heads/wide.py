@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from headswap.counted import counted
 from headswap.errors import HeadNotFound
 from headswap.heads.dry_run import network_dtype
 from headswap.heads.site import HeadLayer, HeadSite, Layout, Tap
@@ -186,7 +187,7 @@ def widen(
             HeadLayer(path=f"{BODY}.{path}", out_features=num_classes)
             for path in (*site.all_paths, *site.tail_paths)
         ),
-        evidence=(*site.evidence, f"The new head reads {len(taps)} blocks and the last features."),
+        evidence=(*site.evidence, f"The new head reads {counted(len(taps), 'block')} and the last features."),
         candidates=site.candidates,
         metadata=site.metadata,
         metadata_agrees=site.metadata_agrees,

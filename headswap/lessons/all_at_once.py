@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headswap.counted import counted
 from headswap.lessons.chance import is_clear, points
 from headswap.lessons.glossary import terms
-from headswap.lessons.lesson import Code, Lesson, LessonFindings, measured, percent, said_epochs
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, measured, percent
 from headswap.plots.figure import Curve, Figure
 
 if TYPE_CHECKING:
@@ -120,10 +121,10 @@ def _said(
         conclusion = f"All at once gets {points(hot.test - start)} more than the head on the untouched body."
     sided = f"practice {percent(cold.train)}, exam {percent(cold.test)}"
     return (
-        f"All at once: after {said_epochs(epochs)} {percent(hot.test)} of the exam pictures are right; "
-        f"guessing gets {percent(1 / classes)}.",
+        f"All at once: after {counted(epochs, 'pass', 'passes')} {percent(hot.test)} of the exam pictures "
+        f"are right; guessing gets {percent(1 / classes)}.",
         f"Head first: {percent(start)} before the body moves, {percent(cold.test)} after "
-        f"{said_epochs(epochs)} at low rates.",
+        f"{counted(epochs, 'pass', 'passes')} at low rates.",
         f"Its gap is {points(gap)}: {sided}." if gap > 0 else f"It shows no gap: {sided}.",
         conclusion,
     ), lost

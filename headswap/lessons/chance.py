@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from math import sqrt
 
+from headswap.counted import counted
+
 UNDECIDED = "This run alone does not decide the question."
 _T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)  # Student's t, 95 %, for 2 to 10 values
 
@@ -40,5 +42,4 @@ def half_interval(values: list[float]) -> float:
 
 def points(share: float) -> str:
     """A difference of two shares as people read it."""
-    number = round(100 * abs(share))
-    return "1 point" if number == 1 else f"{number} points"
+    return counted(round(100 * abs(share)), "point")

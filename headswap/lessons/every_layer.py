@@ -25,7 +25,7 @@ LESSON = Lesson(
         "All the same: each sees the whole picture",
     ),
     right=1,
-    plan="One head for each block, on the same practice pictures, and one that reads them all; drawn anew "
+    plan="One head for each block, on the same practice pictures, and one that reads them all; drawn again "
     "several times.",
     why=(
         "A network builds what it sees step by step: edges and colours first, then textures and parts, then "

@@ -6,9 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headswap.counted import counted
 from headswap.lessons.chance import is_clear, points
 from headswap.lessons.glossary import terms
-from headswap.lessons.lesson import Code, Lesson, LessonFindings, Number, measured, percent, said_epochs
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Number, measured, percent
 from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _said(variants: tuple[_Variant, ...], epochs: int, classes: int) -> tuple[tu
         f"The head alone: {head.trained:,} numbers taught, {head.right} of {head.total} exam pictures right. "
         f"The body's fingerprint is {kept}.",
         f"Everything: {whole.trained:,} numbers, {whole.right} of {whole.total} right after "
-        f"{said_epochs(epochs)}.",
+        f"{counted(epochs, 'pass', 'passes')}.",
         f"From nothing, with as many passes: {nothing.right} of {nothing.total}; guessing gets "
         f"{percent(1 / classes)}.",
         conclusion,

@@ -28,7 +28,7 @@ VERSIONED = ExpertCard(
     title="Checkpoints with a version",
     why=(
         "A file that is written over its older self is lost when the machine stops half-way, and "
-        "nobody can say later which run made it.",
+        "no one can say later which run made it.",
         "Give every save a new name with its number and its hash, and let a small record point to the "
         "newest. headswap seals every run in a folder of its own: it is whole or it is not there, and a "
         "changed byte is noticed when it is loaded.",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LESSON = Lesson(
     name="wrong-glasses",
     title="Wrong glasses",
-    question="The network is taught and good. Somebody shows it the same exam pictures but forgets to "
+    question="The network is taught and good. Someone shows it the same exam pictures but forgets to "
     "divide the pixels by 255. What happens?",
     choices=(
         "Nothing: it is the same picture",
@@ -37,7 +37,7 @@ LESSON = Lesson(
         "How much it costs depends on the pictures and the network: some wrong glasses hardly hurt here. "
         "You cannot know that beforehand, so the right ones must travel with the weights.",
         "A new camera or new light is the same trouble from the other side. It shows in the features "
-        "before anybody sees a wrong answer, and pictures of that kind mend it. headswap says “I have not "
+        "before anyone sees a wrong answer, and pictures of that kind mend it. headswap says “I have not "
         "seen anything like this”.",
     ),
     codes=(

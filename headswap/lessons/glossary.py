@@ -35,6 +35,11 @@ _ALL = (
         "auxiliary classifier",
     ),
     Term("features", "The list of numbers that the body makes from a picture.", "feature vector, embedding"),
+    Term(
+        "weights",
+        "The numbers of a network. They hold all that it has learned.",
+        "parameters, pretrained weights",
+    ),
     Term("width", "How many numbers the body hands to the head.", "in_features"),
     Term("vote", "The number that the head gives to one name. The largest wins.", "logit"),
     Term(
@@ -70,6 +75,11 @@ _ALL = (
         "new camera, new light",
         "Pictures made in another way than those it learned from.",
         "distribution shift",
+    ),
+    Term(
+        "label with help",
+        "You name a few pictures; then it asks about those whose name would help it most.",
+        "active learning",
     ),
     Term("save", "Every number of the network, written into one file.", "state_dict, checkpoint"),
     Term(
@@ -119,6 +129,39 @@ _ALL = (
         "How much of its vote one name gets. Where it says 90 %, nine of ten should be right.",
         "confidence, calibration",
     ),
+    Term(
+        "range",
+        "Where the true figure probably is: 19 times out of 20. More exam pictures make it narrower.",
+        "95 % confidence interval (Wilson)",
+    ),
+    Term(
+        "always the same",
+        "What a head would get that gives every picture the same name. A good head is far above it.",
+        "majority-class baseline",
+    ),
+    Term(
+        "more than chance",
+        "Both runs answered the same pictures. Only those whose answer changed tell the runs apart.",
+        "paired comparison, McNemar's exact test",
+    ),
+    Term(
+        "doubt",
+        "Heads that never saw this picture give it another name than the one it has.",
+        "label errors, confident learning",
+    ),
+    Term(
+        "stranger",
+        "A picture further from all practice pictures than nearly every exam picture was.",
+        "out of distribution (OOD)",
+    ),
+    Term("found", "Of the pictures that have this label, how many it was said of.", "recall"),
+    Term("right when said", "Of the pictures that it was said of, how many have the label.", "precision"),
+    Term(
+        "average precision",
+        "1: it is surest of exactly those pictures that have the label, wherever the line is drawn.",
+        "area under the precision-recall curve",
+    ),
+    Term("said from", "How sure it must be before it says the label.", "decision threshold"),
     Term(
         "grid",
         "A row is what a picture shows, a column what it was called. On the diagonal it was right.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import hypot, log2
 from typing import TYPE_CHECKING
 
+from headswap.counted import counted
 from headswap.lessons.chance import half_interval
 from headswap.lessons.glossary import terms
 from headswap.lessons.lesson import Code, Lesson, LessonFindings, Number, measured, percent
@@ -26,7 +27,7 @@ LESSON = Lesson(
         "Late: below twenty it only guesses",
     ),
     right=1,
-    plan="For each number the practice pictures are drawn anew many times; the exam pictures are never "
+    plan="For each number the practice pictures are drawn again many times; the exam pictures are never "
     "among them.",
     why=(
         "The body has already learned to see. The head only has to learn which of the things it sees go "
@@ -142,7 +143,7 @@ def _bent_words(sizes: list[int], numbers: tuple[Number, ...]) -> tuple[str, boo
     """Where the curve bends, as far as the draws can tell; and whether it does so early."""
     means = [number.value for number in numbers]
     if len(sizes) < _FEWEST_SIZES:
-        most = said_images(sizes[-1])
+        most = counted(sizes[-1], "picture")
         return f"With at most {most} of each class this run cannot tell where the curve bends.", False
     bend = _bend(sizes, numbers)
     if bend:
@@ -165,11 +166,6 @@ def _bent_words(sizes: list[int], numbers: tuple[Number, ...]) -> tuple[str, boo
     if gains[-1] > error:
         return f"No bend is clear in this run: {last}, and more pictures may bring more.", False
     return f"No bend is clear in this run: {last}, which may be chance.", False
-
-
-def said_images(count: int) -> str:
-    """A number of pictures as people read it."""
-    return "1 picture" if count == 1 else f"{count} pictures"
 
 
 def _doublings(sizes: list[int], means: list[float]) -> list[float]:

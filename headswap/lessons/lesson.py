@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
+from headswap.counted import counted
 from headswap.field_types import keys_on_disk
 from headswap.lessons.glossary import Term
 from headswap.plots.draw import draw
@@ -33,7 +34,7 @@ class Code:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Riddle:
+class QuizQuestion:
     """A small question in addition to the large one: where is the head of this network?"""
 
     network: str
@@ -54,7 +55,7 @@ class Lesson:
     why: tuple[str, ...]  # the reason in plain sentences
     codes: tuple[Code, ...]
     terms: tuple[Term, ...] = ()
-    riddles: tuple[Riddle, ...] = ()
+    quiz: tuple[QuizQuestion, ...] = ()
     for_experts: bool = False  # can be left out at first
 
 
@@ -101,7 +102,7 @@ def as_html(result: LessonResult) -> str:
     """What a run gave: what happened, the drawing, and where the numbers come from."""
     sentences = "".join(f"<p>{escape(sentence)}</p>" for sentence in result.sentences)
     texts = "".join(f'<pre style="white-space:pre-wrap">{escape(text)}</pre>' for text in result.texts)
-    origin = f"{result.images} pictures of {result.data}, {result.model}, {result.seconds:.1f} s"
+    origin = f"{counted(result.images, 'picture')} of {result.data}, {result.model}, {result.seconds:.1f} s"
     return f"<div>{sentences}{draw(result.figure)}{texts}<p><small>{escape(origin)}</small></p></div>"
 
 
@@ -124,8 +125,3 @@ def measured(unit: Unit, *rows: tuple[str, float, str]) -> tuple[Number, ...]:
 def percent(share: float) -> str:
     """A share as people read it."""
     return f"{100 * share:.0f} %"
-
-
-def said_epochs(count: int) -> str:
-    """A number of passes as people read it."""
-    return "1 pass" if count == 1 else f"{count} passes"

@@ -22,6 +22,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from headswap.counted import counted
 from headswap.data.ingest import ingest
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.split import split
@@ -37,7 +38,6 @@ from headswap.heads.detect import find_head
 from headswap.heads.site import HeadSite
 from headswap.heads.wide import find_taps, widen
 from headswap.lessons.config import LessonConfig
-from headswap.lessons.lesson import said_epochs
 from headswap.lessons.loop import LessonImages
 from headswap.lessons.time_budget import (
     TIMED,
@@ -75,6 +75,13 @@ class Material:
         self.begin()
         self._pixels: dict[InputSpec, ImageArray] = {}
         self._features: dict[InputSpec, Tensor] = {}  # of unchanged pictures
+
+    def with_setting(self, setting: LessonConfig) -> Material:
+        """For another setting, with no listener yet; the same network is not loaded again."""
+        other, last = Material(setting, self.workspace), self.setting
+        if (last.model, last.weights) == (setting.model, setting.weights) and "network" in vars(self):
+            other.network = self.network
+        return other
 
     def begin(self) -> None:
         """An experiment begins: its seconds are counted from now, and how it practises is not settled yet."""
@@ -202,7 +209,7 @@ class Material:
         if self._most < self.setting.most_images and count < len(self._whole.images):
             words.append(f"only {count} pictures were used")
         if train is not None and (train.epochs < self.setting.epochs or train.every > 1):
-            words.append(f"it practised for only {said_epochs(train.epochs)}")
+            words.append(f"it practised for only {counted(train.epochs, 'pass', 'passes')}")
         return f"{self.network.name} is slow on this machine: {' and '.join(words)}." if words else ""
 
     @property
@@ -247,18 +254,20 @@ class Material:
         if change is None and seen in self._features:
             return self._features[seen]
         pixels = self.pixels(seen) if change is None else change(self.pixels(seen))
-        extractor = Extractor(
-            replace(self.network, card=replace(self.network.card, input=seen)), self.site, choose_engine()
-        )
+        network = replace(self.network, card=replace(self.network.card, input=seen))
+        features = self._features_of(network, self.site, pixels)
+        if change is None:
+            self._features[seen] = features
+        return features
+
+    def _features_of(self, network: Network, site: HeadSite, pixels: ImageArray) -> Tensor:
         bank = fill_bank(
-            extractor,
+            Extractor(network, site, choose_engine()),
             [hashlib.sha256(one.tobytes()).hexdigest() for one in pixels],
             lambda row: pixels[row],
             folder=self.workspace / "features",
             listener=self.listener,
         )
-        if change is None:
-            self._features[seen] = bank.features
         return bank.features
 
     def block_features(self) -> tuple[Tensor, list[int]]:
@@ -271,16 +280,9 @@ class Material:
         """
         taps = find_taps(self.network, self.site)
         wide, site = widen(self.network, self.site, taps)
-        pixels = self.pixels()
-        bank = fill_bank(
-            Extractor(wide, site, choose_engine()),
-            [hashlib.sha256(one.tobytes()).hexdigest() for one in pixels],
-            lambda row: pixels[row],
-            folder=self.workspace / "features",
-            listener=self.listener,
-        )
+        features = self._features_of(wide, site, self.pixels())
         widths = [tap.width for tap in taps]
-        return bank.features, [*widths[:-1], bank.features.shape[1] - sum(widths[:-1])]
+        return features, [*widths[:-1], features.shape[1] - sum(widths[:-1])]
 
     @cached_property
     def draws(self) -> tuple[Draw, ...]:

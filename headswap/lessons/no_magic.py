@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from headswap.counted import counted
 from headswap.lessons.chance import is_clear
 from headswap.lessons.glossary import terms
-from headswap.lessons.lesson import Code, Lesson, LessonFindings, measured, percent, said_epochs
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, measured, percent
 from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def run(material: Material) -> LessonFindings:
         _kind(material, "shuffled", "shuffled labels", features, shuffled=True),
     )
     deeper, guess = _deeper(material), 1 / len(material.classes)
-    epochs = said_epochs(material.train.epochs)
+    epochs = counted(material.train.epochs, "pass", "passes")
     tests = ((f"exam_{one.name}", one.test, f"exam right, {one.words}") for one in kinds)
     trains = ((f"practice_{one.name}", one.train, f"practice right, {one.words}") for one in kinds)
     deep = ("exam_scrambled_deeper", deeper, f"exam right, another order, everything taught {epochs}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LESSON = Lesson(
     name="two-heads",
     title="More than one head",
-    question="GoogLeNet has two helping heads beside its main one. You replace only the main head and "
+    question="GoogLeNet has two helping heads next to its main one. You replace only the main head and "
     "teach with the loss of all three. What happens?",
     choices=(
         "An error: the helping heads have 1000 answers",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headswap.lessons.glossary import terms
-from headswap.lessons.lesson import Code, Lesson, LessonFindings, Riddle, measured, percent
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, QuizQuestion, measured, percent
 from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ LESSON = Lesson(
         "fur, round, striped.",
         "The head holds one row of weights for each name. A vote is the sum of feature times weight, plus "
         "one number. That is all: replacing the head replaces these rows.",
-        "What the layer is called is up to whoever wrote the network, so headswap does not look at names: "
+        "What the layer is called is up to the author of the network, so headswap does not look at names: "
         "it follows the answer back to the layer that made it.",
     ),
     codes=(
@@ -53,17 +53,19 @@ votes = caught[0] @ head.weight.T + head.bias     # the same as the answer""",
         ),
     ),
     terms=terms("features", "vote", "body"),
-    riddles=(
-        Riddle(network="resnet18", options=("fc", "layer4.1.conv2", "avgpool"), right=0),
-        Riddle(network="vgg11", options=("classifier.0", "features.18", "classifier.6"), right=2),
-        Riddle(
+    quiz=(
+        QuizQuestion(network="resnet18", options=("fc", "layer4.1.conv2", "avgpool"), right=0),
+        QuizQuestion(network="vgg11", options=("classifier.0", "features.18", "classifier.6"), right=2),
+        QuizQuestion(
             network="densenet121", options=("features.norm5", "classifier", "features.denseblock4"), right=1
         ),
-        Riddle(network="squeezenet1_1", options=("classifier.1", "classifier.3", "features.12"), right=0),
-        Riddle(
+        QuizQuestion(
+            network="squeezenet1_1", options=("classifier.1", "classifier.3", "features.12"), right=0
+        ),
+        QuizQuestion(
             network="deit_tiny_distilled_patch16_224", options=("head", "head and head_dist", "norm"), right=1
         ),
-        Riddle(network="vit_b_16", options=("encoder.ln", "heads.head", "conv_proj"), right=1),
+        QuizQuestion(network="vit_b_16", options=("encoder.ln", "heads.head", "conv_proj"), right=1),
     ),
 )
 _SHOWN = 5  # old names
@@ -88,7 +90,7 @@ def run(material: Material) -> LessonFindings:
     in_head = sum(value.numel() for value in head_parameters(network, site))
     whole = sum(value.numel() for value in network.module.parameters())
     found = _six_heads(material)
-    as_said = sum(found[riddle.network] == riddle.options[riddle.right] for riddle in LESSON.riddles)
+    as_said = sum(found[question.network] == question.options[question.right] for question in LESSON.quiz)
     width, classes = site.in_features[0], len(material.classes)
     numbers = measured(
         "count",
@@ -132,13 +134,13 @@ def _likeliest(material: Material, votes: Tensor) -> tuple[Bar, ...]:
 
 
 def _six_heads(material: Material) -> dict[str, str]:
-    """Where `find_head` finds the head of each network of a riddle; shapes only, no weights."""
+    """Where `find_head` finds the head of each network of the quiz; shapes only, no weights."""
     from headswap.heads.detect import find_head
     from headswap.zoos.catalogue import build_network
 
     found = {}
-    for done, riddle in enumerate(LESSON.riddles, start=1):
-        site = find_head(build_network(riddle.network, device="meta"))
-        found[riddle.network] = " and ".join(site.paths)
-        material.tick(done, len(LESSON.riddles))
+    for done, question in enumerate(LESSON.quiz, start=1):
+        site = find_head(build_network(question.network, device="meta"))
+        found[question.network] = " and ".join(site.paths)
+        material.tick(done, len(LESSON.quiz))
     return found

@@ -44,7 +44,7 @@ answers = network(picture).shape[1]     # 1000: forward never uses `fc`""",
             right="""old = network.classifier[3]
 network.classifier[3] = torch.nn.Linear(old.in_features, 4)
 answers = network(picture).shape[1]     # 4""",
-            wrong_words="an attribute nobody uses",
+            wrong_words="an attribute no one uses",
             right_words="the layer that forward uses",
         ),
         Code(

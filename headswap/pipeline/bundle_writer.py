@@ -97,7 +97,7 @@ def _remembered(
 ) -> tuple[ReferenceFeatures | None, KeptFeatures | None]:
     """What the bundle remembers of its images, to compare and to change its classes later.
 
-    None where features cannot be caught; nothing for a change where nobody wants it, or where no head is
+    None where features cannot be caught; nothing for a change where no one wants it, or where no head is
     solved on features.
     """
     manifest, old = task.manifest, None

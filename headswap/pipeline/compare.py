@@ -107,7 +107,7 @@ def _compared(
     listener: Listener,
     on_row: Callable[[ComparisonRow], None] | None,
 ) -> Comparison:
-    """Each network in its turn, as far as nobody stops it."""
+    """Each network in its turn, as far as no one stops it."""
     check_foldable(task.manifest.classes, task.manifest.images)
     rows: list[ComparisonRow] = []
     stopped = False
@@ -128,7 +128,8 @@ def _names_of(models: Sequence[str], limits: NetworkLimits) -> tuple[str, ...]:
         raise BadSetting("There is no network to compare.", remedy="Name two or more.")
     if AUTO in names:
         raise BadSetting(
-            "auto was given beside names of networks.", remedy="Give auto alone for a race, or names alone."
+            "auto was given together with names of networks.",
+            remedy="Give auto alone for a race, or names alone.",
         )
     if limits != NetworkLimits():
         raise BadSetting(

@@ -21,6 +21,7 @@ import numpy as np
 from headswap.bundle.format import EXPERIMENT, opened, read_features, save_bundle
 from headswap.bundle.kept import KeptFeatures
 from headswap.bundle.predictor import Bundle, load_bundle
+from headswap.counted import counted
 from headswap.data.class_changes import ClassChanges, new_names, with_classes, with_images
 from headswap.data.decode import shown_name
 from headswap.data.manifest import ImageRecord, Manifest, SkippedFile, check_one_class
@@ -240,6 +241,5 @@ def _put_together(
 def _added_in_words(images: Sequence[ImageRecord]) -> list[str]:
     counts = Counter(image.class_name for image in images)
     return [
-        f"added {count} picture{'' if count == 1 else 's'} of {shown_name(name)}"
-        for name, count in sorted(counts.items())
+        f"added {counted(count, 'picture')} of {shown_name(name)}" for name, count in sorted(counts.items())
     ]

@@ -1,4 +1,4 @@
-"""Label with help outside of the page: a table of images that nobody has sorted, with what to name next.
+"""Label with help outside of the page: a table of images that no one has sorted, with what to name next.
 
 Flow:  folder or zip + answers so far --label--> LabelTable --csv--> a table that a person fills in, and so on
 
@@ -34,7 +34,7 @@ class LabelRow:
     """One image of the table."""
 
     file: str  # as it lies in the folder or zip
-    label: str = ""  # what a person has said it is; empty: nobody has said
+    label: str = ""  # what a person has said it is; empty: no one has said
     ask: int | None = None  # its number among those to name next, from 1; None: others teach more
     suggested: str = ""  # what a head solved on the answers says; empty before two classes have names
     sure: float | None = None  # how sure that head is, in [0, 1]; not calibrated
@@ -78,7 +78,7 @@ def label(
     workspace: str | Path | None = None,
     listener: Listener = silent,
 ) -> LabelTable:
-    """Group images that nobody has sorted by likeness, and say which of them to name next.
+    """Group images that no one has sorted by likeness, and say which of them to name next.
 
     Call it again with the answers: what is known is not looked at again, the head is solved on all answers,
     and the next most telling images are chosen.

@@ -1,4 +1,4 @@
-"""Images that nobody has sorted: their features, kept in files, and what to ask a person about them.
+"""Images that no one has sorted: their features, kept in files, and what to ask a person about them.
 
 Flow:  dataset.json --write_features, a few images at a time--> features-N.safetensors
                     --write_clusters--> likeness.safetensors: features, and which images look alike

@@ -98,7 +98,7 @@ def race(
     """
     entrants = candidates(setting.limits, may_fetch=setting.may_fetch, settings=settings)
     if not entrants.cards:
-        raise _nobody(entrants)
+        raise _no_entrant(entrants)
     names = [card.full_name for card in entrants.cards]
     task = task_of(
         data, names, folds=setting.folds, seed=setting.seed, workspace=workspace, settings=settings,
@@ -109,7 +109,7 @@ def race(
     return _RaceRun(task, setting.limits, entrants, listener, on_row).run()
 
 
-def _nobody(entrants: Candidates) -> BadSetting:
+def _no_entrant(entrants: Candidates) -> BadSetting:
     first = entrants.left_out[0] if entrants.left_out else None
     why = f": {first.model}, for one: {first.reason}" if first else " on this machine"
     return BadSetting(

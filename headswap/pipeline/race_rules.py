@@ -147,7 +147,7 @@ def survivors(racers: Sequence[Racer], images: int, *, is_last: bool) -> tuple[R
     Args:
         racers: judged on the same pictures; at least one.
         images: how many.
-        is_last: nobody is dropped any more.
+        is_last: no one is dropped any more.
     """
     ranked = sorted(racers, key=lambda one: (-one.right, round(_loss(one), 6), one.ms))  # no rounding decides
     leader, half = ranked[0], max(2, math.ceil(len(ranked) / 2))

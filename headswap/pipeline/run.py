@@ -313,7 +313,7 @@ def _task(
 
 
 def _are_tries_spread(experiment: Experiment, intake: IngestedImages) -> bool:
-    """A project of few images is tried where it is: nobody asked a cluster for this run alone."""
+    """A project of few images is tried where it is: no one asked a cluster for this run alone."""
     return Path(experiment.data.source).name != DATASET or is_worth_a_cluster(len(intake.manifest.images))
 
 

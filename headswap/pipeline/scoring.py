@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from headswap.features.bank import BankBuilder, FeatureBank
     from headswap.training.head_choice import FeatureSource
 
-BATCH = 16  # images, as the bank takes them when nobody says otherwise
+BATCH = 16  # images, as the bank takes them when no one says otherwise
 NOT_LINEAR = "judged by one linear layer; its own head is more than that"
 DATASET = "dataset.json"  # as the page keeps the pictures of a project
 

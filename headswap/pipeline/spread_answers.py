@@ -31,12 +31,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BundleVersion:
+    """Which bundle a machine loads: another one under the same name is loaded again."""
+
+    path: str
+    changed_ns: int  # when it was last changed
+    allow_code: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class AskedChunk:
     """Some images, and the bundle that is asked."""
 
-    bundle: str
-    changed_ns: int  # when it was last changed: another one under the same name is loaded again
-    allow_code: bool
+    bundle: BundleVersion
     images: tuple[FoundImage, ...]
 
 
@@ -44,9 +51,7 @@ class AskedChunk:
 class MeasuredChunk:
     """Some labelled images that were read before, and the bundle that is measured on them."""
 
-    bundle: str
-    changed_ns: int
-    allow_code: bool
+    bundle: BundleVersion
     manifest: Manifest  # of these images alone
 
 
@@ -84,15 +89,9 @@ def answers_elsewhere(
     """
     named = [replace(one, path=str(Path(one.path).resolve())) for one in found_in(sources, workspace)]
     chunks = [tuple(named[start : start + CHUNK]) for start in range(0, len(named), CHUNK)]
-    path, changed_ns = _version_of(bundle)
+    version = _version_of(bundle, allow_code)
     parcels = (
-        Parcel(
-            facts=to_plain(
-                AskedChunk(bundle=path, changed_ns=changed_ns, allow_code=allow_code, images=chunk)
-            ),
-            about=f"One of the images from {chunk[0].name} to {chunk[-1].name}",
-        )
-        for chunk in chunks
+        _parcel(AskedChunk(bundle=version, images=chunk), chunk[0].name, chunk[-1].name) for chunk in chunks
     )
     done = 0
     with closing(crew.each(answer_chunk, parcels)) as answers:
@@ -110,7 +109,7 @@ def answer_chunk(parcel: Parcel) -> Parcel:
     chunk: AskedChunk = from_plain(AskedChunk, parcel.facts)
     answers = []
     with torch_threads(1):
-        bundle = _loaded(chunk.bundle, chunk.changed_ns, chunk.allow_code)
+        bundle = _loaded(chunk.bundle)
         for name, _, said in answers_of(bundle, chunk.images):
             if isinstance(said, UnreadableImage):
                 answers.append(ImageAnswer(name=name, problem=said.problem, remedy=said.remedy))
@@ -123,14 +122,9 @@ def measured_elsewhere(
     crew: Crew, bundle: Path, manifest: Manifest, images: Sequence[ImageRecord], *, allow_code: bool
 ) -> Iterator[AnsweredPart]:
     """Features and logits of some images of a manifest, a chunk at a time, in their order."""
-    path, changed_ns = _version_of(bundle)
+    version = _version_of(bundle, allow_code)
     parcels = (
-        Parcel(
-            facts=to_plain(
-                MeasuredChunk(bundle=path, changed_ns=changed_ns, allow_code=allow_code, manifest=part)
-            ),
-            about=f"One of the images from {part.images[0].file} to {part.images[-1].file}",
-        )
+        _parcel(MeasuredChunk(bundle=version, manifest=part), part.images[0].file, part.images[-1].file)
         for part in parts_of(manifest, images)
     )
     with closing(crew.each(measure_chunk, parcels)) as answers:
@@ -165,15 +159,19 @@ def measure_chunk(parcel: Parcel) -> Parcel:
 
     chunk: MeasuredChunk = from_plain(MeasuredChunk, parcel.facts)
     with torch_threads(1):
-        bundle = _loaded(chunk.bundle, chunk.changed_ns, chunk.allow_code)
+        bundle = _loaded(chunk.bundle)
         features, logits = answer_again(bundle, chunk.manifest)
     return Parcel(arrays={"logits": logits} if features is None else {"logits": logits, "features": features})
 
 
-def _version_of(bundle: Path) -> tuple[str, int]:
-    """Where a bundle is, and when it was changed."""
+def _parcel(chunk: AskedChunk | MeasuredChunk, first: str, last: str) -> Parcel:
+    return Parcel(facts=to_plain(chunk), about=f"One of the images from {first} to {last}")
+
+
+def _version_of(bundle: Path, allow_code: bool) -> BundleVersion:
     path = bundle.resolve()
-    return str(path), path.stat().st_mtime_ns if path.exists() else 0
+    changed_ns = path.stat().st_mtime_ns if path.exists() else 0
+    return BundleVersion(path=str(path), changed_ns=changed_ns, allow_code=allow_code)
 
 
 def _opened(answer: ImageAnswer) -> Prediction | UnreadableImage:
@@ -181,8 +179,8 @@ def _opened(answer: ImageAnswer) -> Prediction | UnreadableImage:
 
 
 @lru_cache(maxsize=1)
-def _loaded(bundle: str, _changed_ns: int, allow_code: bool) -> Bundle:
+def _loaded(version: BundleVersion) -> Bundle:
     """The bundle of this process."""
     from headswap.bundle.predictor import load_bundle
 
-    return load_bundle(bundle, allow_code=allow_code)
+    return load_bundle(version.path, allow_code=version.allow_code)

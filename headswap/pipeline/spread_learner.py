@@ -167,7 +167,7 @@ class _Ticks:
 
 
 def unheard(images: int) -> None:
-    """Nobody listens."""
+    """No one listens."""
 
 
 def _rows(manifest: Manifest, part: str) -> Tensor:

@@ -248,7 +248,7 @@ def discard(folder: Path) -> bool:
 
 
 def is_discarded(folder: Path) -> bool:
-    """Whether a folder was deleted, and only waits until nobody holds its files any more."""
+    """Whether a folder was deleted, and only waits until no one holds its files any more."""
     return (folder / DISCARDED).exists()
 
 

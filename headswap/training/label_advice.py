@@ -1,4 +1,4 @@
-"""What a person should be asked about images that nobody has sorted: rows of a data set. Loads no torch."""
+"""What a person should be asked about images that no one has sorted: rows of a data set. Loads no torch."""
 
 from __future__ import annotations
 

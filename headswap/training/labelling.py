@@ -115,7 +115,7 @@ def advise(
     Args:
         features: (N, D) float32, those of the tree.
         tree: of `cluster_tree`.
-        labels: (N,) int64 in [0, C), or -1: nobody has said yet.
+        labels: (N,) int64 in [0, C), or -1: no one has said yet.
         skipped: rows that a person could not name; they are asked last, and offered in no group.
         count: questions, 1 or more; fewer come where fewer images are left.
         head: what the features are; a head on those of every block is solved in another way.
@@ -141,7 +141,7 @@ def advise(
 
 @dataclass(frozen=True, eq=False)
 class _Guess:
-    """What a head says of the images that nobody has named."""
+    """What a head says of the images that no one has named."""
 
     rows: Rows  # (R,)
     label: Rows  # (R,)

@@ -81,7 +81,7 @@ class TrainingResult:
     view: str = ""  # what was chosen of how pictures are shown, in words; empty: nothing
     head: str = ""  # what was compared for the head to read, in words; empty: nothing
     diagnostics: Diagnostics | None = None  # None: not those of this network
-    finetune: FinetuneSummary | None = None  # what came of moving more than the head; None: nobody asked
+    finetune: FinetuneSummary | None = None  # what came of moving more than the head; None: no one asked
     logit_offset: float = 0.0  # of the network's logits over the solved head's, where a ReLU follows it
 
     @property

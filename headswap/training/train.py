@@ -202,7 +202,7 @@ def _solve(
     rows = torch.nonzero(task.rows("train")).flatten()
     if (
         listener is silent or task.manifest.is_multi_label
-    ):  # nobody watches, or there is no one class to guess
+    ):  # no one watches, or there is no one class to guess
         return _fit(task, network, site, bank.features, rows)
     train, test = task.manifest.part("train"), task.manifest.part("test")
     show = EpochCounter(

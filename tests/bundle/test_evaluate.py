@@ -16,6 +16,7 @@ from headswap.bundle.predictor import load_bundle
 from headswap.cli.main import main
 from headswap.data.decode import read_image
 from headswap.data.manifest import ImageRecord
+from headswap.errors import TooFewImages
 
 Measure = Callable[[Path], BundleEvaluation]
 
@@ -47,6 +48,20 @@ def test_images_of_its_own_training_give_no_accuracy(
         "train": len(dataset.part("train")),
         "test": len(dataset.part("test")),
     }
+
+
+def test_images_of_other_classes_alone_are_refused_with_the_classes_that_it_knows(
+    measure: Measure, few_drawings: Path, tmp_path: Path
+) -> None:
+    for old, new in (("bird", "cup"), ("fruit", "pen")):
+        shutil.copytree(few_drawings / old, tmp_path / "mugs" / new)
+
+    with pytest.raises(TooFewImages) as refused:
+        measure(tmp_path / "mugs")
+
+    assert refused.value.problem == f"No picture in {tmp_path / 'mugs'} belongs to a class of this bundle."
+    assert "bird" in refused.value.remedy
+    assert refused.value.remedy.endswith("name the folders so.")
 
 
 def test_the_headline_is_what_was_not_seen(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headswap.bundle.format import opened, pack, read_report, save_bundle
+from headswap.bundle.format import opened, pack, read_card, read_report, save_bundle
 from headswap.errors import BundleDamaged
 from tests.faults.scenes import tiny_result
 
@@ -47,3 +47,12 @@ def test_a_damaged_bundle_is_neither_shown_nor_handed_on(place: Path, tmp_path: 
         pack(place, tmp_path / "bundle.zip")
 
     assert not (tmp_path / "bundle.zip").exists()
+
+
+def test_a_folder_that_is_no_bundle_is_named_and_what_to_choose_is_said(tmp_path: Path) -> None:
+    (tmp_path / "holiday").mkdir()
+
+    with pytest.raises(
+        BundleDamaged, match=r"holiday is not a headswap bundle: it has no bundle\.json\. Choose the"
+    ):
+        read_card(tmp_path / "holiday")

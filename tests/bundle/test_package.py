@@ -211,11 +211,11 @@ def test_a_network_of_ones_own_code_needs_that_file_beside_predict_py(
     assert bundle_route.agrees
     assert (
         script.problem
-        == "Python cannot find my_network. Put the file that defines my_network:small beside predict.py."
+        == "Python cannot find my_network. Put the file that defines my_network:small next to predict.py."
     )
     assert onnx.agrees
     with zipfile.ZipFile(tmp_path / "o.zip") as archive:
-        assert b"put `my_network.py` beside `predict.py`" in archive.read("o/README.md")
+        assert b"put `my_network.py` next to `predict.py`" in archive.read("o/README.md")
         archive.extractall(tmp_path / "out")
     (tmp_path / "out" / "o" / "my_network.py").write_text(code)
     assert ask(tmp_path / "out" / "o", "predict.py", "check/palette.png").returncode == 0

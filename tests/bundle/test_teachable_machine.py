@@ -70,7 +70,7 @@ def test_how_far_the_library_differs_is_told_and_travels_without_names_of_pictur
         readme = packed.read("README.md").decode()
     assert inside["ways"][0]["largest_difference"] == way.largest_difference
     assert inside["pictures"] == inside["drawings"] == []
-    assert f"of {way.images} pictures they name {way.same} the same" in readme
+    assert f"Pictures compared: {way.images}. Named the same: {way.same}." in readme
     assert f"{way.largest_difference:.3f}" in readme
 
 

@@ -109,3 +109,13 @@ def test_scripts_that_become_one_share_no_name_and_leave_no_import(scripts: tupl
     joined = webpage._joined(scripts)
     assert not re.search(r"^(import|export)\b", joined, re.MULTILINE)
     assert "</script" not in joined
+
+
+def test_a_runtime_that_is_not_what_came_with_headswap_goes_into_no_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = next(iter(webpage._VENDOR))
+    monkeypatch.setitem(webpage._VENDOR, name, "0" * 64)
+
+    with pytest.raises(NoPage, match=r"of this headswap is damaged\. Install headswap again\."):
+        webpage._vendored(name)

@@ -72,7 +72,7 @@ def test_a_race_ends_with_one_table_and_the_command_that_takes_the_winner(
     [
         (("auto", "--most-ms", "0"), "most_ms is 0.0. Choose a number above 0"),
         ((LITE, "--fetch"), "Limits and fetching are for a race among networks"),
-        ((LITE, "auto"), "auto was given beside names of networks"),
+        ((LITE, "auto"), "auto was given together with names of networks"),
     ],
 )
 def test_choices_of_a_race_that_do_not_go_together_are_one_sentence(

@@ -36,7 +36,7 @@ def test_people_read_what_happened_why_and_the_code(
 
     words = capsys.readouterr().out
     assert "The wrong attribute and `out_features` change nothing" in words
-    assert "# wrong: an attribute nobody uses" in words
+    assert "# wrong: an attribute no one uses" in words
     assert "network.classifier[3] = torch.nn.Linear(old.in_features, 4)" in words
 
 

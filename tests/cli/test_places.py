@@ -12,7 +12,7 @@ from headswap.cli.main import main
 
 @pytest.fixture
 def nowhere(tmp_path: Path) -> Path:
-    """A path below a file: nobody can write there, an administrator neither."""
+    """A path below a file: no one can write there, an administrator neither."""
     (tmp_path / "file").touch()
     return tmp_path / "file"
 

@@ -35,7 +35,7 @@ def crash(parcel: Parcel) -> Parcel:
 
 @task
 def wait_at_the_gate(parcel: Parcel) -> Parcel:
-    """From number 4 on, nobody passes before the file is there."""
+    """From number 4 on, no one passes before the file is there."""
     while parcel.facts["number"] >= 4 and not Path(parcel.facts["gate"]).exists():
         time.sleep(0.02)
     return parcel
@@ -43,7 +43,7 @@ def wait_at_the_gate(parcel: Parcel) -> Parcel:
 
 @task
 def sign(parcel: Parcel) -> Parcel:
-    """Leave a file, so that somebody else can see what was begun."""
+    """Leave a file, so that someone else can see what was begun."""
     Path(parcel.facts["folder"], str(parcel.facts["number"])).touch()
     return parcel
 

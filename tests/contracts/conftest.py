@@ -25,7 +25,7 @@ def adas(
     service: Service, sample: Path, few_drawings: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Work:
     project = service.new_project("ada").id
-    manifest = service.use_sample("ada", project)
+    manifest = service.images.use_sample("ada", project)
     service.rename_project("ada", project, SECRET)
     job = service.start_teaching("ada", project)
     deadline = time.monotonic() + 600

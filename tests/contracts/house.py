@@ -25,7 +25,7 @@ NOTHING_TRIED = Manifest(name="tried", root="", classes=("bird",), images=())
 
 @dataclass(frozen=True)
 class Work:
-    """What Ada has, or what nobody has."""
+    """What Ada has, or what no one has."""
 
     project: str
     job: str
@@ -47,7 +47,7 @@ class Work:
             "model": "tf_efficientnet_lite0", "models": ("tf_efficientnet_lite0",), "path": "classifier",
             "where": "test", "teach": None, "weights": None, "pattern": "lite0",
             "names": ("tf_efficientnet_lite0",), "test_share": 0.2, "seed": 0,
-            "progress": self.progress, "lesson": "which-layer", "choice": 0, "riddles": (), "here": "",
+            "progress": self.progress, "lesson": "which-layer", "choice": 0, "quiz_answers": (), "here": "",
             "link": "http://127.0.0.1:9/film.mp4",
             "kind": "page", "chosen": "all", "tried": NOTHING_TRIED, "labelled": NOTHING_TRIED, "left": 0,
             "voter": "b" * 32, "address": "10.0.0.9", "how": "replace",

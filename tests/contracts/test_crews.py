@@ -182,7 +182,7 @@ def test_parcels_that_keep_more_processors_busy_than_a_machine_has_are_done_all_
         told.append(crew.size)
         go.touch()
 
-    if crew.size == 1:  # nobody is there to be told while this process works
+    if crew.size == 1:  # no one is there to be told while this process works
         go.touch()
     answers = list(crew.each(tasks.wait, numbers(2, folder=str(tmp_path)), threads=64, meanwhile=meanwhile))
 

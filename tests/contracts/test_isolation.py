@@ -1,4 +1,4 @@
-"""Two people, every verb of the service, every handler of the page: nobody gets at another one's work.
+"""Two people, every verb of the service, every handler of the page: no one gets at another one's work.
 
 A verb or handler that takes something of which nothing stands in `VALUES` fails here: the person who adds
 it says what a stranger would send. "Not yours" and "does not exist" must read the same, letter by letter.
@@ -22,7 +22,7 @@ from headswap.errors import NotFound
 from tests.contracts.house import NOBODY, SECRET, Work, arguments, outcome, verbs
 
 OPEN = {  # verbs that take no owner, because they show nothing of anyone
-    "Service.health", "Service.begin_to_end", "Service.inspect", "Service.models", "Service.to_start_with",
+    "Service.health", "Service.begin_to_end", "Service.to_start_with",
     "Service.warm", "Networks.cards", "Networks.inspect", "Networks.lesson_seconds", "Networks.models",
     "Networks.out_of_reach", "Networks.image_ms", "Networks.fetched_bytes", "Service.room_of",
     "Uploads.note", "Uploads.taken", "Uploads.waiting_bytes",  # the gate knows who asks

@@ -63,15 +63,15 @@ def test_where_an_image_was_taken_is_in_nothing_that_is_kept_or_leaves(
     workspace = service.settings.workspace
     project = service.new_project("mia").id
 
-    manifest = service.add_images("mia", project, upload)
+    manifest = service.images.add("mia", project, upload)
     job = service.start_teaching("mia", project)
     deadline = time.monotonic() + 600
     while not (view := service.job("mia", job)).is_over:
         assert time.monotonic() < deadline, view
         time.sleep(0.2)
     service.predict("mia", job, tried)
-    service.heat_map("mia", job, tried)
-    taken = service.export("mia", job)
+    service.results.heat_map("mia", job, tried)
+    taken = service.take_home.file("mia", job)
     saved = service.archive.save("mia", project, tmp_path / "saved")
 
     assert len(manifest.images) >= 20

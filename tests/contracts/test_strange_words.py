@@ -56,7 +56,7 @@ def questions(service: Service, work: Work) -> Iterator[tuple[str, str, str, dic
 
 
 def test_no_text_does_more_than_earn_a_sentence(service: Service, eves: Work) -> None:
-    asked, wrong, before = 0, [], service.manifest("eve", eves.project)
+    asked, wrong, before = 0, [], service.images.manifest("eve", eves.project)
     for name, argument, text, given in questions(service, eves):
         asked += 1
         try:
@@ -73,7 +73,7 @@ def test_no_text_does_more_than_earn_a_sentence(service: Service, eves: Work) ->
     assert not wrong, "\n".join(wrong)
     assert service.project("eve", eves.project).id == eves.project
     assert service.job("eve", eves.job).state == "done"
-    after = service.manifest("eve", eves.project)
+    after = service.images.manifest("eve", eves.project)
     assert before is not None
     assert after is not None
     assert len(after.images) <= len(before.images)

@@ -17,7 +17,6 @@ from headswap.app.processes.importing import Imported, ReaderLimits, ReadUpload
 from headswap.app.processes.reader import Reader
 from headswap.data.layout import class_name
 from headswap.errors import HeadswapError, UnreadableImage
-from headswap.storage.files import from_json, to_json
 
 MEMORY_BYTES = 1_000_000_000
 NAMES = (
@@ -52,8 +51,7 @@ def hand_in(reader: Reader, place: Path, members: dict[str, bytes]) -> Imported:
     question = ReadUpload(
         str(place / "upload.zip"), str(place / "images"), str(place / "data" / "dataset.json"), "things"
     )
-    done: Imported = from_json(Imported, reader.ask(to_json(question)))
-    return done
+    return reader.ask(question)
 
 
 def most_memory_bytes(process: ChildProcess) -> int:

@@ -76,7 +76,7 @@ def test_unlabelled_test_images_are_left_out_by_name() -> None:
 
     assert [(left.file, left.reason) for left in layout.left_out] == [
         ("test/7.jpg", "7.jpg is not in a class folder."),
-        ("try/8.jpg", "8.jpg is in try, beside the test and train folders."),
+        ("try/8.jpg", "8.jpg is in try, next to the test and train folders."),
     ]
 
 

@@ -42,11 +42,10 @@ def sizes(result: Manifest, part: Part) -> dict[str, int]:
 
 
 def test_each_class_gives_its_share() -> None:
-    result = split(many(cat=50, dog=20, bird=5), test_share=0.2, validation_share=0.2)
+    result = split(many(cat=50, dog=20, bird=5), test_share=0.2)
 
     assert sizes(result, "test") == {"cat": 10, "dog": 4, "bird": 1}
-    assert sizes(result, "validation") == {"cat": 10, "dog": 4, "bird": 1}
-    assert sizes(result, "train") == {"cat": 30, "dog": 12, "bird": 3}
+    assert sizes(result, "train") == {"cat": 40, "dog": 16, "bird": 4}
 
 
 def test_tiny_classes_keep_something_to_practise_on() -> None:
@@ -85,7 +84,7 @@ def test_groups_stay_whole_even_across_classes(seed: int) -> None:
     dice = np.random.default_rng(seed)
     images = [image(n, "abc"[int(dice.integers(3))], group=int(dice.integers(40))) for n in range(150)]
 
-    result = split(manifest(*images), validation_share=0.1, seed=seed)
+    result = split(manifest(*images), seed=seed)
 
     sides: dict[int, set[str]] = {}
     for each in result.images:
@@ -155,10 +154,10 @@ def test_parts_without_train_are_ignored() -> None:
     assert sizes(split(manifest(*images)), "test") == {"cat": 2, "dog": 2}
 
 
-@pytest.mark.parametrize(("test_share", "validation_share"), [(-0.1, 0), (1.0, 0), (0.6, 0.4)])
-def test_shares_that_leave_nothing_are_refused(test_share: float, validation_share: float) -> None:
-    with pytest.raises(BadSetting, match=r"Choose 0 or more each, and together at most 0\.9"):
-        split(many(cat=4, dog=4), test_share=test_share, validation_share=validation_share)
+@pytest.mark.parametrize("test_share", [-0.1, 0.95, 1.0, float("nan")])
+def test_a_share_that_leaves_nothing_is_refused(test_share: float) -> None:
+    with pytest.raises(BadSetting, match=r"The share for the exam is .*\. Choose 0 to 0\.9, such as 0\.2"):
+        split(many(cat=4, dog=4), test_share=test_share)
 
 
 def test_near_duplicate_tiles_never_fall_on_both_sides() -> None:

@@ -217,7 +217,7 @@ def app_running(workspace: Path, *options: str, port: int = 0) -> Iterator[House
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port that no one listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -34,7 +34,7 @@ def make_project(root: Path, images: Path, bundle: Path, name: str, now: float) 
     manifest = split(ingest(images, store=projects.folder(project.id) / "images").manifest)
     folder = projects.new_data_folder(project)
     write_text(folder / "dataset.json", to_json(replace(manifest, name=name)))
-    project = projects.use_data(project, folder, name)
+    project = projects.save(replace(project, data=folder.name, name=name))
     for model, seconds, ms, age in RUNS:
         job = new_job_id()
         place = store.folder(job)

@@ -145,7 +145,7 @@ def test_in_the_lesson_and_on_the_phones_nothing_is_serious(
     visit: Visit, house: House, browser: Browser
 ) -> None:
     page, judge = learn(visit, house, "what-is-a-head"), Judge(visit)
-    page.click("#hs-learn-predict .riddles summary")
+    page.click("#hs-learn-predict .quiz summary")
     judge.look("six networks")
     turn_to(page, "which-layer")
     page.click(".with-class summary")

@@ -26,7 +26,7 @@ def reach(visit: Visit, selector: str, key: str = "Tab") -> int:
     for presses in range(1, MOST_TABS):
         visit.page.keyboard.press(key)
         if visit.page.evaluate(HAS_FOCUS, selector):
-            assert visit.page.evaluate(IS_MARKED), f"{selector} has the focus, and nobody can see it"
+            assert visit.page.evaluate(IS_MARKED), f"{selector} has the focus, and no one can see it"
             return presses
     raise AssertionError(f"{selector} was not reached with {MOST_TABS} presses of {key}")
 

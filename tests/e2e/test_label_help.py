@@ -1,4 +1,4 @@
-"""Drawings that nobody has sorted: named by groups, then one by one with digit keys."""
+"""Drawings that no one has sorted: named by groups, then one by one with digit keys."""
 
 from __future__ import annotations
 

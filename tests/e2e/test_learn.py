@@ -89,14 +89,14 @@ def test_the_whole_path_every_experiment_really_run_and_one_page_at_the_end(
 
 
 def test_heads_are_guessed_first_and_then_really_found(walker: Page) -> None:
-    walker.click("#hs-learn-predict .riddles summary")
+    walker.click("#hs-learn-predict .quiz summary")
     right = (0, 2, 1, 0, 1)  # five right, the sixth left out
     for row, place in enumerate(right):
-        walker.click(f"#hs-learn-predict .riddles li:nth-of-type({row + 1}) label:nth-of-type({place + 1})")
+        walker.click(f"#hs-learn-predict .quiz li:nth-of-type({row + 1}) label:nth-of-type({place + 1})")
     guess_and_run(walker, 0)
 
-    assert walker.inner_text(".riddles.seen h3") == "Heads guessed: 5 of 6"
-    found = walker.locator(".riddles.seen tbody tr td:last-child").all_inner_texts()
+    assert walker.inner_text(".quiz.seen h3") == "Heads guessed: 5 of 6"
+    found = walker.locator(".quiz.seen tbody tr td:last-child").all_inner_texts()
     assert found == [
         "fc", "classifier.6", "classifier", "classifier.1", "head and head_dist", "heads.head",
     ]  # fmt: skip
@@ -167,8 +167,8 @@ def test_on_a_phone_nothing_scrolls_sideways(enter: Callable[..., Visit], house:
     for name in ("what-is-a-head", "versions", "which-layer"):
         turn_to(page, name)
         if name != "versions":  # a card for experts: its code is open
-            page.click("#hs-learn-why .codes summary, #hs-learn-predict .riddles summary")
-        page.wait_for_selector("#hs-learn-why .sides, #hs-learn-predict .riddles label")
+            page.click("#hs-learn-why .codes summary, #hs-learn-predict .quiz summary")
+        page.wait_for_selector("#hs-learn-why .sides, #hs-learn-predict .quiz label")
         for width in (390, 320):
             page.set_viewport_size({"width": width, "height": 844})
             assert page.evaluate(OVERFLOW) <= 0, (name, width)

@@ -58,7 +58,7 @@ def test_a_class_votes_on_its_phones_sees_the_bar_and_follows_the_run(
         ada.click("button[value='1']")  # another thought
         ada.wait_for_selector("button[value='1'][aria-pressed=true]", timeout=WAIT_MS)
         teacher.wait_for_selector(".votes[data-total='3']", timeout=WAIT_MS)
-        assert teacher.locator(".votes li").count() == 0, "nobody follows what the others say"
+        assert teacher.locator(".votes li").count() == 0, "no one follows what the others say"
         assert ada.evaluate(OVERFLOW) <= 0
 
         teacher.click("[data-do='vote:close']")

@@ -1,4 +1,4 @@
-"""Step 1 in a real browser: any network's head as the core finds it, and names that nobody has."""
+"""Step 1 in a real browser: any network's head as the core finds it, and names that no one has."""
 
 from __future__ import annotations
 
@@ -98,5 +98,5 @@ def test_a_network_that_may_not_be_fetched_is_marked_before_and_told_when_it_is_
 
     visit.wait("#hs-cards .card:has(:checked):has-text('may not be fetched here')")
     visit.wait("#hs-model .mistake:has-text('it may not be fetched here')")
-    assert "whoever started the server" in page.inner_text("#hs-model .mistake")
+    assert "the person who started the server" in page.inner_text("#hs-model .mistake")
     context.close()

@@ -67,7 +67,7 @@ def grid() -> Iterator[tuple[Report, tuple[int, int, int]]]:
 
 
 def contradict(one: Advice, other: Advice) -> bool:
-    """Whether nobody can follow both."""
+    """Whether no one can follow both."""
     codes = {one.code, other.code}
     said = f"{one.sentence} {other.sentence}"
     return (

@@ -196,7 +196,7 @@ def test_memorising_is_named_with_the_way_out_that_was_measured(
 
     advice = sentences(report_of(replace(inputs, learning=learning)))
 
-    assert "it is memorising" in advice
+    assert "rather than what they have in common (overfitting)" in advice
     assert words in advice.lower()
     assert silent not in advice
 

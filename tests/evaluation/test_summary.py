@@ -50,7 +50,7 @@ def test_reliability_is_counted_and_said() -> None:
     bad = Calibration(temperature=1.0, error_before=0.2, error_after=0.3)
 
     assert reliability(probabilities, labels, good) == (
-        "Its sureness can be trusted. Of 120 answers that it was at least 90% sure of, 120 were right."
+        "Its sureness can be trusted. It was at least 90% sure of 120 answers, and right in 120."
     )
     assert "do not rely on it" in reliability(probabilities, labels, bad)
     assert "take it as a hint" in reliability(probabilities, labels, None)

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from headswap.errors import HeadswapError
 from headswap.storage import files
 from headswap.storage.files import sweep_drafts
@@ -199,7 +201,7 @@ def intake_scene(images: Path) -> Scene:
         place = projects.new_data_folder(project)
         manifest = split(ingest(images, store=place / "images", threads=2).manifest)
         write_record(place / "dataset.json", manifest)
-        projects.use_data(project, place, name)
+        projects.save(replace(project, data=place.name, name=name))
 
     def _only_project(projects: Projects, folder: Path) -> Project:
         return projects.get("ann", next(path.name for path in folder.iterdir() if path.is_dir()))
@@ -299,7 +301,7 @@ def undo_scene(images: Path) -> Scene:
         project = next(path.name for path in folder.iterdir() if path.is_dir())
         verbs = Datasets(
             Projects(folder),
-            lambda question: "",
+            lambda question: pytest.fail(f"{question} is not read here"),
             sample=images,
             is_wanted=lambda *_: True,
             came=lambda: None,
@@ -313,7 +315,7 @@ def undo_scene(images: Path) -> Scene:
         place = projects.new_data_folder(project)
         store = projects.folder(project.id) / "images"
         write_record(place / "dataset.json", split(ingest(images, store=store).manifest))
-        projects.use_data(project, place, "pictures")
+        projects.save(replace(project, data=place.name, name="pictures"))
 
     def act(folder: Path) -> None:
         verbs, project = of(folder)

@@ -53,8 +53,8 @@ def seen(lesson_workspace: Path, material: Material) -> Run:
         for seed in seeds:
             setting = setting_of(seed, whole)
             if setting not in materials:
-                materials[setting] = fresh = Material(setting, lesson_workspace)
-                fresh.__dict__["network"] = material.network  # loaded once; experiments break copies
+                _ = material.network  # loaded once; experiments break copies
+                materials[setting] = material.with_setting(setting)
             if (name, setting) not in results:
                 results[name, setting] = run_lesson(
                     name, setting, workspace=lesson_workspace, material=materials[setting]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,10 @@ def test_a_head_that_is_not_one_linear_layer_is_refused(tmp_path: Path) -> None:
 def test_a_setting_that_cannot_work_is_refused(name: str, value: int) -> None:
     with pytest.raises(BadSetting, match=f"{name} is {value}. Choose"):
         LessonConfig(**{name: value})  # type: ignore[arg-type]
+
+
+def test_another_setting_takes_the_loaded_network_along_unless_it_names_another(material: Material) -> None:
+    loaded = material.network
+
+    assert material.with_setting(replace(material.setting, seed=7)).network is loaded
+    assert "network" not in vars(material.with_setting(replace(material.setting, model="squeezenet1_1")))

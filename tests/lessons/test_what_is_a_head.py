@@ -25,10 +25,10 @@ def test_the_new_head_is_a_few_thousand_of_millions_of_numbers(seen: Run) -> Non
     assert result["new_head"] < 0.002 * result["body"]
 
 
-def test_every_riddle_names_the_head_that_is_found(seen: Run) -> None:
+def test_every_quiz_question_names_the_head_that_is_found(seen: Run) -> None:
     (result,) = seen("what-is-a-head", seeds=(0,))
 
-    assert result["heads_found"] == len(LESSON.riddles) == 6
+    assert result["heads_found"] == len(LESSON.quiz) == 6
 
 
 def test_the_code_computes_the_votes_by_hand(ran: Ran) -> None:

@@ -1,4 +1,4 @@
-"""What Label with help keeps of images that nobody has sorted is read, whichever version wrote it."""
+"""What Label with help keeps of images that no one has sorted is read, whichever version wrote it."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ def test_a_network_that_is_too_slow_is_listed_with_its_pace_and_nobody_wins(
     [
         ({"models": "auto", "most_ms": 0}, "most_ms is 0"),
         ({"models": "auto", "most_mb": float("nan")}, "most_mb is nan"),
-        ({"models": ["auto", "resnet18"]}, "auto was given beside names"),
+        ({"models": ["auto", "resnet18"]}, "auto was given together with names"),
         ({"models": ["resnet18"], "fetch": True}, "Limits and fetching are for a race"),
     ],
 )

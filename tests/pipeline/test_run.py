@@ -23,6 +23,7 @@ from headswap.heads.wide import unwidened
 from headswap.storage.files import check_seal
 from headswap.training.config import TrainConfig
 from headswap.zoos.catalogue import build_network
+from tests.own_test import right_in_own_test
 
 
 def test_a_bundle_holds_everything_and_nothing_of_this_machine(bundle: Path, few_drawings: Path) -> None:
@@ -224,10 +225,7 @@ def test_images_of_another_size_are_learned_measured_and_predicted_at_it(
     bundle = headswap.load_bundle(tmp_path / "b")
     assert bundle.card.input.size == (3, 96, 96)
     assert bundle.card.site.input_size == (3, 96, 96)
-    test = read_dataset(tmp_path / "b").part("test")
-    said = bundle.predict_many(few_drawings / image.file for image in test)
-    right = sum(one.label == image.class_name for one, image in zip(said, test, strict=True))
-    assert right == read_report(tmp_path / "b").test_right
+    assert right_in_own_test(tmp_path / "b", few_drawings) == read_report(tmp_path / "b").test_right
 
 
 @pytest.fixture
@@ -254,10 +252,7 @@ def test_the_positions_of_a_transformer_are_resampled_and_travel(
     bundle = headswap.load_bundle(folder)
     positions = dict(unwidened(bundle.network.module).named_parameters())["pos_embed"]
     assert positions.shape == (1, 1 + 6 * 6, 192)
-    test = read_dataset(folder).part("test")
-    said = bundle.predict_many(few_drawings / image.file for image in test)
-    right = sum(one.label == image.class_name for one, image in zip(said, test, strict=True))
-    assert right == read_report(folder).test_right
+    assert right_in_own_test(folder, few_drawings) == read_report(folder).test_right
     headswap.export(folder, tmp_path / "b.zip")
     assert read_check(tmp_path / "b.zip").agree
 

@@ -101,14 +101,14 @@ def _page(device: str, data: Path, image: Path, workspace: Path) -> None:
     os.environ |= {"HEADSWAP_PRETENDS": device, "PYTHONPATH": str(Path(__file__).parent)}
     with Service(Settings(workspace=workspace, sample=data)) as service:
         project = service.new_project("ada").id
-        service.use_sample("ada", project)
+        service.images.use_sample("ada", project)
         job, end = service.start_teaching("ada", project), time.monotonic() + PATIENCE_S
         while not (view := service.job("ada", job)).is_over and time.monotonic() < end:
             time.sleep(0.5)
         if view.state != "done":
             raise RuntimeError(f"{view.state}: {view.problem} {view.remedy}")
         service.predict("ada", job, image)
-        service.heat_map("ada", job, image)
+        service.results.heat_map("ada", job, image)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A class at once: everyone brings pictures, teaches, tries and takes home; nobody sees others.
+"""A class at once: everyone brings pictures, teaches, tries and takes home; no one sees others.
 
 Over HTTP, against `python app.py --for class --auth FILE` in a process of its own.
 """
@@ -93,7 +93,7 @@ def _lesson(house: House, seen: Seen, name: str, code: str, number: int, size: S
     image = next((ROOT / "assets" / "sample" / "try").iterdir())
     said = client.predict(job, handle_file(image), api_name="/predict")
     if set(said["probabilities"]) != {f"bird {number}", f"vehicle {number}"}:
-        raise RuntimeError(f"an answer of somebody else: {sorted(said['probabilities'])}")
+        raise RuntimeError(f"an answer of someone else: {sorted(said['probabilities'])}")
     packed = client.predict(job, api_name="/export")
     if not zipfile.is_zipfile(packed):
         raise RuntimeError("what came is no zip")
@@ -141,7 +141,7 @@ def _trespass(client: Any, seen: Seen, name: str) -> None:
 
 
 def _own_images(place: Path, number: int, count: int) -> Path:
-    """Class names that nobody else has: an answer tells whose it is."""
+    """Class names that no one else has: an answer tells whose it is."""
     with zipfile.ZipFile(place, "w") as archive:
         for name in ("bird", "vehicle"):
             paths = sorted((ROOT / "assets" / "sample" / "train" / name).iterdir())

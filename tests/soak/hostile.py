@@ -21,7 +21,6 @@ from headswap.app.processes.importing import Imported, ReaderLimits, ReadUpload
 from headswap.app.processes.reader import Reader
 from headswap.app.service.projects import Projects
 from headswap.errors import HeadswapError
-from headswap.storage.files import from_json, to_json
 from tests.soak.board import Line, Size, line
 from tests.soak.house import ROOT
 
@@ -109,8 +108,7 @@ def hostile_inputs(size: Size, room: Path) -> list[Line]:
 def _ask(reader: Reader, source: Path, folder: Path) -> Imported:
     folder.mkdir(parents=True)
     question = ReadUpload(str(source), str(folder / "images"), str(folder / "dataset.json"), "upload")
-    done: Imported = from_json(Imported, reader.ask(to_json(question)))
-    return done
+    return reader.ask(question)
 
 
 def _whole_images() -> list[tuple[str, bytes]]:

@@ -166,7 +166,7 @@ TeachModule = Callable[..., tuple[Network, TrainingResult, Manifest]]
 
 @pytest.fixture
 def teach_module() -> TeachModule:
-    """Teach a small module on a folder, as the pipeline does, with nobody timing it."""
+    """Teach a small module on a folder, as the pipeline does, with no one timing it."""
 
     def teach(
         module: nn.Module,

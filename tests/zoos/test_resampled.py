@@ -9,13 +9,14 @@ import pytest
 import torch
 
 import headswap
-from headswap.bundle.format import read_dataset, read_report
+from headswap.bundle.format import read_report
 from headswap.errors import BadSetting
 from headswap.exports.package import read_check
 from headswap.network import Network
 from headswap.training.config import TrainConfig
 from headswap.zoos.resampled import resampled
 from headswap.zoos.transformers_zoo import TransformersZoo
+from tests.own_test import right_in_own_test
 
 transformers = pytest.importorskip("transformers", reason="the extra transformers is not installed")
 
@@ -83,10 +84,7 @@ def test_a_vit_is_trained_on_smaller_images_saved_opened_and_taken_home(
     bundle = headswap.load_bundle(folder)
     positions = [value for key, value in bundle.network.module.named_parameters() if "position_emb" in key]
     assert [value.shape for value in positions] == [(1, 1 + 6 * 6, 32)]
-    test = read_dataset(folder).part("test")
-    said = bundle.predict_many(few_drawings / image.file for image in test)
-    right = sum(one.label == image.class_name for one, image in zip(said, test, strict=True))
-    assert right == read_report(folder).test_right
+    assert right_in_own_test(folder, few_drawings) == read_report(folder).test_right
     headswap.export(folder, tmp_path / "b.zip")
     assert read_check(tmp_path / "b.zip").agree
 

@@ -175,7 +175,7 @@ def test_weights_are_fetched_from_the_hub_with_timms_own_names(hub_shelf, tmp_pa
     assert before == "to fetch"
     assert zoo.describe("test_resnet").weights.state == "here"
     assert all(torch.equal(value, state[key]) for key, value in network.module.state_dict().items())
-    assert len(hub_shelf.asked) == asked  # the second time nobody is asked
+    assert len(hub_shelf.asked) == asked  # the second time no one is asked
 
 
 @pytest.mark.usefixtures("never_sleeping")

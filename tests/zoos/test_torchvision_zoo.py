@@ -129,7 +129,7 @@ def test_weights_are_fetched_once_with_rising_progress(
 def test_with_no_connection_the_message_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _publish(monkeypatch, "http://127.0.0.1:9/squeezenet1_1-00000000.pth")  # nobody listens on port 9
+    _publish(monkeypatch, "http://127.0.0.1:9/squeezenet1_1-00000000.pth")  # no one listens on port 9
 
     with pytest.raises(WeightsNotHere) as caught:
         TorchvisionZoo(ZooSettings(cache=tmp_path)).load("squeezenet1_1", silent)

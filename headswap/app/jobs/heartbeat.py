@@ -147,7 +147,7 @@ class Attempt:
         return self._state == "stop" and not self._written_at
 
     def _cut(self) -> None:
-        """The row is settled, then the process is gone: what it was computing, nobody wants."""
+        """The row is settled, then the process is gone: what it was computing, no one wants."""
         outcome = JobState.CANCELLED if self._state == "cancel" else JobState.QUEUED
         with suppress(*NOT_NOW):  # else at the next look
             self._store.finish(self._job.id, self._job.attempt, outcome)

@@ -203,7 +203,7 @@ class Queue:
                 self._runner.stop(job.worker, force=True)
 
     def _takes_too_much(self, job: Job) -> bool:
-        """Where the system does not hold a worker's memory: settled first, so that nobody tries it again."""
+        """Where the system does not hold a worker's memory: settled first, so that no one tries it again."""
         limit = self._settings.worker_bytes
         if not limit or memory.is_held_by_system() or self._runner.taken_bytes(job.worker) <= limit:
             return False

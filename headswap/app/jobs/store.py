@@ -106,7 +106,7 @@ class Store:
         """One job; with `owner`, only if it is theirs.
 
         Raises:
-            NotFound: there is none, or it is someone else's; nobody can tell which.
+            NotFound: there is none, or it is someone else's; no one can tell which.
         """
         jobs = self._select("id = ?", (check_job_id(job_id),))
         if not jobs or (owner is not None and jobs[0].owner != owner):

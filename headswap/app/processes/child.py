@@ -1,13 +1,13 @@
 """Ask one long-lived child process: the home of everything interactive that needs torch.
 
-Flow:  question (JSON text) --ChildProcess.ask--> pipe --clerk--> function --> pipe --> answer (JSON text)
+Flow:  question --ChildProcess.ask--> pipe --child_main--> function --> pipe --> answer; both are records
 
-One child per `ChildProcess`, started by the first question or by `warm`, let go when nobody
+One child per `ChildProcess`, started by the first question or by `warm`, let go when no one
 asks for a while. Askers take turns. A child that dies or takes too long costs its
 asker one sentence; the next question starts another. A confined child reaches only what its
 first question names; where every question names something else, each gets a child of its own.
 
-Knows processes and texts; nothing of networks or pictures.
+Knows processes and records; nothing of networks or pictures.
 """
 
 from __future__ import annotations
@@ -25,9 +25,17 @@ from headswap import errors
 from headswap.app.processes import memory
 from headswap.app.processes.environment import apart_from_the_server, child_environment, python_command
 from headswap.app.processes.logs import rotate_log
-from headswap.app.processes.messages import FAULT, ChildReply, ChildRequest, read_message, write_message
+from headswap.app.processes.messages import (
+    FAULT,
+    ChildReply,
+    Message,
+    read_bytes,
+    read_message,
+    write_message,
+)
 from headswap.errors import HeadswapError
 from headswap.storage import files
+from headswap.storage.files import from_json
 
 
 class ChildEnded(HeadswapError):
@@ -54,7 +62,8 @@ class ChildProcess:
         """Start nothing yet.
 
         Args:
-            answer: "package.module:function", which takes and gives JSON text.
+            answer: "package.module:function", which takes one record, of the type that its parameter says,
+                and gives one.
             idle_s: after so long without a question the child is let go.
             timeout_s: for one answer; then the child is ended.
             start_s: for the child to import what it needs; then it is ended.
@@ -82,8 +91,12 @@ class ChildProcess:
         self._asked_at = time.monotonic()
         self._idle_timer: threading.Timer | None = None
 
-    def ask(self, question: str) -> str:
+    def ask(self, question: object, kind: type[Message], /) -> Message:
         """Wait for one's turn, then for the answer.
+
+        Args:
+            question: the record that the function takes.
+            kind: of the record that it gives.
 
         Raises:
             HeadswapError: what the function raised, with its class and sentences; or the
@@ -93,10 +106,10 @@ class ChildProcess:
             child = self._running_child()
             try:
                 if not self._is_ready:
-                    _exchange(child, None, self._start_s)
+                    _wait_until_ready(child, self._start_s)
                     self._is_ready = True
-                answer = self._answer(child, ChildRequest(question))
-            except BaseException:  # an answer may still be on its way, to nobody
+                reply, answer = self._answer(child, question)
+            except BaseException:  # an answer may still be on its way, to no one
                 _let_go(child)
                 raise
             finally:
@@ -104,11 +117,12 @@ class ChildProcess:
                 self._watch_idleness()
             if self._once:
                 self._replace(child)
-        if answer.error:
-            raise _error_of(answer)
-        return answer.text
+        if reply.error:
+            raise _error_of(reply)
+        found: Message = from_json(kind, answer)
+        return found
 
-    def _answer(self, child: subprocess.Popen[bytes], question: ChildRequest) -> ChildReply:
+    def _answer(self, child: subprocess.Popen[bytes], question: object) -> tuple[ChildReply, bytes]:
         greedy = threading.Event()
 
         def end() -> None:
@@ -212,8 +226,26 @@ class ChildProcess:
         self._watch_idleness()
 
 
-def _exchange(child: subprocess.Popen[bytes], question: ChildRequest | None, limit_s: float) -> ChildReply:
-    """Send and receive one message; a child that takes too long is ended, which ends the waiting."""
+def _exchange(child: subprocess.Popen[bytes], question: object, limit_s: float) -> tuple[ChildReply, bytes]:
+    """Send a question and receive what comes back, the answer as JSON."""
+    with _limited(child, limit_s):
+        write_message(cast(BinaryIO, child.stdin), question)
+        reply = read_message(cast(BinaryIO, child.stdout), ChildReply)
+        answer = read_bytes(cast(BinaryIO, child.stdout)) if reply and not reply.error else b""
+        if reply is None or answer is None:
+            raise EOFError
+    return reply, answer
+
+
+def _wait_until_ready(child: subprocess.Popen[bytes], limit_s: float) -> None:
+    with _limited(child, limit_s):
+        if read_message(cast(BinaryIO, child.stdout), ChildReply) is None:
+            raise EOFError
+
+
+@contextmanager
+def _limited(child: subprocess.Popen[bytes], limit_s: float) -> Iterator[None]:
+    """End a child that takes too long, which ends the waiting; says whether that, or something else, did."""
     late = threading.Event()
 
     def end() -> None:
@@ -224,36 +256,32 @@ def _exchange(child: subprocess.Popen[bytes], question: ChildRequest | None, lim
     timer.daemon = True
     timer.start()
     try:
-        if question is not None:
-            write_message(cast(BinaryIO, child.stdin), question)
-        answer = read_message(cast(BinaryIO, child.stdout), ChildReply)
-    except (OSError, ValueError):  # nobody reads, or the pipe was closed meanwhile
-        answer = None
+        yield
+    except (EOFError, OSError, ValueError) as error:  # no one is there, or the pipe was closed meanwhile
+        if late.is_set():
+            raise HeadswapError(
+                f"No answer came within {limit_s:g} seconds.",
+                remedy="Try again, or choose a smaller network.",
+            ) from error
+        raise ChildEnded(
+            "The process that answers has stopped unexpectedly.",
+            remedy="Try again; if it stays, choose a smaller network or look into the server's log.",
+        ) from error
     finally:
         timer.cancel()
-    if answer is not None:
-        return answer
-    if late.is_set():
-        raise HeadswapError(
-            f"No answer came within {limit_s:g} seconds.", remedy="Try again, or choose a smaller network."
-        )
-    raise ChildEnded(
-        "The process that answers has stopped unexpectedly.",
-        remedy="Try again; if it stays, choose a smaller network or look into the server's log.",
-    )
 
 
-def _error_of(answer: ChildReply) -> HeadswapError:
-    if answer.error == FAULT:
+def _error_of(reply: ChildReply) -> HeadswapError:
+    if reply.error == FAULT:
         return HeadswapError(
-            f"The program has a fault ({answer.problem}).",
+            f"The program has a fault ({reply.problem}).",
             remedy="Try something else; the server's log says more.",
         )
     for module in (errors, files):
-        kind = getattr(module, answer.error, None)
+        kind = getattr(module, reply.error, None)
         if isinstance(kind, type) and issubclass(kind, HeadswapError):
-            return kind(answer.problem, remedy=answer.remedy)
-    return HeadswapError(answer.problem, remedy=answer.remedy)
+            return kind(reply.problem, remedy=reply.remedy)
+    return HeadswapError(reply.problem, remedy=reply.remedy)
 
 
 def _let_go(child: subprocess.Popen[bytes]) -> None:

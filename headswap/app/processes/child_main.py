@@ -9,7 +9,7 @@ take no more than so much; with --silent what a library prints goes nowhere, so 
 stranger's picture can fill a log. With --confined the module next to the function also has
 `allowed_paths(question)`: before the first question is answered, everything else is taken away.
 
-Knows the wire and one function by name.
+Knows the messages and one function by name; its parameter says which record it takes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Any, BinaryIO, get_type_hints
 
 from headswap.app.processes.logs import log_to
 from headswap.app.processes.memory import hold_memory
@@ -32,19 +32,20 @@ from headswap.app.processes.messages import (
     FAULT,
     READY,
     ChildReply,
-    ChildRequest,
-    read_message,
+    read_bytes,
+    write_bytes,
     write_message,
 )
 from headswap.app.processes.priority import step_back
 from headswap.app.processes.sandbox import AllowedPaths, confine
 from headswap.errors import HeadswapError
+from headswap.storage.files import from_json, to_json
 
-logger = logging.getLogger("headswap.clerk")
+logger = logging.getLogger("headswap.child")
 
 
 def main(target: str, *, memory_bytes: int = 0, silent: bool = False, confined: bool = False) -> None:
-    """Serve questions with `package.module:function`, which takes a text and gives one."""
+    """Serve questions with `package.module:function`, which takes a record and gives one."""
     hold_memory(memory_bytes)
     step_back()
     own_words = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
@@ -55,46 +56,55 @@ def main(target: str, *, memory_bytes: int = 0, silent: bool = False, confined: 
     if silent:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     os.dup2(2, 1)
-    questions: queue.SimpleQueue[ChildRequest] = queue.SimpleQueue()
+    questions: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     receiving = threading.Thread(target=_receive, args=(sys.stdin.buffer, questions), daemon=True)
     if not confined:  # a server that is gone while this imports is noticed
         receiving.start()
     name, _, function = target.partition(":")
     module = importlib.import_module(name)
-    answer: Callable[[str], str] = getattr(module, function)
+    answer: Callable[[Any], object] = getattr(module, function)
+    kind = get_type_hints(answer)["question"]
+
+    def answer_json(question: bytes) -> bytes:
+        return to_json(answer(from_json(kind, question))).encode()
+
     write_message(replies, READY)
     if confined:
-        _confine_for_the_first(questions, module.allowed_paths)
+        _confine_for_the_first(questions, lambda first: module.allowed_paths(from_json(kind, first)))
         receiving.start()  # inside, like every thread from now on
     while True:
-        write_message(replies, _answer(answer, questions.get()))
+        _reply(replies, answer_json, questions.get())
 
 
 def _confine_for_the_first(
-    questions: queue.SimpleQueue[ChildRequest], allowed_paths: Callable[[str], AllowedPaths]
+    questions: queue.SimpleQueue[bytes], allowed_paths: Callable[[bytes], AllowedPaths]
 ) -> None:
     """Wait for the first question, and leave this process no more than that one needs."""
-    first = read_message(sys.stdin.buffer, ChildRequest)
+    first = read_bytes(sys.stdin.buffer)
     if first is None:
         os._exit(0)
-    confine(allowed_paths(first.text))
+    confine(allowed_paths(first))
     questions.put(first)
 
 
-def _receive(pipe: BinaryIO, questions: queue.SimpleQueue[ChildRequest]) -> None:
-    while (question := read_message(pipe, ChildRequest)) is not None:
+def _receive(pipe: BinaryIO, questions: queue.SimpleQueue[bytes]) -> None:
+    while (question := read_bytes(pipe)) is not None:
         questions.put(question)
     os._exit(0)
 
 
-def _answer(function: Callable[[str], str], question: ChildRequest) -> ChildReply:
+def _reply(replies: BinaryIO, answer: Callable[[bytes], bytes], question: bytes) -> None:
     try:
-        return ChildReply(text=function(question.text))
+        content = answer(question)
     except HeadswapError as error:
-        return ChildReply(error=type(error).__name__, problem=error.problem, remedy=error.remedy)
+        name, problem, remedy = type(error).__name__, error.problem, error.remedy
+        write_message(replies, ChildReply(error=name, problem=problem, remedy=remedy))
     except Exception as error:
         logger.exception("fault")
-        return ChildReply(error=FAULT, problem=type(error).__name__)
+        write_message(replies, ChildReply(error=FAULT, problem=type(error).__name__))
+    else:
+        write_message(replies, ChildReply())
+        write_bytes(replies, content)
 
 
 def _parse() -> argparse.Namespace:

@@ -19,7 +19,6 @@ from headswap.exports.package import LaidOut, bundle_route, lay_out, onnx_route,
 from headswap.exports.parity import Route
 from headswap.exports.teachable_machine import write_teachable_machine
 from headswap.exports.webpage import write_page
-from headswap.storage.files import from_json, to_json
 from headswap.storage.records import read_record
 
 RouteName = Literal["bundle", "predict.py", "model.onnx"]
@@ -81,26 +80,25 @@ class AskTeachableMachine:
 Question = AskLayOut | AskRoute | AskSeal | AskPage | AskTeachableMachine
 
 
-def answer(question_json: str) -> str:
+def answer(question: Question) -> object:
     """Do one step; called in the child process."""
-    question: Question = from_json(Question, question_json)
     source = Path(question.bundle)
     match question:
         case AskLayOut(_, folder, dataset):
-            return to_json(lay_out(source, _bundle(question.bundle), Path(folder), _images(source, dataset)))
+            return lay_out(source, _bundle(question.bundle), Path(folder), _images(source, dataset))
         case AskRoute(_, laid, "bundle"):
-            return to_json(bundle_route(_bundle(question.bundle), laid))
+            return bundle_route(_bundle(question.bundle), laid)
         case AskRoute(_, laid, "predict.py"):
-            return to_json(script_route(laid))
+            return script_route(laid)
         case AskRoute(_, laid, _):
-            return to_json(onnx_route(_bundle(question.bundle), laid))
+            return onnx_route(_bundle(question.bundle), laid)
         case AskSeal(_, laid, routes, title, target):
-            return to_json(seal_up(source, laid, routes, title=title, target=Path(target)))
+            return seal_up(source, laid, routes, title=title, target=Path(target))
         case AskPage(_, target, title):
-            return to_json(write_page(_bundle(question.bundle), source, Path(target), title=title))
+            return write_page(_bundle(question.bundle), source, Path(target), title=title)
         case AskTeachableMachine(_, target, title, dataset):
             bundle, manifest = _bundle(question.bundle), _images(source, dataset)
-            return to_json(write_teachable_machine(bundle, Path(target), title=title, manifest=manifest))
+            return write_teachable_machine(bundle, Path(target), title=title, manifest=manifest)
 
 
 def _images(source: Path, dataset: str) -> Manifest | None:

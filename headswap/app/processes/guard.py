@@ -4,7 +4,7 @@ Flow:  question with a picture --SafeInference.ask--> the same question with a c
            --ChildProcess--> answer
 
 The process that holds networks and torch never decodes what came from outside; a picture that takes its
-reader down costs its owner one sentence and nobody else anything. Copies are gone when the answer is there.
+reader down costs its owner one sentence and no one else anything. Copies are gone when the answer is there.
 Pictures that are ours already, read once before, go straight through.
 
 Knows questions and folders; decodes nothing itself.
@@ -20,11 +20,11 @@ from pathlib import Path
 
 from headswap.app.processes.child import ChildProcess
 from headswap.app.processes.inference import AskHeatMap, AskPredictions, PredictCameraImage, Question
+from headswap.app.processes.messages import Message
 from headswap.app.processes.reader import Reader
 from headswap.bundle.format import read_card
 from headswap.data.decode import LEAST_PX
 from headswap.data.transforms import wanted_px
-from headswap.storage.files import from_json, to_json
 
 
 class SafeInference:
@@ -42,17 +42,16 @@ class SafeInference:
         self._child, self._reader, self._folder = child, reader, folder
         self._ours = tuple(folder.resolve() for folder in ours)
 
-    def ask(self, question_json: str) -> str:
-        """Answer a question.
+    def ask(self, question: Question, kind: type[Message], /) -> Message:
+        """Answer a question with a record of some kind.
 
         Raises:
             UnreadableImage: it is about a picture that cannot be read.
             HeadswapError: whatever the child raises.
         """
-        question: Question = from_json(Question, question_json)
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._folder, ignore_cleanup_errors=True) as copies:
-            return self._child.ask(to_json(self._clean(question, Path(copies))))
+            return self._child.ask(self._clean(question, Path(copies)), kind)
 
     @contextmanager
     def clean(self, image: Path) -> Iterator[Path]:

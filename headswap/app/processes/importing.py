@@ -60,7 +60,7 @@ class ReadUpload:
     dataset: str  # the dataset.json to write
     name: str  # what the data set is called
     before: str = ""  # the dataset.json that this one adds to; empty: none
-    is_sorted: bool = True  # its folders are classes; False: nobody has sorted it, it is to be tried
+    is_sorted: bool = True  # its folders are classes; False: no one has sorted it, it is to be tried
     limits: ReaderLimits = field(default_factory=ReaderLimits)
     one_by_one: bool = False  # after a death: so that the next one names its cause
     skip: tuple[str, ...] = ()  # files that ended earlier readers
@@ -101,9 +101,8 @@ class ReadCameraImage:
 Question = ReadUpload | ReadImage | ReadCameraImage
 
 
-def allowed_paths(question_json: str) -> AllowedPaths:
+def allowed_paths(question: Question) -> AllowedPaths:
     """What a question is about: an upload and its data set, or the scratch folder of all single pictures."""
-    question: Question = from_json(Question, question_json)
     import_readers()
     import_film_reader()
     with one_blas_thread():  # finds the pools, which it cannot later
@@ -116,9 +115,8 @@ def allowed_paths(question_json: str) -> AllowedPaths:
     return AllowedPaths(read=(Path(question.source), *before), write=(store, new))
 
 
-def answer(question_json: str) -> str:
+def answer(question: Question) -> object:
     """Answer one question; called in the child process."""
-    question: Question = from_json(Question, question_json)
     match question:
         case ReadUpload():
             return _take_in(question)
@@ -128,7 +126,7 @@ def answer(question_json: str) -> str:
             return _read_frame(question)
 
 
-def _take_in(question: ReadUpload) -> str:
+def _take_in(question: ReadUpload) -> Imported:
     limits, dataset = question.limits, Path(question.dataset)
     before: Manifest | None = read_record(Manifest, Path(question.before)) if question.before else None
     with _watched(dataset.parent / NOTES, limits.patience_s) as watch:
@@ -140,7 +138,7 @@ def _take_in(question: ReadUpload) -> str:
             policy=ReadPolicy(
                 limits=limits.image,
                 most_images=limits.most_images,
-                packed=False,  # nobody bounds what a stranger's tar grows to
+                packed=False,  # no one bounds what a stranger's tar grows to
                 skip=frozenset(question.skip),
                 begin=watch.begin,
                 end=watch.end,
@@ -155,7 +153,7 @@ def _take_in(question: ReadUpload) -> str:
         )
     write_record(dataset, manifest)
     added = len(manifest.images) - (len(before.images) if before else 0)
-    return to_json(Imported(manifest=manifest, came=len(came.images), added=added))
+    return Imported(manifest=manifest, came=len(came.images), added=added)
 
 
 def _read_one(question: ReadImage) -> str:

@@ -1,6 +1,6 @@
 """What the inference process answers: which networks there are, their heads, predictions, heat-maps, labels.
 
-Flow:  question (JSON) --answer--> answer (JSON)
+Flow:  question --answer--> answer; both are records
 
 Runs in a `ChildProcess`, the only home of interactive torch. The last few
 bundles stay loaded, so a second prediction costs no loading.
@@ -19,8 +19,8 @@ from headswap.bundle.prediction import Prediction
 from headswap.bundle.predictor import Bundle, load_bundle
 from headswap.data.decode import ImageLimits
 from headswap.network import NetworkCard
-from headswap.pipeline.inspect import Inspection, inspect_network
-from headswap.storage.files import from_json, to_json
+from headswap.pipeline.inspect import inspect_network
+from headswap.training.label_advice import LabelAdvice
 from headswap.zoos.catalogue import describe_network, fetched_bytes, list_networks
 
 
@@ -87,7 +87,7 @@ class AskHeatMap:
 
 @dataclass(frozen=True)
 class EmbedUnlabelled:
-    """Let the body see some images that nobody has sorted; `count` 0: all were seen, group them."""
+    """Let the body see some images that no one has sorted; `count` 0: all were seen, group them."""
 
     dataset: str
     start: int
@@ -103,7 +103,7 @@ class AskAdvice:
     """What should a person be asked about these images?"""
 
     dataset: str
-    labels: tuple[int, ...]  # of each image; -1: nobody has said
+    labels: tuple[int, ...]  # of each image; -1: no one has said
     skipped: tuple[int, ...] = ()
     kind: Literal["advice"] = "advice"
 
@@ -169,33 +169,31 @@ class BatchPredictions:
     predictions: tuple[Prediction, ...]
 
 
-def answer(question_json: str) -> str:
+def answer(question: Question) -> object:
     """Answer one question; called in the child process."""
-    question: Question = from_json(Question, question_json)
     match question:
         case AskModels(pattern):
-            return to_json(Cards(list_networks(pattern or None)))
+            return Cards(list_networks(pattern or None))
         case AskInspection(model, path, weights):
-            inspection: Inspection = inspect_network(model, path=path, weights=weights)
-            return to_json(inspection)
+            return inspect_network(model, path=path, weights=weights)
         case AskCards(names):
-            return to_json(Cards(tuple(describe_network(name) for name in names)))
+            return Cards(tuple(describe_network(name) for name in names))
         case AskFetched():
-            return to_json(Fetched(fetched_bytes()))
+            return Fetched(fetched_bytes())
         case AskPredictions(bundle, images):
             found = _bundle(bundle).predict_many(Path(image) for image in images)
-            return to_json(BatchPredictions(tuple(found)))
+            return BatchPredictions(tuple(found))
         case PredictCameraImage(bundle, image):
-            return to_json(_bundle(bundle).predict(b64decode(image)))
+            return _bundle(bundle).predict(b64decode(image))
         case AskHeatMap(bundle, image, label):
-            return to_json(heat_map(_bundle(bundle), Path(image), label=label))
+            return heat_map(_bundle(bundle), Path(image), label=label)
         case EmbedUnlabelled() | AskAdvice():
             return _answer_about_unlabelled(question)
         case AskEdit():
             return _edited(question)
 
 
-def _edited(question: AskEdit) -> str:
+def _edited(question: AskEdit) -> EditSummary:
     from headswap.pipeline.edit import edit  # loads torch
 
     done = edit(
@@ -203,15 +201,15 @@ def _edited(question: AskEdit) -> str:
         rename=question.rename, workspace=question.workspace,
     )  # fmt: skip
     left = tuple(f"{one.file}: {one.reason}" for one in done.left_out)
-    return to_json(EditSummary(changes=done.changes, left_out=left, seconds=done.seconds))
+    return EditSummary(changes=done.changes, left_out=left, seconds=done.seconds)
 
 
-def _answer_about_unlabelled(question: EmbedUnlabelled | AskAdvice) -> str:
+def _answer_about_unlabelled(question: EmbedUnlabelled | AskAdvice) -> LabelAdvice | None:
     from headswap.pipeline.labelling import advise_on, write_clusters, write_features  # loads torch
 
     dataset = Path(question.dataset)
     if isinstance(question, AskAdvice):
-        return to_json(advise_on(dataset, question.labels, question.skipped))
+        return advise_on(dataset, question.labels, question.skipped)
     if question.count:
         write_features(
             dataset, question.start, question.count, model=question.model,
@@ -219,7 +217,7 @@ def _answer_about_unlabelled(question: EmbedUnlabelled | AskAdvice) -> str:
         )  # fmt: skip
     else:
         write_clusters(dataset)
-    return ""
+    return None
 
 
 @lru_cache(maxsize=3)

@@ -1,6 +1,6 @@
 """Run an experiment in a process of its own, the only place where a lesson page needs torch.
 
-Flow:  AskLesson (JSON) --answer--> LessonReply (JSON);  meanwhile  folder/progress.json <-- how far it is
+Flow:  AskLesson  --answer--> LessonReply ;  meanwhile  folder/progress.json <-- how far it is
                                                             folder/stop          --> it ends between two steps
 
 Runs in a `ChildProcess`. The material of the last setting stays loaded, so a second
@@ -21,7 +21,6 @@ from headswap.events import Event, Progress
 from headswap.lessons.catalogue import run_lesson
 from headswap.lessons.config import LessonConfig
 from headswap.lessons.lesson import LessonResult
-from headswap.storage.files import from_json, to_json
 
 if TYPE_CHECKING:
     from headswap.lessons.material import Material
@@ -81,12 +80,11 @@ class _Kept:
         from headswap.lessons.material import Material
 
         last = self._last
-        if last is None or last.setting != setting or last.workspace != workspace:
-            fresh = Material(setting, workspace)
-            same = last is not None and _network_of(last.setting) == _network_of(setting)
-            if last is not None and same and "network" in last.__dict__:
-                fresh.__dict__["network"] = last.network
-            self._last = last = fresh
+        if last is None or last.workspace != workspace:
+            last = Material(setting, workspace)
+        elif last.setting != setting:
+            last = last.with_setting(setting)
+        self._last = last
         if listener is not None:
             last.listener = listener
         return last
@@ -98,30 +96,25 @@ def _kept() -> _Kept:
     return _Kept()
 
 
-def answer(question_json: str) -> str:
+def answer(question: Question) -> object:
     """Run one experiment; called in the child process."""
-    question: Question = from_json(Question, question_json)
     workspace = Path(question.workspace)
     if isinstance(question, AskReady):
         material = _kept().of(question.setting, workspace)
         _ = material.network, material.images
-        return to_json(LessonReply(None))
+        return LessonReply(None)
     _take_free_cores()
     material = _kept().of(question.setting, workspace, _Telling(Path(question.folder)))
     try:
-        return to_json(LessonReply(run_lesson(question.lesson, workspace=workspace, material=material)))
+        return LessonReply(run_lesson(question.lesson, workspace=workspace, material=material))
     except Cancelled:
-        return to_json(LessonReply(None))
+        return LessonReply(None)
 
 
 def _take_free_cores() -> None:
-    """As many threads as cores that nobody uses: next to other work two wait for each other."""
+    """As many threads as cores that no one uses: next to other work two wait for each other."""
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     torch.set_num_threads(max(1, min(cores, round(cores - busy))))
-
-
-def _network_of(setting: LessonConfig) -> tuple[str, str]:
-    return setting.model, setting.weights

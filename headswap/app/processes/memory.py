@@ -26,7 +26,7 @@ from headswap.zoos import parameters
 LIBRARIES_BYTES = 700_000_000  # torch, timm and scipy, imported and at rest
 IMAGES_BYTES = 600_000_000  # prepared inputs (at most 512 MB) and what is being decoded
 BYTES_A_PARAMETER = 4 * 3  # as loaded, as folded for the engine, as saved
-UNKNOWN_PARAMETERS = 100_000_000  # a network that nobody has measured
+UNKNOWN_PARAMETERS = 100_000_000  # a network that no one has measured
 
 
 WATCH_S = 0.1  # between two checks of a process that the system does not hold

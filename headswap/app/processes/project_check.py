@@ -17,7 +17,6 @@ from pathlib import Path
 from headswap.app.processes.sandbox import AllowedPaths
 from headswap.data.decode import ImageLimits, import_readers
 from headswap.pipeline.project_file import unpack_project
-from headswap.storage.files import from_json, to_json
 
 
 @dataclass(frozen=True)
@@ -30,16 +29,14 @@ class AskProject:
     patience_s: float = 20.0  # for one picture
 
 
-def allowed_paths(question_json: str) -> AllowedPaths:
+def allowed_paths(question: AskProject) -> AllowedPaths:
     """The project file, and the folder it is laid out in."""
-    question: AskProject = from_json(AskProject, question_json)
     import_readers()
     return AllowedPaths(read=(Path(question.file),), write=(Path(question.folder),))
 
 
-def answer(question_json: str) -> str:
+def answer(question: AskProject) -> object:
     """Open one project; called in the child process."""
-    question: AskProject = from_json(AskProject, question_json)
 
     @contextmanager
     def watching(_image: str) -> Iterator[None]:
@@ -49,4 +46,4 @@ def answer(question_json: str) -> str:
         finally:
             faulthandler.cancel_dump_traceback_later()
 
-    return to_json(unpack_project(Path(question.file), Path(question.folder), question.limits, watching))
+    return unpack_project(Path(question.file), Path(question.folder), question.limits, watching)

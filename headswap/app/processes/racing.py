@@ -1,6 +1,6 @@
 """Run a race among networks in a process of its own.
 
-Flow:  AskRace (JSON) --answer--> Comparison (JSON);  meanwhile  folder/progress.json <-- how far it is
+Flow:  AskRace  --answer--> Comparison ;  meanwhile  folder/progress.json <-- how far it is
                                                           folder/stop          --> it ends between two steps
 
 Runs in a `ChildProcess`. Importing this file loads no torch.
@@ -15,7 +15,6 @@ from typing import Literal
 from headswap.app.processes.run_folder import RunFolder
 from headswap.events import Event, Note, Progress
 from headswap.pipeline.race import RaceSetting, race
-from headswap.storage.files import from_json, to_json
 from headswap.zoos.candidates import NetworkLimits
 
 
@@ -64,14 +63,12 @@ class _Telling:
         self._folder.note_progress(RaceProgress(sentence=words, share=self._share))
 
 
-def answer(question_json: str) -> str:
+def answer(question: AskRace) -> object:
     """Run one race; called in the child process."""
-    question: AskRace = from_json(AskRace, question_json)
     setting = RaceSetting(limits=question.limits, may_fetch=question.may_fetch)
-    found = race(
+    return race(
         Path(question.dataset),
         setting,
         workspace=Path(question.workspace),
         listener=_Telling(Path(question.folder)),
     )
-    return to_json(found)

@@ -2,14 +2,14 @@
 
 Flow:  upload --Reader.ask--> Imported          one file --Reader.read_one--> a clean copy of it
 
-A picture that takes its reader down costs nobody else anything: the next reader takes the upload one
+A picture that takes its reader down costs no one else anything: the next reader takes the upload one
 picture at a time, and leaves out by name what ended the one before. Uploads and single pictures have a
 child each, so that a tried picture does not wait for a class to hand in its folders. Both are confined
 (`headswap.app.processes.sandbox`): each upload has a child of its own, which reaches that upload and its
 data set; single pictures share one, which reaches their scratch folder. It cannot list that folder, and
 what lies in it has a name that cannot be guessed and is gone with the answer.
 
-Knows desks and questions; decodes nothing itself.
+Knows children and questions; decodes nothing itself.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 from headswap.app.processes.child import ChildEnded, ChildProcess
 from headswap.app.processes.importing import (
     NOTES,
+    Imported,
     ReadCameraImage,
     ReaderLimits,
     ReadImage,
@@ -32,7 +33,6 @@ from headswap.app.processes.importing import (
 from headswap.data.decode import shown_name
 from headswap.errors import BadUpload, UnreadableImage
 from headswap.storage import files
-from headswap.storage.files import from_json, to_json
 
 logger = logging.getLogger(__name__)
 
@@ -93,18 +93,17 @@ class Reader:
         self._uploads.close()
         self._tries.close()
 
-    def ask(self, question_json: str) -> str:
-        """Take an upload in (`ReadUpload`), whatever its pictures do to their readers; gives `Imported`.
+    def ask(self, question: ReadUpload) -> Imported:
+        """Take an upload in, whatever its pictures do to their readers.
 
         Raises:
             HeadswapError: what the upload as a whole is refused for.
         """
-        question: ReadUpload = from_json(ReadUpload, question_json)
         question = replace(question, limits=self._limits)
         notes = Path(question.dataset).parent / NOTES
         for _ in range(MOST_DEATHS + 1):
             try:
-                return self._uploads.ask(to_json(question))
+                return self._uploads.ask(question, Imported)
             except ChildEnded:
                 suspects = being_read(notes)
                 if not suspects:
@@ -129,7 +128,7 @@ class Reader:
             given = Path(here) / "given"
             files.copy(file, given)
             question = ReadImage(str(given), file.name, here, wanted_px, self._limits)
-            copy = Path(here) / self._try(to_json(question), file.name)
+            copy = Path(here) / self._try(question, file.name)
             return Path(shutil.move(copy, folder / copy.name))
 
     def read_frame(self, image_base64: str, *, wanted_px: int | None = None) -> str:
@@ -139,13 +138,11 @@ class Reader:
             UnreadableImage: it is none, it is too large, or it took its reader down.
         """
         self._scratch.mkdir(parents=True, exist_ok=True)
-        return self._try(
-            to_json(ReadCameraImage(image_base64, wanted_px, self._limits)), "The camera's picture"
-        )
+        return self._try(ReadCameraImage(image_base64, wanted_px, self._limits), "The camera's picture")
 
-    def _try(self, question_json: str, name: str) -> str:
+    def _try(self, question: ReadImage | ReadCameraImage, name: str) -> str:
         try:
-            return self._tries.ask(question_json)
+            return self._tries.ask(question, str)
         except ChildEnded as error:
             raise UnreadableImage(
                 f"{shown_name(name)} stopped the program that reads pictures.",

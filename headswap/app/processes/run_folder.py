@@ -33,5 +33,5 @@ class RunFolder:
         if now - self._told_at < _TELL_S:
             return
         self._told_at = now
-        with suppress(HeadswapError):  # a full disk: nobody hears how far it is, and it goes on
+        with suppress(HeadswapError):  # a full disk: no one hears how far it is, and it goes on
             write_text(self._folder / PROGRESS, to_json(record))

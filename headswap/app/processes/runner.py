@@ -2,7 +2,7 @@
 
 Flow:  command line --Runner.start--> handle (text, kept in the job row) --is_alive, stop--> the same process
 
-Two implementations can be told apart by what a handle says; nobody else reads it.
+Two implementations can be told apart by what a handle says; no one else reads it.
 `tests/contracts/test_runners.py` holds every runner to the sentences below.
 
 Knows command lines only: nothing of jobs, stores or networks.

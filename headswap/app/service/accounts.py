@@ -62,11 +62,11 @@ class AccessCodes:
         """Read the file.
 
         Raises:
-            BadSetting: there is none, it cannot be read, or nobody is in it.
+            BadSetting: there is none, it cannot be read, or no one is in it.
         """
         if not read_people(path).people:
             raise BadSetting(
-                f"Nobody is in {path.name}.", remedy=f"Add somebody: headswap users add {path.name} NAME."
+                f"No one is in {path.name}.", remedy=f"Add someone: headswap users add {path.name} NAME."
             )
         self._path = path
         self._lock = threading.Lock()  # one guess at a time: thirty at once would take half a gigabyte
@@ -94,7 +94,7 @@ class AccessCodes:
     def _reload(self) -> None:
         try:
             stat = self._path.stat()
-        except OSError:  # taken away while the server runs: nobody comes in any more
+        except OSError:  # taken away while the server runs: no one comes in any more
             self._people = {}
             return
         seen = (stat.st_mtime_ns, stat.st_ino)
@@ -167,7 +167,7 @@ def remove(path: Path, names: tuple[str, ...]) -> None:
 
 @contextmanager
 def _file_locked(path: Path) -> Iterator[None]:
-    """Nobody else changes the file meanwhile; the lock is let go when its process ends, however it ends."""
+    """No one else changes the file meanwhile; the lock is let go when its process ends, however it ends."""
     lock_path = path.with_name(f"{path.name}.lock")
     if not path.parent.is_dir():  # the lock would make it
         raise BadSetting(f"There is no folder {path.parent}.", remedy="Make it first, or choose another.")
@@ -176,7 +176,7 @@ def _file_locked(path: Path) -> Iterator[None]:
             yield
     except Timeout as error:
         raise BadSetting(
-            f"Somebody else is changing {path.name}.", remedy="Try again when they are done."
+            f"Someone else is changing {path.name}.", remedy="Try again when they are done."
         ) from error
     except OSError as error:
         raise BadSetting(

@@ -20,7 +20,6 @@ from pathlib import Path
 from headswap.app.jobs.job import Job, JobState, new_job_id
 from headswap.app.jobs.store import Store
 from headswap.app.processes.child import ChildEnded, ChildProcess
-from headswap.app.processes.messages import ask_for
 from headswap.app.processes.project_check import AskProject
 from headswap.app.service.projects import Project, Projects
 from headswap.app.service.settings import Settings
@@ -228,7 +227,7 @@ class ProjectArchive:
     def _ask(self, file: Path, draft: Path) -> SavedProject:
         question = AskProject(str(file), str(draft), self._limits)
         try:
-            saved = ask_for(SavedProject, self._child.ask, question)
+            saved = self._child.ask(question, SavedProject)
         except ChildEnded as error:
             raise BadProject(
                 "This file stops the program that reads it.", remedy="Choose another file."

@@ -149,7 +149,7 @@ def left_batch(project: Path) -> BatchFiles | None:
         if not (folder / BATCH_RECORD).is_file():
             continue
         try:
-            files.record  # noqa: B018
+            _ = files.record
         except BundleDamaged:
             discard(folder)
             continue

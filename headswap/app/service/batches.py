@@ -41,11 +41,11 @@ from headswap.data.manifest import NO_LABEL, ImageRecord, Manifest
 from headswap.errors import BadSetting, HeadswapError, NotFound
 from headswap.pipeline.kept_answers import KeptAnswers
 from headswap.pipeline.many import csv_of, pack_sorted
-from headswap.storage.files import discard, from_json, remove, to_json, write_text
+from headswap.storage.files import discard, remove, write_text
 
 DOUBTFUL = 0.7  # what it is less sure of is worth a look
 AT_ONCE = 16  # pictures in one question: others get their turn between two
-UNSEEN_S = 86_400.0  # a batch that nobody looks at is let go
+UNSEEN_S = 86_400.0  # a batch that no one looks at is let go
 _READ = "-"
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class Batches:
         results: Results,
         images: Datasets,
         uploads: Uploads,
-        read: Callable[[str], str],
+        read: Callable[[ReadUpload], Imported],
         check_room: Callable[[str, Path], None],
     ) -> None:
         """Take what it works with.
@@ -176,7 +176,7 @@ class Batches:
         self._let_go(self._projects.get(owner, project).id)
 
     def tidy(self) -> int:
-        """Let go what nobody has looked at for long; returns how many."""
+        """Let go what no one has looked at for long; returns how many."""
         with self._lock:
             now = time.monotonic()
             known = dict(self._batches)
@@ -269,7 +269,7 @@ class Batches:
                     self._threads.submit(self._run, owner, batch)
         try:
             self._results.bundle(owner, batch.view.job)
-        except NotFound:  # nobody can say any more what its classes were
+        except NotFound:  # no one can say any more what its classes were
             self._let_go(found)
             return None
         return batch
@@ -345,7 +345,7 @@ class Batches:
         question = ReadUpload(
             str(files.upload), str(files.images), str(files.dataset), files.record.name, is_sorted=False
         )
-        came: Imported = from_json(Imported, self._read(to_json(question)))
+        came = self._read(question)
         remove(files.upload)
         return came.manifest
 

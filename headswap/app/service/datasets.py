@@ -21,11 +21,12 @@ from threading import Lock
 from headswap.app.processes.importing import Imported, ReadUpload
 from headswap.app.service.projects import Project, Projects
 from headswap.app.service.thumbnails import find_image, thumbnail
+from headswap.counted import counted
 from headswap.data import edit as mend
 from headswap.data.decode import shown_name
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, NotFound, TooMuch
-from headswap.storage.files import copy, discard, from_json, make_folder, to_json
+from headswap.storage.files import copy, discard, make_folder
 from headswap.storage.records import read_record, write_record
 from headswap.training.config import TrainConfig, check_multi_label
 
@@ -58,7 +59,7 @@ class Datasets:
     def __init__(
         self,
         projects: Projects,
-        ask: Callable[[str], str],
+        ask: Callable[[ReadUpload], Imported],
         *,
         sample: Path,
         is_wanted: IsWanted,
@@ -134,9 +135,8 @@ class Datasets:
             TooMuch: there would be too many.
         """
         count = len(tried.images)
-        sentence = (
-            f"{_images(count)} named: {'it is' if count == 1 else 'they are'} {shown_name(name.strip())}."
-        )
+        they_are = "it is" if count == 1 else "they are"
+        sentence = f"{counted(count, 'picture')} named: {they_are} {shown_name(name.strip())}."
 
         def change(there: Manifest) -> Manifest:
             named = mend.label_images(there, tried.images, name)
@@ -157,9 +157,14 @@ class Datasets:
             labelled: kept in a store of their own; they are copied.
             left: how many of the others have no name, to be told.
         """
-        rest = f" {_images(left)} without a name {'is' if left == 1 else 'are'} not used." if left else ""
+        rest = (
+            f" {counted(left, 'picture')} without a name {'is' if left == 1 else 'are'} not used."
+            if left
+            else ""
+        )
         named = len(labelled.images)
-        sentence = f"{_images(named)} taken over with {'its name' if named == 1 else 'their names'}.{rest}"
+        names = "its name" if named == 1 else "their names"
+        sentence = f"{counted(named, 'picture')} taken over with {names}.{rest}"
         with self._alone(owner, project, PATIENCE_S) as found:
             path, store = self._projects.dataset(found), self._projects.folder(found.id) / _IMAGES
             empty = Manifest(name=labelled.name, root=str(store), classes=(), images=())
@@ -284,7 +289,7 @@ class Datasets:
             before=str(before or ""),
         )
         try:
-            done: Imported = from_json(Imported, self._ask(to_json(question)))
+            done = self._ask(question)
         except BaseException:
             discard(folder)
             raise
@@ -346,21 +351,17 @@ class Datasets:
 def _many(files: tuple[str, ...]) -> str:
     if len(files) == 1:
         return f"{shown_name(files[0])} is"
-    return f"{len(files)} pictures are"
+    return f"{len(files):,} pictures are"
 
 
 def _arrival(done: Imported, *, were_some: bool) -> str:
     if not were_some:
-        return f"{_images(done.added)} took the place of those before."
+        return f"{counted(done.added, 'picture')} took the place of those before."
     if not done.added:
         return "Nothing was added: every picture was there already."
     known = done.came - done.added
     again = f"; {known} {'was' if known == 1 else 'were'} there already" if known > 0 else ""
-    return f"{_images(done.added)} added{again}."
-
-
-def _images(count: int) -> str:
-    return "1 picture" if count == 1 else f"{count:,} pictures"
+    return f"{counted(done.added, 'picture')} added{again}."
 
 
 @lru_cache(maxsize=32)

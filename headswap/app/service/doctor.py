@@ -21,6 +21,7 @@ from pathlib import Path
 from headswap.app.processes.memory import IMAGES_BYTES, LIBRARIES_BYTES, free_bytes, is_held_by_system
 from headswap.app.processes.sandbox import confinement_here
 from headswap.app.service.leftovers import leftovers
+from headswap.counted import counted
 from headswap.errors import HeadswapError
 from headswap.storage.locations import install_command, why_not_writable
 
@@ -131,7 +132,7 @@ def _devices() -> Part:
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    found = [f"{cores} processor cores, {torch.get_num_threads()} threads of torch"]
+    found = [f"{counted(cores, 'processor core')}, {counted(torch.get_num_threads(), 'thread')} of torch"]
     found += [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     found += ["Apple MPS"] * torch.backends.mps.is_available()
     return Part(name="devices", finding="; ".join(found))
@@ -148,7 +149,9 @@ def _weights() -> Part:
 
     here = [card.name for card in list_networks() if card.weights.state == "here"]
     shown = ", ".join(here[:8]) + (f" and {len(here) - 8} more" if len(here) > 8 else "")
-    words = f"{len(here)} networks on this machine: {shown}" if here else "no network on this machine"
+    words = (
+        f"{counted(len(here), 'network')} on this machine: {shown}" if here else "no network on this machine"
+    )
     if describe_network(DEFAULT_MODEL).weights.state != "here":
         return Part(
             name="weights",
@@ -172,7 +175,7 @@ def _memory() -> Part:
 
 
 def _reader() -> Part:
-    """On a system that holds nothing, nobody can mend that: it is said, and counts as well."""
+    """On a system that holds nothing, no one can mend that: it is said, and counts as well."""
     return Part(name="reader", finding=f"the process that reads pictures {confinement_here().sentence}")
 
 
@@ -181,7 +184,7 @@ def _deletions(workspace: Path) -> Part:
     if left:
         return Part(
             name="deletions",
-            finding=f"{len(left)} things were deleted and are still on the disk, such as {left[0]}",
+            finding=f"{counted(len(left), 'deleted thing')} still on the disk, such as {left[0]}",
             remedy="Close what holds them (a virus scanner, a file window); the server tries again.",
         )
     return Part(name="deletions", finding="nothing that was deleted is still on the disk")
@@ -220,9 +223,9 @@ def _job_store(path: Path) -> Part:
         return Part(
             name="job store",
             finding=f"{path.name} is damaged: {'; '.join(said)}",
-            remedy=f"Stop the server and move {path} away; the pictures and bundles beside it stay.",
+            remedy=f"Stop the server and move {path} away; the pictures and bundles next to it stay.",
         )
-    return Part(name="job store", finding=f"whole, {count} runs")
+    return Part(name="job store", finding=f"whole, {counted(count, 'run')}")
 
 
 def _version(name: str) -> str:

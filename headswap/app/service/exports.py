@@ -30,7 +30,6 @@ from headswap.app.processes.exporting import (
     AskTeachableMachine,
     RouteName,
 )
-from headswap.app.processes.messages import ask_for
 from headswap.app.service.projects import Projects
 from headswap.app.service.results import Results
 from headswap.app.service.settings import Settings
@@ -41,7 +40,7 @@ from headswap.exports.package import BUNDLE, ONNX, PAGE, SCRIPT, LaidOut, read_c
 from headswap.exports.parity import ParityCheck, Route, compare_predictions
 from headswap.exports.webpage import pack_site
 from headswap.pipeline.experiment import Experiment
-from headswap.storage.files import from_json, to_json
+from headswap.storage.files import from_json
 
 Predict = Callable[[str, str, Path], Prediction]  # (owner, job, picture)
 _Tell = Callable[[str, float], None]  # (what is going on, share done)
@@ -275,12 +274,12 @@ class Exports:
         bundle = str(self._results.bundle(owner, job))
         tell("Laying out the files.", 0.05)
         layout = AskLayOut(bundle, str(work / target.stem), self._data(owner, job))
-        laid = ask_for(LaidOut, self._child.ask, layout)
+        laid = self._child.ask(layout, LaidOut)
         tell("Asking this page.", 0.2)
         routes = [self._page_route(owner, job, laid)]
         for route, sentence, share in _ROUTES:
             tell(sentence, share)
-            routes.append(ask_for(Route, self._child.ask, AskRoute(bundle, laid, route)))
+            routes.append(self._child.ask(AskRoute(bundle, laid, route), Route))
         tell("Packing.", 0.95)
         title = self._title(owner, job)
         self._ask(AskSeal(bundle, laid, tuple(routes), title, str(target)))
@@ -311,8 +310,8 @@ class Exports:
         said = [self._predict(owner, job, folder / one.file) for one in laid.expected]
         return compare_predictions(PAGE, laid.expected, said)
 
-    def _ask(self, question: object) -> str:
-        return self._child.ask(to_json(question))
+    def _ask(self, question: object) -> ParityCheck:
+        return self._child.ask(question, ParityCheck)
 
 
 def _contents(target: Path) -> tuple[ZipEntry, ...]:

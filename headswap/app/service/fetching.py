@@ -36,7 +36,7 @@ class FetchPolicy:
 
         Raises:
             ModelNotFound: no zoo has one of them.
-            WeightsNotHere: it would have to be fetched, and nobody allowed that.
+            WeightsNotHere: it would have to be fetched, and no one allowed that.
             TooMuch: there is no room for its weights.
         """
         if ANY in self.networks and not self.weights_gb:
@@ -71,7 +71,8 @@ class FetchPolicy:
         if not self.may_fetch(card):
             raise WeightsNotHere(
                 f"{card.name} is not on this machine, and it may not be fetched here.",
-                remedy="Pick one marked ✓, or ask whoever started the server to allow it with --networks.",
+                remedy="Pick one marked ✓, or ask the person who started the server to allow it with "
+                "--networks.",
             )
 
     def _check_room(self, card: NetworkCard) -> None:
@@ -80,7 +81,8 @@ class FetchPolicy:
             raise TooMuch(
                 f"The weights of {card.name} have {coming / 1e6:,.0f} MB; fetched weights take "
                 f"{there / 1e9:.1f} of the {self.weights_gb:g} GB that they may take here.",
-                remedy="Pick one marked ✓, or ask whoever started the server for more with --weights-gb.",
+                remedy="Pick one marked ✓, or ask the person who started the server for more with "
+                "--weights-gb.",
             )
 
 

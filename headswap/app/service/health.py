@@ -1,4 +1,4 @@
-"""Is the server well? A few figures that name nobody, for anyone who watches over it.
+"""Is the server well? A few figures that name no one, for anyone who watches over it.
 
 Flow:  store + supervisor + workspace --health_of--> Health (status 200 or 503)
 
@@ -17,7 +17,7 @@ from headswap.app.jobs.job import JobState
 from headswap.app.jobs.store import Store
 from headswap.app.jobs.supervisor import Supervisor
 
-STUCK_S = 60.0  # a queue that nobody has looked after for longer is ill
+STUCK_S = 60.0  # a queue that no one has looked after for longer is ill
 LEAST_ROOM_BYTES = 100_000_000
 
 

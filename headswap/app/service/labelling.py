@@ -1,4 +1,4 @@
-"""Pictures that nobody has sorted: grouped by likeness, named by a person, and then like any others.
+"""Pictures that no one has sorted: grouped by likeness, named by a person, and then like any others.
 
 Flow:  zip --Labelling.begin--> a thread: a confined reader keeps the pictures, the inference child sees them
            --view--> how far it is; then what to ask: one picture, and groups that look alike
@@ -25,8 +25,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from headswap.app.processes.importing import NOTES, ReadUpload
+from headswap.app.processes.importing import NOTES, Imported, ReadUpload
 from headswap.app.processes.inference import AskAdvice, EmbedUnlabelled
+from headswap.app.processes.messages import Ask
 from headswap.app.service.batches import already_read
 from headswap.app.service.datasets import Datasets
 from headswap.app.service.labels import LabelProgress, LabelState, LabelStep, next_of
@@ -37,7 +38,7 @@ from headswap.data.edit import valid_name
 from headswap.data.layout import class_key
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, HeadswapError, NotFound, NotSorted
-from headswap.storage.files import discard, from_json, is_discarded, make_folder, to_json
+from headswap.storage.files import discard, is_discarded, make_folder
 from headswap.storage.records import read_record, write_record
 from headswap.training.label_advice import LabelAdvice
 
@@ -81,8 +82,8 @@ class Labelling:
         projects: Projects,
         images: Datasets,
         uploads: Uploads,
-        read: Callable[[str], str],
-        ask: Callable[[str], str],
+        read: Callable[[ReadUpload], Imported],
+        ask: Ask,
         *,
         check_room: Callable[[str, Path], None],
         check_fetch: Callable[[str], None],
@@ -122,7 +123,7 @@ class Labelling:
         Args:
             owner, project: whose pictures come.
             upload: a zip.
-            how: "replace": in the place of what is there; "help": nobody has sorted them; else in addition to
+            how: "replace": in the place of what is there; "help": no one has sorted them; else in addition to
                 it.
         """
         if how == HELP:
@@ -134,13 +135,13 @@ class Labelling:
         except NotSorted:
             self.begin(owner, project, upload)
             return
-        except BaseException:  # refused: nobody asks for it again
+        except BaseException:  # refused: no one asks for it again
             self._uploads.taken(owner, upload)
             raise
         self._uploads.taken(owner, upload)
 
     def begin(self, owner: str, project: str, upload: Path) -> LabelView:
-        """Take in pictures that nobody has sorted, and look which are alike.
+        """Take in pictures that no one has sorted, and look which are alike.
 
         Raises:
             NotFound: there is no such project.
@@ -203,7 +204,7 @@ class Labelling:
         return self._answer(owner, project, tuple(sha256s), name)
 
     def skip(self, owner: str, project: str, sha256: str) -> LabelView:
-        """Say that nobody can tell: it is asked last, and stays without a name."""
+        """Say that no one can tell: it is asked last, and stays without a name."""
         return self._answer(owner, project, (sha256,), None)
 
     def undo(self, owner: str, project: str) -> LabelView:
@@ -263,7 +264,7 @@ class Labelling:
         return found
 
     def _folders(self, project: Project) -> list[Path]:
-        """Those that nobody has put away."""
+        """Those that no one has put away."""
         every = self._projects.folder(project.id).glob(f"{_FOLDER}*")
         return sorted(folder for folder in every if folder not in self._leaving and not is_discarded(folder))
 
@@ -306,7 +307,7 @@ class Labelling:
         numbers = tuple(classes.index(labels[one.sha256]) if one.sha256 in labels else -1 for one in rows)
         late = tuple(row for row, one in enumerate(rows) if one.sha256 in skipped)
         question = AskAdvice(str(folder / _DATASET), numbers, late)
-        advice: LabelAdvice = from_json(LabelAdvice, self._ask(to_json(question)))
+        advice = self._ask(question, LabelAdvice)
         return next_of(state, advice, tuple(one.sha256 for one in rows))
 
     def _start(self, project: Project, folder: Path, upload: Path | None) -> LabelView:
@@ -342,7 +343,7 @@ class Labelling:
         store, dataset = one.folder / _IMAGES, one.folder / _DATASET
         question = ReadUpload(str(upload), str(store), str(dataset), upload.stem, is_sorted=False)
         try:
-            self._read(to_json(question))  # a reader that one picture takes down leaves it out by name
+            self._read(question)  # a reader that one picture takes down leaves it out by name
         finally:
             self._uploads.taken(project.owner, upload)
 
@@ -352,7 +353,7 @@ class Labelling:
 
         def embed(start: int, count: int) -> None:
             backbone = project.model, project.head_path, str(weights) if weights else None
-            self._ask(to_json(EmbedUnlabelled(dataset, start, count, *backbone)))
+            self._ask(EmbedUnlabelled(dataset, start, count, *backbone), type(None))
 
         for start in range(0, total, AT_ONCE):
             if one.stop.is_set():

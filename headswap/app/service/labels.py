@@ -21,7 +21,7 @@ class LabelStep:
     """One answer."""
 
     sha256s: tuple[str, ...]
-    name: str | None  # None: nobody can tell
+    name: str | None  # None: no one can tell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class LabelState:
 
     @property
     def skipped(self) -> frozenset[str]:
-        """What nobody could tell, and what was not named afterwards."""
+        """What no one could tell, and what was not named afterwards."""
         return frozenset(one for step in self.steps if step.name is None for one in step.sha256s) - set(
             self.labels
         )

@@ -18,6 +18,7 @@ from headswap.app.jobs.job import new_job_id
 from headswap.app.jobs.store import Store
 from headswap.app.processes.importing import Imported, ReadUpload
 from headswap.app.processes.inference import AskEdit, EditSummary
+from headswap.app.processes.messages import Ask
 from headswap.app.service.projects import Projects
 from headswap.app.service.results import Results
 from headswap.app.service.uploads import Uploads
@@ -25,7 +26,7 @@ from headswap.data.decode import shown_name
 from headswap.data.edit import valid_name
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting
-from headswap.storage.files import discard, from_json, link, make_folder, to_json
+from headswap.storage.files import discard, link, make_folder
 
 _BUNDLE = "bundle"
 
@@ -49,8 +50,8 @@ class LaterClasses:
         store: Store,
         results: Results,
         uploads: Uploads,
-        read: Callable[[str], str],
-        ask: Callable[[str], str],
+        read: Callable[[ReadUpload], Imported],
+        ask: Ask,
         *,
         check_room: Callable[[str, Path | None], None],
     ) -> None:
@@ -61,8 +62,8 @@ class LaterClasses:
             store: where runs are kept.
             results: of runs.
             uploads: told when a zip has been read.
-            read: takes a `ReadUpload` in a process of its own, and gives an `Imported`; both as JSON.
-            ask: takes a question to the inference process, as JSON.
+            read: reads an upload in a process of its own.
+            ask: takes a question to the inference process.
             check_room: raises when an owner has no room for an upload, or for a run, which brings nothing.
         """
         self._projects, self._store, self._results, self._uploads = projects, store, results, uploads
@@ -129,7 +130,7 @@ class LaterClasses:
                 merge={into: tuple(names) for into, names in (merge or {}).items()},
                 rename=dict(rename or {}), workspace=str(self._store.path.parent),
             )  # fmt: skip
-            done: EditSummary = from_json(EditSummary, self._ask(to_json(question)))
+            done = self._ask(question, EditSummary)
             self._store.adopt(owner, found.id, before.experiment_json, new, _BUNDLE, time.time())
         except BaseException:
             discard(home)
@@ -143,7 +144,7 @@ class LaterClasses:
         """The pictures of a zip as a confined reader wrote them, in one folder for each class."""
         images, folder = make_folder(draft / "images"), draft / "classes"
         question = ReadUpload(str(upload), str(images), str(draft / "dataset.json"), upload.stem)
-        came: Imported = from_json(Imported, self._read(to_json(question)))
+        came = self._read(question)
         _lay_out(came.manifest, folder)
         return folder
 

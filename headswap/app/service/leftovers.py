@@ -1,6 +1,6 @@
 """What was deleted and is still on the disk, because another program held it: found, and tried again.
 
-Flow:  workspace --leftovers--> folders that nobody can reach any more
+Flow:  workspace --leftovers--> folders that no one can reach any more
        workspace --try_again, now and then--> fewer of them
 
 A deletion that does not succeed at once (an open file on Windows, rights that changed, a network disk)
@@ -18,7 +18,7 @@ from pathlib import Path
 from headswap.storage.files import DISCARDED, discard
 
 TRIED = ("tries", "reading")  # of pictures that someone tries: gone with the answer
-BATCH = "tried"  # the same of many, in a project's folder: gone with the next, or when nobody looks
+BATCH = "tried"  # the same of many, in a project's folder: gone with the next, or when no one looks
 BATCH_RECORD = "batch.json"  # of each of them; one without it is gone
 TRIED_S = 600.0  # longer than any answer takes
 _WHERE = ("jobs", "projects", "lessons/courses")

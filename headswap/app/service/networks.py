@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 
 from headswap.app.processes.child import ChildProcess
 from headswap.app.processes.inference import AskCards, AskFetched, AskInspection, AskModels, Cards, Fetched
-from headswap.app.processes.messages import ask_for
 from headswap.errors import BundleDamaged, HeadswapError
 from headswap.network import NetworkCard
 from headswap.pipeline.inspect import Inspection
@@ -98,7 +97,7 @@ class Networks:
 
     def fetched_bytes(self) -> int:
         """What all fetched weights take on the disk of this machine."""
-        return ask_for(Fetched, self._child.ask, AskFetched()).size_bytes
+        return self._child.ask(AskFetched(), Fetched).size_bytes
 
     def inspect(self, model: str, path: str | None = None, weights: Path | None = None) -> Inspection:
         """Open a network up; with `path`, take that layer as its head."""
@@ -107,7 +106,7 @@ class Networks:
         if kept is not None:
             return kept
         question = AskInspection(model, path or None, str(weights) if weights else None)
-        found = ask_for(Inspection, self._child.ask, question)
+        found = self._child.ask(question, Inspection)
         self._folder.mkdir(parents=True, exist_ok=True)
         write_text(cache_path, to_json(found))
         return found
@@ -163,7 +162,7 @@ class Networks:
             self.inspect(model)
 
     def _cards(self, question: AskModels | AskCards) -> tuple[NetworkCard, ...]:
-        return ask_for(Cards, self._child.ask, question).cards
+        return self._child.ask(question, Cards).cards
 
     def _cache_path(self, model: str, path: str | None, weights: Path | None) -> Path:
         words = [str(_FORM), *_versions(), model, path or ""]

@@ -24,6 +24,7 @@ from headswap.app.processes.memory import is_held_by_system
 from headswap.app.processes.sandbox import confinement_here
 from headswap.app.service.fetching import ANY, HERE, words_of
 from headswap.app.service.limits import PROFILES, Limits, Profile, figures, limits_for, table
+from headswap.counted import counted
 from headswap.errors import BadSetting
 from headswap.storage.locations import default_workspace, sample_folder
 
@@ -42,7 +43,7 @@ class ServerAddress:
 
     host: str | None = None  # None: this machine only
     port: int | None = None  # None: the first free one
-    people: Path | None = None  # the file of class codes; None: nobody has to log in
+    people: Path | None = None  # the file of class codes; None: no one has to log in
     certificate: Path | None = None  # TLS, with its key
     key: Path | None = None
     opens_browser: bool = False  # when the page is ready
@@ -108,8 +109,8 @@ def start_text(choices: Options, cluster: ClusterState | None = None) -> str:
     lines = [f"headswap for {_TITLES[choices.profile]}, in {choices.settings.workspace}"]
     lines += [f"  {what:<{width}}  {how_much}" for what, how_much in rows]
     server_address = choices.server_address
-    whoever = f"the names in {server_address.people}" if server_address.people else "anybody at this machine"
-    lines.append(f"  {'who comes in':<{width}}  {whoever}")
+    who = f"the names in {server_address.people}" if server_address.people else "anyone at this machine"
+    lines.append(f"  {'who comes in':<{width}}  {who}")
     lines.append(f"  {'networks to be fetched':<{width}}  {words_of(choices.settings.networks)}")
     if cluster is not None:
         lines.append(f"  {'pictures are seen by':<{width}}  {_hands(cluster)}")
@@ -129,7 +130,7 @@ def start_text(choices: Options, cluster: ClusterState | None = None) -> str:
 def _hands(cluster: ClusterState) -> str:
     if cluster.trouble is not None:
         return f"a cluster, and runs wait for it: {cluster.trouble.problem}"
-    return f"a cluster ({cluster.processors:,} processors)"
+    return f"a cluster ({counted(cluster.processors, 'processor')})"
 
 
 def is_local(host: str | None) -> bool:
@@ -154,7 +155,7 @@ def _wants_browser(said: argparse.Namespace, host: str | None, environment: Mapp
 def _check(server_address: ServerAddress, *, is_hosted: bool) -> None:
     if not is_local(server_address.host) and server_address.people is None and not is_hosted:
         raise BadSetting(
-            f"{server_address.host} opens this to a whole network, and nobody would have to log in.",
+            f"{server_address.host} opens this to a whole network, and no one would have to log in.",
             remedy="Make class codes with `headswap users add FILE NAME` and give --auth FILE, "
             "or leave --host out.",
         )

@@ -15,7 +15,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from headswap.data.manifest import Manifest
@@ -64,7 +64,7 @@ class Projects:
         """One project of one owner.
 
         Raises:
-            NotFound: there is none, or it is someone else's; nobody can tell which.
+            NotFound: there is none, or it is someone else's; no one can tell which.
         """
         record = self.folder(project) / _RECORD
         if not record.is_file() or is_discarded(record.parent):
@@ -95,7 +95,7 @@ class Projects:
     def known(self, owner: str, ids: Sequence[str]) -> tuple[Project, ...]:
         """The projects of these ids, in their order, then all others of someone who has logged in.
 
-        Where nobody logs in, only an id opens a project: a browser sees those it remembers.
+        Where no one logs in, only an id opens a project: a browser sees those it remembers.
         """
         found: dict[str, Project] = {}
         for project in dict.fromkeys(ids):
@@ -125,10 +125,6 @@ class Projects:
         """A fresh, empty folder for the pictures of an upload."""
         folder = self.folder(project.id) / f"data-{secrets.token_hex(4)}"
         return make_folder(folder)
-
-    def use_data(self, project: Project, folder: Path, name: str) -> Project:
-        """Make a filled data folder the project's own."""
-        return self.save(replace(project, data=folder.name, name=name))
 
     def weights(self, project: Project) -> Path | None:
         """The person's own weight file, if they gave one."""

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Literal
 
 from headswap.app.processes.child import ChildProcess
-from headswap.app.processes.messages import ask_for
 from headswap.app.processes.racing import AskRace, RaceProgress
 from headswap.app.processes.run_folder import PROGRESS, STOP
 from headswap.app.service.fetching import ANY, FetchPolicy
@@ -191,7 +190,7 @@ class Races:
             make_folder(run.folder.parent)
             make_folder(run.folder)
             run.state = "running"
-            found = ask_for(Comparison, self._child.ask, question)
+            found = self._child.ask(question, Comparison)
             if folder.is_dir():  # the project may be gone by now
                 dataset = Path(question.dataset).parent.name
                 write_record(folder / _RECORD, KeptRace(dataset=dataset, found=found))

@@ -16,7 +16,6 @@ from headswap.app.jobs.job import JobState
 from headswap.app.jobs.store import Store
 from headswap.app.processes.guard import SafeInference
 from headswap.app.processes.inference import AskHeatMap, AskPredictions, BatchPredictions, PredictCameraImage
-from headswap.app.processes.messages import ask_for
 from headswap.bundle.format import read_report
 from headswap.bundle.prediction import HeatMap, Prediction
 from headswap.data.manifest import Manifest
@@ -67,7 +66,7 @@ class Results:
                 f"{len(images)} pictures were given.", remedy=f"Give one to {MOST_AT_ONCE} at once."
             )
         question = AskPredictions(str(self.bundle(owner, job)), tuple(map(str, images)))
-        return ask_for(BatchPredictions, self._child.ask, question).predictions
+        return self._child.ask(question, BatchPredictions).predictions
 
     def predict_frame(self, owner: str, job: str, frame: str) -> Prediction:
         """The same for one picture of a camera, as base64; it is never written to the disk."""
@@ -79,7 +78,7 @@ class Results:
         if not usable:
             raise BadSetting("The camera's picture did not arrive whole.", remedy="Try again.")
         question = PredictCameraImage(str(self.bundle(owner, job)), text)
-        return ask_for(Prediction, self._child.ask, question)
+        return self._child.ask(question, Prediction)
 
     def preview(self, owner: str, job: str, image: Path, px: int = 320) -> bytes:
         """A small JPEG of a picture that is tried, for browsers that cannot show its format."""
@@ -90,7 +89,7 @@ class Results:
     def heat_map(self, owner: str, job: str, image: Path, label: str | None = None) -> HeatMap:
         """Light up what spoke for a class in a picture; without `label`, for the class it chose."""
         question = AskHeatMap(str(self.bundle(owner, job)), str(image), label)
-        return ask_for(HeatMap, self._child.ask, question)
+        return self._child.ask(question, HeatMap)
 
     def image_file(self, owner: str, job: str, sha256: str) -> Path:
         """Where one of the pictures is that the run was taught or examined on."""
@@ -116,7 +115,7 @@ class Results:
         }
 
     def label_issues(self, owner: str, job: str) -> tuple[LabelIssue, ...]:
-        """Labels that may be wrong and that nobody has decided yet, most doubtful first."""
+        """Labels that may be wrong and that no one has decided yet, most doubtful first."""
         dismissed = self._dismissed(owner, job)
         return tuple(issue for issue in self.report(owner, job).label_issues if issue.sha256 not in dismissed)
 

@@ -30,7 +30,7 @@ from headswap.storage.files import DiskFull, discard, is_discarded, remove, swee
 
 # What a killed server left half-done is removed before the next one opens its doors. Goes: drafts, projects
 # without a record, images and weight files that no record, no Undo and no run names. Stays: everything
-# else, and every project whose record cannot be read. Call it while nobody else writes there.
+# else, and every project whose record cannot be read. Call it while no one else writes there.
 
 Experiments = Callable[[str], Iterable[str]]  # project id -> the JSON of its runs' experiments
 

@@ -42,12 +42,9 @@ from headswap.app.service.settings import Settings
 from headswap.app.service.thumbnails import small_jpeg
 from headswap.app.service.uploads import Uploads
 from headswap.app.service.views import JobView, ProjectView, RemainingTime, view_of
-from headswap.bundle.prediction import HeatMap, Prediction
+from headswap.bundle.prediction import Prediction
 from headswap.data.decode import shown_name
-from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, HeadswapError, NotFound
-from headswap.evaluation.report import Report
-from headswap.network import NetworkCard
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.inspect import Inspection
 from headswap.storage.files import copy, discard, to_json
@@ -86,7 +83,7 @@ class Service:
             check_room=self._check_room,
             check_fetch=self.fetching.check,
             job=self.job,
-            report=self.report,
+            report=self.results.report,
         )
         self.lessons, self.following = learning.lessons, learning.following
         self.uploads = Uploads()
@@ -137,22 +134,14 @@ class Service:
         self._supervisor.begin_to_stop()
 
     def health(self) -> Health:
-        """Is all well? Counts that name nobody."""
+        """Is all well? Counts that name no one."""
         return health_of(self._store, self._supervisor, self.settings.workspace)
 
     # Networks ---------------------------------------------------------------------
 
-    def models(self, pattern: str = "") -> tuple[NetworkCard, ...]:
-        """Every network that has the pattern in its name."""
-        return self.networks.models(pattern)
-
     def to_start_with(self) -> tuple[tuple[str, str], ...]:
         """What a newcomer chooses from: a word and the name of a network."""
         return TO_START_WITH
-
-    def inspect(self, model: str, *, path: str | None = None) -> Inspection:
-        """Open a network up; with `path`, take that layer as its head."""
-        return self.networks.inspect(model, path)
 
     # Projects ---------------------------------------------------------------------
 
@@ -205,28 +194,6 @@ class Service:
             raise
         self._projects.save(replace(found, weights=path.name))
         return inspection
-
-    # Datasets ---------------------------------------------------------------------
-
-    def add_images(self, owner: str, project: str, upload: Path) -> Manifest:
-        """Take in a zip or folder, in addition to what is there."""
-        return self.images.add(owner, project, upload)
-
-    def replace_images(self, owner: str, project: str, upload: Path) -> Manifest:
-        """Take in a zip or folder, in the place of what is there."""
-        return self.images.replace_all(owner, project, upload)
-
-    def use_sample(self, owner: str, project: str) -> Manifest:
-        """Take in the sample set, in the place of what was there."""
-        return self.images.use_sample(owner, project)
-
-    def manifest(self, owner: str, project: str) -> Manifest | None:
-        """The pictures of a project, if there are any."""
-        return self.images.manifest(owner, project)
-
-    def thumbnail(self, owner: str, project: str, sha256: str, px: int = 96) -> bytes:
-        """A small JPEG of one picture of a project."""
-        return self.images.thumbnail(owner, project, sha256, px)
 
     # Teaching ---------------------------------------------------------------------
 
@@ -297,21 +264,9 @@ class Service:
 
     # Results ----------------------------------------------------------------------
 
-    def report(self, owner: str, job: str) -> Report:
-        """The report of a finished run."""
-        return self.results.report(owner, job)
-
     def predict(self, owner: str, job: str, image: Path) -> Prediction:
         """Let a taught network say what a picture shows."""
         return self.results.predict(owner, job, (image,))[0]
-
-    def heat_map(self, owner: str, job: str, image: Path, *, label: str | None = None) -> HeatMap:
-        """Light up what spoke for a class in a picture; without `label`, for the class it chose."""
-        return self.results.heat_map(owner, job, image, label)
-
-    def export(self, owner: str, job: str) -> Path:
-        """One zip of everything a run left, ready to take home; waits until it is packed and checked."""
-        return self.take_home.file(owner, job)
 
     def exported_page(self, key: str) -> Path:
         """The web page that a link opens.

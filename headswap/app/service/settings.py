@@ -25,7 +25,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     networks: tuple[str, ...] = (ANY,)  # that may be fetched; see `headswap.app.service.fetching`
     local_links: bool = False  # a film's link may lead into the network that this server stands in
-    protected: bool = True  # nobody can listen on the way to the browser: this machine only, or TLS
+    protected: bool = True  # no one can listen on the way to the browser: this machine only, or TLS
     has_codes: bool = False  # people log in with a name and a code
     queue: QueueSettings = field(default_factory=lambda: QueueSettings(spare_idle_s=SPARE_IDLE_S))
     lesson: LessonConfig = field(

@@ -37,7 +37,7 @@ def temporary_folder(workspace: Path) -> Iterator[Path]:
     workspace.mkdir(parents=True, exist_ok=True)
     note = workspace / _NOTE
     _sweep(note)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))  # 0700, with a name that nobody can guess
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))  # 0700, with a name that no one can guess
     write_text(note, to_json(_Note(str(folder), this_process())))
     try:
         yield folder

@@ -3,7 +3,7 @@
 Flow:  a finished upload --Uploads.note--> counts towards a person's disk --Uploads.taken--> gone
 
 Two people who bring the same file under the same name share one copy on the disk: it goes when the last of
-them has taken it in. What nobody takes in goes with the age that the page gives it.
+them has taken it in. What no one takes in goes with the age that the page gives it.
 
 Knows names of people and files; opens none.
 """

@@ -64,7 +64,7 @@ class RemainingTime:
     """How long runs will still take, from the pace of the step that each is in since it was first seen there.
 
     Steps differ in pace, and where more than the head may move one step takes nearly all the time: before it
-    nobody knows how long it will be, and nothing is said.
+    no one knows how long it will be, and nothing is said.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -57,7 +57,7 @@ def publish(page: gr.Blocks, service: Service) -> None:
 def _endpoints_of_runs(service: Service) -> tuple[Callable[..., Any], ...]:
     def inspect(model: str = DEFAULT_MODEL, head: str = "") -> Inspected:
         """Find the classifier head of a network; `head` names a layer to be taken instead."""
-        found = service.inspect(model, path=head or None)
+        found = service.networks.inspect(model, path=head or None)
         site = found.site
         return {
             "model": found.card.full_name,
@@ -85,7 +85,7 @@ def _endpoints_of_runs(service: Service) -> tuple[Callable[..., Any], ...]:
         owner, upload = owner_of(request), _file_of(pictures)
         project = service.new_project(owner).id
         service.choose_model(owner, project, model)
-        manifest = service.add_images(owner, project, upload)
+        manifest = service.images.add(owner, project, upload)
         job = service.start_teaching(owner, project, config, seed=seed)
         left_out: list[NotUsed] = [{"file": one.file, "reason": one.reason} for one in manifest.left_out]
         return {"job": job, "classes": manifest.counts, "left_out": left_out}
@@ -124,7 +124,7 @@ def _endpoints_of_results(service: Service) -> tuple[Callable[..., Any], ...]:
 
     def export(job: str, request: gr.Request) -> File:
         """The zip to take home: weights, predict.py, ONNX, model card, measured agreement."""
-        packed = service.export(owner_of(request), job)
+        packed = service.take_home.file(owner_of(request), job)
         return {"path": served(packed), "orig_name": packed.name, "meta": {"_type": "gradio.FileData"}}
 
     return predict, export

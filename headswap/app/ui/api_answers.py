@@ -96,7 +96,7 @@ def status_of(service: Service, owner: str, job: str) -> Status:
 
 
 def _result(service: Service, owner: str, view: JobView) -> RunResult:
-    report = service.report(owner, view.id)
+    report = service.results.report(owner, view.id)
     return {
         "accuracy": report.accuracy,
         "interval": list(report.interval),

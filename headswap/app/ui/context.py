@@ -84,7 +84,7 @@ class PageParts:
 
 
 def owner_of(request: gr.Request) -> str:
-    """Who is logged in; empty where nobody has to."""
+    """Who is logged in; empty where no one has to."""
     return request.username or ""
 
 
@@ -94,7 +94,7 @@ def page_context(service: Service, owner: str, project_id: str) -> PageContext:
     job = service.job(owner, project.job) if project.job else None
     if job is not None and job.state == "done" and project.done_job != job.id:
         project = service.project(owner, project_id)  # it ended between the two questions
-    manifest = service.manifest(owner, project_id) if project.has_images else None
+    manifest = service.images.manifest(owner, project_id) if project.has_images else None
     return PageContext(owner, project, manifest, job)
 
 

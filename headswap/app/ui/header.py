@@ -34,8 +34,8 @@ IN_CLEAR = h.fragment[
         icon("warn"),
         h.p[
             h.b["This page is not protected on its way to you."],
-            " Others in this network can read codes and pictures, and the camera is off. Whoever runs it can "
-            "add a certificate.",
+            " Others in this network can read codes and pictures, and the camera is off. The person who runs "
+            "it can add a certificate.",
         ],
     ],
     h.style[Markup(EDGE + NO_CAMERA)],

@@ -50,7 +50,7 @@ _CALM: Mapping[str, float] = MappingProxyType(
 
 
 def browser_secret(workspace: Path) -> str:
-    """The lock of what browsers remember: made once, kept with the data, so that a restart forgets nobody."""
+    """The lock of what browsers remember: made once, kept with the data, so that a restart forgets no one."""
     path = workspace / "browser.key"
     if not path.exists():
         workspace.mkdir(parents=True, exist_ok=True)

@@ -95,7 +95,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
             return _drawn(steps, keys, context, parts) | {timer: gr.Timer(active=context.is_teaching)}
 
         parts = PageParts(
-            service, lru_cache(THUMBNAILS_KEPT)(service.thumbnail), project_id, tabs, where,
+            service, lru_cache(THUMBNAILS_KEPT)(service.images.thumbnail), project_id, tabs, where,
             [
                 *header.outputs, *steps.images.outputs, *steps.teach.outputs, keys.network, keys.done_job,
                 keys.names, timer,

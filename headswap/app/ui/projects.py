@@ -26,7 +26,8 @@ from headswap.app.ui.widgets.html import announce, fragment, rendered, sends, se
 from headswap.app.ui.widgets.icons import moment
 from headswap.app.ui.widgets.pages import page_links
 from headswap.app.ui.widgets.status import busy_status
-from headswap.app.ui.widgets.text import count, image_uri
+from headswap.app.ui.widgets.text import image_uri
+from headswap.counted import counted
 from headswap.errors import HeadswapError
 
 EXAMPLE_PX = 96
@@ -104,8 +105,8 @@ def known_projects(
 def _row(line: ProjectLine, is_here: bool, examples: tuple[str, ...]) -> h.Renderable:
     facts = "no pictures yet"
     if line.images:
-        facts = f"{count(line.images, 'picture')} of {count(line.classes, 'thing')}"
-    facts += f", {count(line.runs, 'run')}" if line.runs else ""
+        facts = f"{counted(line.images, 'picture')} of {counted(line.classes, 'thing')}"
+    facts += f", {counted(line.runs, 'run')}" if line.runs else ""
     trained = (", last taught ", moment(line.last_run_at)) if line.last_run_at is not None else None
     opens = h.button(type="button", data_project=line.id, aria_current="true" if is_here else None)
     deletes = h.button(
@@ -123,7 +124,7 @@ def _row(line: ProjectLine, is_here: bool, examples: tuple[str, ...]) -> h.Rende
 
 
 def _sure(line: ProjectLine) -> h.Renderable:
-    what = f"{count(line.images, 'picture')} and {count(line.runs, 'run')}"
+    what = f"{counted(line.images, 'picture')} and {counted(line.runs, 'run')}"
     return h.li(".asking", role="alert")[
         h.p["Delete ", h.b[line.name], f" with its {what}? There is no way back."],
         h.span(".hs-row")[

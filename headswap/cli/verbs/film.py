@@ -6,6 +6,7 @@ import argparse
 
 from headswap.cli.progress import Bars
 from headswap.cli.verb import VerbAnswer, Verbs, new_verb
+from headswap.counted import counted
 
 
 def add(verbs: Verbs) -> None:
@@ -23,4 +24,6 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     with Bars() as bars:
         found = film(choices.link, choices.folder, listener=bars)
     size = f"{found.size / 1e6:.1f} MB"
-    return VerbAnswer(to_plain(found), f"{found.path} has {size} and gives {found.frames} pictures.")
+    return VerbAnswer(
+        to_plain(found), f"{found.path} has {size} and gives {counted(found.frames, 'picture')}."
+    )

@@ -1,4 +1,4 @@
-"""`headswap label DATA --csv FILE`: which pictures that nobody has sorted to name next."""
+"""`headswap label DATA --csv FILE`: which pictures that no one has sorted to name next."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from headswap.cli.progress import Bars
 from headswap.cli.verb import VerbAnswer, Verbs, new_verb
+from headswap.counted import counted
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 
@@ -28,7 +29,7 @@ def add(verbs: Verbs) -> None:
 
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
-    """Group pictures that nobody has sorted, and say which to name next."""
+    """Group pictures that no one has sorted, and say which to name next."""
     from headswap.pipeline.label import label
     from headswap.storage.files import to_plain, write_text
 
@@ -45,7 +46,8 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     asked = [row for row in found.rows if row.ask]
     lines = [f"left out: {left.file}: {left.reason}" for left in found.left_out]
     lines += [f"{row.ask:>3}  {row.file}{_guess(row.suggested, row.sure)}" for row in asked]
-    lines.append(f"{found.labelled} of {len(found.rows)} pictures have a label. {_next(target, bool(asked))}")
+    images = counted(len(found.rows), "picture")
+    lines.append(f"{found.labelled} of {images} have a label. {_next(target, bool(asked))}")
     return VerbAnswer(to_plain(found), "\n".join(lines))
 
 
@@ -55,5 +57,5 @@ def _guess(suggested: str, sure: float | None) -> str:
 
 def _next(target: Path, is_open: bool) -> str:
     if not is_open:
-        return f"Put {target} beside the pictures, and teach."
+        return f"Put {target} next to the pictures, and teach."
     return f"Fill in the column label of {target}, the numbered ones first, and give the same line again."

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from headswap.cli.progress import Bars
 from headswap.cli.verb import VerbAnswer, Verbs, new_verb
+from headswap.counted import counted
 from headswap.lessons.catalogue import LESSONS, find_lesson, run_lesson
 from headswap.lessons.config import LessonConfig
 from headswap.lessons.lesson import Lesson, LessonResult
@@ -61,5 +62,8 @@ def _words(lesson: Lesson, result: LessonResult) -> str:
     for code in lesson.codes:
         lines += ["", code.before, "", f"# wrong: {code.wrong_words}", code.wrong]
         lines += ["", f"# right: {code.right_words}", code.right]
-    lines += ["", f"{result.images} pictures of {result.data}, {result.model}, {result.seconds:.1f} s."]
+    lines += [
+        "",
+        f"{counted(result.images, 'picture')} of {result.data}, {result.model}, {result.seconds:.1f} s.",
+    ]
     return "\n".join(lines)

@@ -6,6 +6,7 @@ import argparse
 
 from headswap.cli.progress import Bars
 from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, left_out_lines, new_verb
+from headswap.counted import counted
 
 
 def add(verbs: Verbs) -> None:
@@ -37,5 +38,5 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         )
     lines = [f"{count:>6}  {folder}" for folder, count in done.counts.items()]
     lines += left_out_lines(done.left_out)
-    lines.append(f"{done.out} holds {sum(done.counts.values())} copies and {TABLE}.")
+    lines.append(f"{done.out} holds {counted(sum(done.counts.values()), 'copy', 'copies')} and {TABLE}.")
     return VerbAnswer(to_plain(done), "\n".join(lines))

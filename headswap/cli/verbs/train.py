@@ -48,7 +48,9 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("data", help=DATA)
     sub.add_argument("--model", help=f"default: {DEFAULT_MODEL}")
     sub.add_argument(
-        "--out", metavar="BUNDLE", help="where the bundle goes; default: beside you, named after DATA"
+        "--out",
+        metavar="BUNDLE",
+        help="where the bundle goes; default: in the current folder, named after DATA",
     )
     sub.add_argument(
         "--test-share", type=float, help=f"locked away for the exam; default: {_USUAL.test_share}"
@@ -57,7 +59,7 @@ def add(verbs: Verbs) -> None:
         "--from",
         dest="again",
         metavar="BUNDLE",
-        help="repeat the run that left BUNDLE, choice by choice; beside it only --out and --weights count",
+        help="repeat the run that left BUNDLE, choice by choice; with it only --out and --weights count",
     )
     sub.add_argument("--seed", type=int, help=f"drives the split; default: {_USUAL.seed}")
     sub.add_argument(

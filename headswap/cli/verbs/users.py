@@ -38,4 +38,4 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     if choices.deed == "remove":
         codes.remove(choices.file, tuple(choices.names))
     names = [person.name for person in codes.read_people(choices.file).people]
-    return VerbAnswer({"names": names}, "\n".join(names) or "Nobody.")
+    return VerbAnswer({"names": names}, "\n".join(names) or "No one.")

@@ -198,7 +198,7 @@ def load(folder: Path, name: str) -> Any:
     try:
         return json.loads((folder / name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise Problem(f"{name} is not beside this program, or is damaged. Unpack the whole zip.") from error
+        raise Problem(f"{name} is not next to this program, or is damaged. Unpack the whole zip.") from error
 
 
 # Bytes -> an upright RGB picture, by the rule and in the words of headswap ------------

@@ -37,7 +37,7 @@ def open_network(folder: Path) -> Callable[[Any], Any]:
         raise pictures.Problem(
             f"Python cannot find {needed}. "
             + (
-                f"Put the file that defines {spec['name']} beside predict.py."
+                f"Put the file that defines {spec['name']} next to predict.py."
                 if spec["library"] == "own"
                 else "Run `pip install -r requirements.txt` in this folder."
             )

@@ -259,7 +259,7 @@ addEventListener("drop", (event) => {
   document.body.classList.remove("over");
   openFile(event.dataTransfer.files[0]);
 });
-// Where files lie beside it (a web address), the page goes on working without a connection.
+// Where files lie next to it (a web address), the page goes on working without a connection.
 if (document.documentElement.dataset.offline !== undefined && window.isSecureContext) {
   navigator.serviceWorker?.register("sw.js").catch(() => {});
 }

@@ -389,7 +389,7 @@ class Inflater {
     this.need(16);
     const first = this.hold & 255, second = this.hold >> 8;
     if ((first * 256 + second) % 31 || (first & 15) !== 8 || first >> 4 > 7) throw new Undecodable("damaged");
-    if (second & 32) throw OUT_OF_INPUT; // wants a dictionary that nobody has
+    if (second & 32) throw OUT_OF_INPUT; // wants a dictionary that no one has
     this.drop(16);
     this.state = "block";
   }

@@ -43,10 +43,10 @@ def child(open_child: Open) -> ChildProcess:
 
 
 def test_every_question_gets_its_own_answer_from_one_process(child: ChildProcess) -> None:
-    answers = [child.ask(f"echo {number}") for number in range(20)]
+    answers = [child.ask(f"echo {number}", str) for number in range(20)]
 
     assert answers == [str(number) for number in range(20)]
-    assert child.ask("pid") == child.ask("pid") != str(os.getpid())
+    assert child.ask("pid", str) == child.ask("pid", str) != str(os.getpid())
 
 
 def test_many_may_ask_at_once_and_nobody_gets_another_ones_answer(child: ChildProcess) -> None:
@@ -55,7 +55,7 @@ def test_many_may_ask_at_once_and_nobody_gets_another_ones_answer(child: ChildPr
     def ask(who: int) -> None:
         for number in range(20):
             text = json.dumps({"who": who, "number": number, "padding": "x" * 20_000})
-            if child.ask(f"echo {text}") != text:
+            if child.ask(f"echo {text}", str) != text:
                 wrong.append(text)
 
     threads = [threading.Thread(target=ask, args=(who,)) for who in range(8)]
@@ -68,8 +68,8 @@ def test_many_may_ask_at_once_and_nobody_gets_another_ones_answer(child: ChildPr
 
 
 def test_what_libraries_print_does_not_disturb_the_answers(child: ChildProcess, tmp_path: Path) -> None:
-    assert child.ask("shout") == "still clean"
-    assert child.ask("echo next") == "next"
+    assert child.ask("shout", str) == "still clean"
+    assert child.ask("echo next", str) == "next"
     log = (tmp_path / "desk.log").read_text()
     assert all(words in log for words in ("a library prints", "raw noise", "and warns"))
 
@@ -85,71 +85,71 @@ def test_what_libraries_print_does_not_disturb_the_answers(child: ChildProcess, 
 def test_a_problem_of_the_user_crosses_with_its_class_and_sentences(
     child: ChildProcess, question: str, kind: type[HeadswapError], words: str
 ) -> None:
-    pid = child.ask("pid")
+    pid = child.ask("pid", str)
 
     with pytest.raises(HeadswapError, match=words) as caught:
-        child.ask(question)
+        child.ask(question, str)
 
     assert type(caught.value) is kind
-    assert child.ask("pid") == pid
+    assert child.ask("pid", str) == pid
 
 
 def test_a_fault_is_told_by_its_kind_and_its_traceback_is_in_the_log(
     child: ChildProcess, tmp_path: Path
 ) -> None:
     with pytest.raises(HeadswapError, match=r"The program has a fault \(ZeroDivisionError\)\."):
-        child.ask("fault")
+        child.ask("fault", str)
 
     assert "ZeroDivisionError: on purpose" in (tmp_path / "desk.log").read_text()
-    assert child.ask("echo on") == "on"
+    assert child.ask("echo on", str) == "on"
 
 
 def test_a_child_that_dies_costs_its_asker_a_sentence_and_the_next_one_nothing(child: ChildProcess) -> None:
-    pid = child.ask("pid")
+    pid = child.ask("pid", str)
 
     with pytest.raises(HeadswapError, match=r"has stopped unexpectedly\. Try again"):
-        child.ask("die")
+        child.ask("die", str)
 
-    assert child.ask("pid") != pid
+    assert child.ask("pid", str) != pid
 
 
 def test_a_child_killed_between_two_questions_is_not_noticed_by_anybody(
     child: ChildProcess, wait_for: Callable[..., None]
 ) -> None:
-    pid = int(child.ask("pid"))
+    pid = int(child.ask("pid", str))
     os.kill(pid, signal.SIGKILL)
     wait_for(lambda: not child.is_warm)
 
-    assert int(child.ask("pid")) != pid
+    assert int(child.ask("pid", str)) != pid
 
 
 def test_an_answer_that_takes_too_long_ends_the_child(open_child: Open, tmp_path: Path) -> None:
     child = open_child(timeout_s=1.5)
-    pid = int(child.ask("pid"))
+    pid = int(child.ask("pid", str))
 
     with pytest.raises(HeadswapError, match=r"No answer came within 1\.5 seconds\. Try again"):
-        child.ask(f"sleep {tmp_path / 'asleep'}")
+        child.ask(f"sleep {tmp_path / 'asleep'}", str)
 
     assert not psutil.pid_exists(pid)
-    assert child.ask("echo back") == "back"
+    assert child.ask("echo back", str) == "back"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a process is frozen by a signal")
 def test_a_frozen_child_and_a_question_larger_than_the_pipe_do_not_hang(open_child: Open) -> None:
     child = open_child(timeout_s=1.5)
-    os.kill(int(child.ask("pid")), signal.SIGSTOP)
+    os.kill(int(child.ask("pid", str)), signal.SIGSTOP)
 
     with pytest.raises(HeadswapError, match="No answer came"):
-        child.ask("echo " + "x" * 5_000_000)
+        child.ask("echo " + "x" * 5_000_000, str)
 
-    assert child.ask("echo back") == "back"
+    assert child.ask("echo back", str) == "back"
 
 
 def test_a_child_that_cannot_start_is_told_in_a_sentence(tmp_path: Path) -> None:
     child = ChildProcess("no_such_module:answer", log=tmp_path / "desk.log")
 
     with pytest.raises(HeadswapError, match="has stopped unexpectedly"):
-        child.ask("echo")
+        child.ask("echo", str)
 
     assert "No module named 'no_such_module'" in (tmp_path / "desk.log").read_text()
     child.close()
@@ -162,30 +162,30 @@ def test_nothing_starts_before_it_is_needed_and_warming_starts_it(child: ChildPr
     child.warm()
 
     assert (before, child.is_warm) == (False, True)
-    assert child.ask("echo hello") == "hello"
+    assert child.ask("echo hello", str) == "hello"
 
 
 def test_an_idle_child_is_let_go_and_comes_back_when_asked(
     open_child: Open, wait_for: Callable[..., None]
 ) -> None:
     child = open_child(idle_s=0.2)
-    pid = child.ask("pid")
+    pid = child.ask("pid", str)
 
     wait_for(lambda: not child.is_warm)
 
     assert not psutil.pid_exists(int(pid))
-    assert child.ask("pid") != pid
+    assert child.ask("pid", str) != pid
 
 
 def test_a_closed_desk_leaves_no_process_and_answers_with_a_sentence(child: ChildProcess) -> None:
-    pid = int(child.ask("pid"))
+    pid = int(child.ask("pid", str))
 
     child.close()
     child.close()
 
     assert not psutil.pid_exists(pid)
     with pytest.raises(HeadswapError, match=r"The server is stopping\. Try again when it is back\."):
-        child.ask("echo")
+        child.ask("echo", str)
 
 
 def test_closing_does_not_wait_for_an_answer(
@@ -195,7 +195,7 @@ def test_closing_does_not_wait_for_an_answer(
 
     def ask() -> None:
         try:
-            child.ask(f"sleep {tmp_path / 'asleep'}")
+            child.ask(f"sleep {tmp_path / 'asleep'}", str)
         except HeadswapError as problem:
             problems.append(problem)
 
@@ -216,14 +216,14 @@ def test_nobody_waits_for_ever_behind_a_slow_question(
 
     def ask() -> None:
         with suppress(HeadswapError):
-            child.ask(f"sleep {tmp_path / 'asleep'}")
+            child.ask(f"sleep {tmp_path / 'asleep'}", str)
 
     slow = threading.Thread(target=ask)
     slow.start()
     wait_for(lambda: (tmp_path / "asleep").exists())
 
     with pytest.raises(HeadswapError, match=r"Too many people are asking at once\. Try again in a minute\."):
-        child.ask("echo")
+        child.ask("echo", str)
 
     child.close()
     slow.join()
@@ -231,13 +231,13 @@ def test_nobody_waits_for_ever_behind_a_slow_question(
 
 def test_opening_and_closing_many_times_leaks_no_descriptor(open_child: Open) -> None:
     child = open_child()
-    child.ask("echo")
+    child.ask("echo", str)
     before = psutil.Process().num_fds() if hasattr(psutil.Process, "num_fds") else 0
 
     for _ in range(5):
         with pytest.raises(HeadswapError, match="stopped unexpectedly"):
-            child.ask("die")
-        child.ask("echo")
+            child.ask("die", str)
+        child.ask("echo", str)
 
     after = psutil.Process().num_fds() if hasattr(psutil.Process, "num_fds") else 0
     assert after <= before
@@ -245,6 +245,6 @@ def test_opening_and_closing_many_times_leaks_no_descriptor(open_child: Open) ->
 
 @pytest.mark.skipif(os.name == "nt", reason="sessions are of POSIX")
 def test_a_ctrl_c_at_the_terminal_reaches_the_server_alone(child: ChildProcess) -> None:
-    pid = int(child.ask("pid"))
+    pid = int(child.ask("pid", str))
 
     assert os.getsid(pid) != os.getsid(0)

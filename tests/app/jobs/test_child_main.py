@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from headswap.app.processes.environment import child_environment, python_command
-from headswap.app.processes.messages import READY, ChildReply, ChildRequest, read_message, write_message
+from headswap.app.processes.messages import READY, ChildReply, read_message, write_message
 
 
 def start(tmp_path: Path) -> Any:
@@ -28,14 +28,15 @@ def test_a_clerk_says_when_it_is_ready_then_answers(tmp_path: Path) -> None:
         assert child.stdin is not None
         assert child.stdout is not None
         assert read_message(child.stdout, ChildReply) == READY
-        write_message(child.stdin, ChildRequest("echo yes"))
-        assert read_message(child.stdout, ChildReply) == ChildReply(text="yes")
+        write_message(child.stdin, "echo yes")
+        assert read_message(child.stdout, ChildReply) == ChildReply()
+        assert read_message(child.stdout, str) == "yes"
 
 
 def test_a_clerk_ends_at_once_when_its_server_is_gone_even_at_work(tmp_path: Path) -> None:
     with start(tmp_path) as child:
         assert child.stdin is not None
-        write_message(child.stdin, ChildRequest(f"sleep {tmp_path / 'asleep'}"))
+        write_message(child.stdin, f"sleep {tmp_path / 'asleep'}")
         child.stdin.close()
 
         assert child.wait(timeout=120) == 0
@@ -46,8 +47,8 @@ def test_a_clerk_ends_when_its_server_is_killed(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\n"
         "from headswap.app.processes.child import ChildProcess\n"
-        "desk = ChildProcess('small_answers:answer')\n"
-        "print(desk.ask('pid'), flush=True)\n"
+        "child = ChildProcess('small_answers:answer')\n"
+        "print(child.ask('pid', str), flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     environment = child_environment({"PYTHONPATH": str(Path(__file__).parent)})

@@ -12,7 +12,6 @@ from headswap.app.processes.lessons import AskLesson, AskReady, LessonReply
 from headswap.app.processes.run_folder import PROGRESS, STOP
 from headswap.errors import NotFound
 from headswap.lessons.config import LessonConfig
-from headswap.storage.files import from_json, to_json
 
 pytestmark = pytest.mark.slow  # a real child, with torch
 
@@ -28,20 +27,18 @@ def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildProcess]:
     running.close()
 
 
-def asked(workspace: Path, folder: Path, lesson: str = "which-layer") -> str:
-    return to_json(AskLesson(lesson=lesson, setting=TINY, workspace=str(workspace), folder=str(folder)))
+def asked(workspace: Path, folder: Path, lesson: str = "which-layer") -> AskLesson:
+    return AskLesson(lesson=lesson, setting=TINY, workspace=str(workspace), folder=str(folder))
 
 
 def test_a_run_gives_its_result_and_says_how_far_it_is(
     child: ChildProcess, workspace: Path, tmp_path: Path
 ) -> None:
-    assert (
-        from_json(LessonReply, child.ask(to_json(AskReady(setting=TINY, workspace=str(workspace))))).result
-        is None
-    )
+    assert child.ask(AskReady(setting=TINY, workspace=str(workspace)), LessonReply).result is None
 
-    ran = from_json(LessonReply, child.ask(asked(workspace, tmp_path)))
+    ran = child.ask(asked(workspace, tmp_path), LessonReply)
 
+    assert ran.result is not None
     assert ran.result["answers_right"] == 4
     assert '"step":"head"' in (tmp_path / PROGRESS).read_text()
 
@@ -49,9 +46,9 @@ def test_a_run_gives_its_result_and_says_how_far_it_is(
 def test_a_stop_is_heard_between_two_steps(child: ChildProcess, workspace: Path, tmp_path: Path) -> None:
     (tmp_path / STOP).write_text("")
 
-    assert from_json(LessonReply, child.ask(asked(workspace, tmp_path))).result is None
+    assert child.ask(asked(workspace, tmp_path), LessonReply).result is None
 
 
 def test_a_name_that_is_none_is_said_in_words(child: ChildProcess, workspace: Path, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="Did you mean norms"):
-        child.ask(asked(workspace, tmp_path, "norm"))
+        child.ask(asked(workspace, tmp_path, "norm"), LessonReply)

@@ -118,7 +118,7 @@ def test_the_server_asks_how_much_a_run_needs_without_any_library_of_networks() 
 
 @pytest.fixture
 def unheld(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A system like Windows or macOS: what a process takes is limited by nobody."""
+    """A system like Windows or macOS: what a process takes is limited by no one."""
     monkeypatch.setattr("headswap.app.processes.memory.is_held_by_system", lambda: False)
 
 
@@ -143,8 +143,8 @@ def test_where_the_system_holds_no_memory_a_child_that_answers_is_watched(
     child = ChildProcess("small_answers:answer", memory_bytes=200_000_000, environment=environment)
     try:
         with pytest.raises(ChildEnded, match=r"took more than the 200 MB"):
-            child.ask("swallow")
-        assert child.ask("echo next") == "next"
+            child.ask("swallow", str)
+        assert child.ask("echo next", str) == "next"
     finally:
         child.close()
 

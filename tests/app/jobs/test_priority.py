@@ -29,7 +29,7 @@ def test_stepping_back_twice_is_stepping_back_once() -> None:
 def test_what_answers_for_the_server_has_less_weight_than_the_server(tmp_path: Path) -> None:
     child = ChildProcess("tests.app.jobs.small_answers:answer", log=tmp_path / "log.txt")
     try:
-        child.ask("echo hello")
+        child.ask("echo hello", str)
         assert child._child is not None
 
         assert psutil.Process(child._child.pid).nice() == max(NICE, os.nice(0))

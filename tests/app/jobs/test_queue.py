@@ -267,7 +267,7 @@ def test_a_job_that_paused_before_a_restart_is_tried_when_there_is_any_room(
     office.tick_until(lambda: office.job(job_id).state == JobState.PAUSED)
     paused = office.job(job_id)
 
-    later = open_office(room_bytes=100)  # room was made while no server was there: nobody saw it grow
+    later = open_office(room_bytes=100)  # room was made while no server was there: no one saw it grow
     later.tick_until(lambda: later.job(job_id).attempt == 2)
 
     assert paused.error is not None

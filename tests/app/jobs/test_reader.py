@@ -16,7 +16,6 @@ from headswap.app.processes.importing import Imported, ReaderLimits, ReadUpload
 from headswap.app.processes.reader import Reader
 from headswap.data.decode import ImageLimits
 from headswap.errors import TooMuch, UnreadableImage
-from headswap.storage.files import from_json, to_json
 from tests.data.films import disc
 
 # A reader whose decoder does what a picture's name says: the way a hole in a C library shows itself.
@@ -79,8 +78,7 @@ def upload(tmp_path: Path, *names: str) -> ReadUpload:
 
 
 def ask(reader: Reader, question: ReadUpload) -> Imported:
-    done: Imported = from_json(Imported, reader.ask(to_json(question)))
-    return done
+    return reader.ask(question)
 
 
 def test_images_that_end_their_reader_are_left_out_by_name_and_the_rest_goes_on(

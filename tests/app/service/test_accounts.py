@@ -118,7 +118,7 @@ def test_mistakes_get_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadSetting, match="There is no file"):
         AccessCodes(tmp_path / "none.json")
     remove(place, ("ada",))
-    with pytest.raises(BadSetting, match=r"Nobody is in class\.json"):
+    with pytest.raises(BadSetting, match=r"No one is in class\.json"):
         AccessCodes(place)
     place.write_text("ada:secret")
     with pytest.raises(BundleDamaged, match="cannot be read"):
@@ -148,7 +148,7 @@ def test_who_waits_too_long_for_another_change_is_told(
 
     with (
         FileLock(f"{place}.lock"),
-        pytest.raises(BadSetting, match=r"Somebody else is changing class\.json\. Try again"),
+        pytest.raises(BadSetting, match=r"Someone else is changing class\.json\. Try again"),
     ):
         add(place, ("bob",))
     add(place, ("bob",))

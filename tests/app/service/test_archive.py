@@ -54,8 +54,8 @@ def houses(tmp_path: Path) -> Iterator[tuple[House, House]]:
             projects, Queue(store, LocalRunner()), lambda names: tuple(map(describe_network, names))
         )
         images = Datasets(
-            projects, lambda text: text, sample=root, is_wanted=lambda *_: True, came=lambda: None,
-            check_room=lambda *_: None,
+            projects, lambda question: pytest.fail(f"{question} is not read here"), sample=root,
+            is_wanted=lambda *_: True, came=lambda: None, check_room=lambda *_: None,
         )  # fmt: skip
         made.append(House(projects, store, archive_of(settings, projects, store, no_check), history, images))
     yield made[0], made[1]
@@ -72,7 +72,7 @@ def trained(house: House, few_drawings: Path, bundle: Path) -> tuple[Project, st
     for images in (manifest, replace(manifest, name="after mending")):
         folder = house.projects.new_data_folder(project)
         write_text(folder / "dataset.json", to_json(images))
-        project = house.projects.use_data(project, folder, project.name)
+        project = house.projects.save(replace(project, data=folder.name))
         job = new_job_id()
         place = house.store.folder(job)
         shutil.copytree(bundle, place / "bundle")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
+from headswap.app.processes.importing import Imported, ReadUpload
 from headswap.app.service import batches
 from headswap.app.service.batch_files import BatchView
 from headswap.app.service.batches import Batches
@@ -37,7 +38,7 @@ def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def trained(service: Service) -> tuple[str, str]:
     """A project of ada and its run."""
     project = service.new_project("ada").id
-    service.use_sample("ada", project)
+    service.images.use_sample("ada", project)
     return project, teach(service, project)
 
 
@@ -141,7 +142,7 @@ def test_the_table_and_the_folders_are_those_of_the_shell(service: Service, trie
 def test_what_is_named_is_learned_from_and_the_exam_stays_what_it_was(
     service: Service, tried: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = service.manifest("ada", tried)
+    before = service.images.manifest("ada", tried)
     assert before is not None
     chosen = [one.image.sha256 for one in service.batches.answers("ada", tried).tried]
 
@@ -163,7 +164,7 @@ def test_what_is_named_is_learned_from_and_the_exam_stays_what_it_was(
     monkeypatch.undo()
     for _ in range(3):
         service.images.undo("ada", tried)
-    assert service.manifest("ada", tried) == before
+    assert service.images.manifest("ada", tried) == before
     with pytest.raises(BadSetting, match="No picture was chosen"):
         service.batches.label("ada", tried, ["0" * 64], "bird")
     with pytest.raises(BadSetting, match="The class has no name"):
@@ -206,7 +207,9 @@ def test_a_batch_that_is_stopped_keeps_what_was_answered(
 class Interrupted(Batches):
     """The batches of a server that is killed when so many questions were asked."""
 
-    def __init__(self, service: Service, after: int, read: Callable[[str], str] | None = None) -> None:
+    def __init__(
+        self, service: Service, after: int, read: Callable[[ReadUpload], Imported] | None = None
+    ) -> None:
         results = service.results
         super().__init__(
             service._projects, results, service.images, service.uploads, read or service._reader.ask,
@@ -243,7 +246,7 @@ def test_a_server_that_is_started_again_goes_on_where_the_one_before_was_killed(
     project, job = trained
     monkeypatch.setattr(batches, "AT_ONCE", 4)
 
-    def cut_off(question: str) -> str:
+    def cut_off(question: ReadUpload) -> Imported:
         reading._is_closing.set()
         raise KilledHere("The server is gone.", remedy="Start it again.")
 

@@ -11,6 +11,7 @@ from threading import Event, Thread
 import pytest
 
 from headswap.app.processes.child import ChildProcess
+from headswap.app.processes.importing import Imported, ReadUpload
 from headswap.app.service.datasets import MOST_CHANGES, Datasets
 from headswap.app.service.projects import Project, Projects
 from headswap.errors import BadSetting, HeadswapError, NotFound
@@ -48,7 +49,7 @@ def projects(tmp_path: Path) -> Projects:
 def images(projects: Projects, child: ChildProcess, few_drawings: Path, runs: Runs) -> Datasets:
     return Datasets(
         projects,
-        child.ask,
+        lambda question: child.ask(question, Imported),
         sample=few_drawings,
         is_wanted=runs.want,
         came=lambda: None,
@@ -211,10 +212,10 @@ def test_a_change_during_an_upload_is_refused_and_the_next_upload_waits(
     images.use_sample("ada", project)
     reading, go_on = Event(), Event()
 
-    def slow(question: str) -> str:
+    def slow(question: ReadUpload) -> Imported:
         reading.set()
         assert go_on.wait(timeout=120)
-        return child.ask(question)
+        return child.ask(question, Imported)
 
     images._ask = slow
     uploads = [

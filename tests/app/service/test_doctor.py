@@ -42,7 +42,7 @@ def test_a_sound_installation_is_well(tmp_path: Path) -> None:
     assert "torch 2" in found["versions"]
     assert "tf_efficientnet_lite0" in found["weights"]
     assert found["engines"]
-    assert found["job store"] == "whole, 1 runs"
+    assert found["job store"] == "whole, 1 run"
 
 
 def test_a_damaged_job_store_is_found_and_not_touched(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The zip of a run: packed once by a child, seen by anyone who comes back, nobody else's."""
+"""The zip of a run: packed once by a child, seen by anyone who comes back, no one else's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def run(service: Service) -> tuple[str, str]:
     """A project of Ada's and its finished run."""
     project = service.new_project("ada").id
-    service.use_sample("ada", project)
+    service.images.use_sample("ada", project)
     service.rename_project("ada", project, "My Drawings")
     job = service.start_teaching("ada", project)
     deadline = time.monotonic() + PATIENCE_S
@@ -68,10 +68,10 @@ def test_every_way_to_ask_is_measured_the_page_among_them(service: Service, run:
 
 def test_it_is_packed_once_and_anew_under_another_name(service: Service, run: tuple[str, str]) -> None:
     project, job = run
-    first = service.export("ada", job)
+    first = service.take_home.file("ada", job)
     packed_at = first.stat().st_mtime_ns
 
-    assert service.export("ada", job) == first
+    assert service.take_home.file("ada", job) == first
     assert first.stat().st_mtime_ns == packed_at
     service.rename_project("ada", project, "Other")
     assert service.take_home.view("ada", job).state in ("not begun", "packing")

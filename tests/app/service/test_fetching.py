@@ -37,7 +37,9 @@ def rule(*networks: str, weights_gb: float = 0.0, there: int = 0) -> FetchPolicy
 
 @pytest.mark.parametrize("networks", [("here",), ("medium",), ("here", "medium")])
 def test_what_is_not_on_the_machine_is_refused_with_who_may_change_it(networks: tuple[str, ...]) -> None:
-    with pytest.raises(WeightsNotHere, match=r"large is not on this machine.*whoever started.*--networks"):
+    with pytest.raises(
+        WeightsNotHere, match=r"large is not on this machine.*the person who started.*--networks"
+    ):
         rule(*networks).check("small", "large")
 
 

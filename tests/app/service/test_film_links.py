@@ -44,7 +44,7 @@ def test_a_film_becomes_pictures_of_a_class_and_stays_on_one_side(service: Servi
     first = fetched(service, project, f"{server}/film.mp4")
     again = fetched(service, project, f"{server}/hop", " Cup ")
 
-    manifest = service.manifest("ada", project)
+    manifest = service.images.manifest("ada", project)
     assert manifest is not None
     assert (first.state, first.frames, again.state) == ("done", 4, "done")
     assert manifest.counts == {"cup": 4}
@@ -70,7 +70,7 @@ def test_what_is_no_film_is_told_and_nothing_changes(
     assert view.state == "failed"
     assert problem in view.problem
     assert view.remedy
-    assert service.manifest("ada", project) is None
+    assert service.images.manifest("ada", project) is None
     assert not list((service.settings.workspace / "projects" / project).glob("*draft*"))
 
 
@@ -96,7 +96,7 @@ def test_what_is_cancelled_leaves_nothing(
     monkeypatch.setattr(links, "_fetched", stopped)
 
     assert fetched(service, project, f"{server}/film.mp4") == FilmView()
-    assert service.manifest("ada", project) is None
+    assert service.images.manifest("ada", project) is None
 
 
 def test_a_film_may_not_be_larger_than_an_upload_and_a_link_not_lead_into_this_network(

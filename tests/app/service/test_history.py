@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -37,7 +37,7 @@ class Place:
         made = self.projects.create(owner, "Mugs & pens")
         folder = self.projects.new_data_folder(made)
         (folder / "dataset.json").write_text("{}")
-        return self.projects.use_data(made, folder, made.name)
+        return self.projects.save(replace(made, data=folder.name))
 
     def run(self, project: Project, model: str = LITE, seconds: float = 5.0) -> str:
         """A run that is done."""

@@ -1,4 +1,4 @@
-"""Pictures that nobody has sorted, with the real reader and the real backbone: grouped, named, taken over."""
+"""Pictures that no one has sorted, with the real reader and the real backbone: grouped, named, taken over."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_what_has_a_name_becomes_the_projects_own_and_the_rest_is_said(
         "16 pictures taken over with their names. 8 pictures without a name are not used."
     )
     service.images.undo("ada", waiting)
-    assert service.manifest("ada", waiting) == taken
+    assert service.images.manifest("ada", waiting) == taken
 
 
 def test_another_server_knows_every_answer_and_what_is_put_away_is_gone(

@@ -35,25 +35,27 @@ def test_a_zip_of_a_network_is_opened_and_gets_a_class_without_the_old_pictures(
     assert (opened.name, opened.has_images, opened.is_stale) == ("birds", False, False)
     first = opened.done_job
     assert first is not None
-    before = service.report("ada", first)
+    before = service.results.report("ada", first)
     bugs = sorted((sample / "train" / "bug").iterdir())[:4]
 
     done = service.later.add_class("ada", first, packed(bugs, tmp_path / "bugs.zip", "bug"))
 
     assert done.changes == ("added 4 pictures of bug",)
     assert service.project("ada", project).done_job == done.job
-    after = service.report("ada", done.job)
+    after = service.results.report("ada", done.job)
     assert after.classes == tuple(sorted((*before.classes, "bug")))
     hardly = [one.sentence for one in after.advice if one.code == "hardly-judged"]
     assert [sentence.split(":")[0] for sentence in hardly] == ["How well it knows bug cannot be said"]
     assert service.predict("ada", done.job, bugs[0]).label in after.classes
-    assert service.report("ada", first) == before, "the run of before stays"
+    assert service.results.report("ada", first) == before, "the run of before stays"
     merged = service.later.call_class("ada", done.job, "bug", " BIRD ")
-    assert service.report("ada", merged.job).classes == before.classes
+    assert service.results.report("ada", merged.job).classes == before.classes
     renamed = service.later.call_class("ada", merged.job, "bird", "owl")
-    assert "owl" in service.report("ada", renamed.job).classes
+    assert "owl" in service.results.report("ada", renamed.job).classes
     removed = service.later.remove_class("ada", renamed.job, "owl")
-    assert service.report("ada", removed.job).classes == tuple(one for one in before.classes if one != "bird")
+    assert service.results.report("ada", removed.job).classes == tuple(
+        one for one in before.classes if one != "bird"
+    )
     runs = len(service.history.rows("ada", (project,)))
     with pytest.raises(TooFewImages, match="would be left"):
         service.later.remove_class("ada", removed.job, "fruit")

@@ -77,7 +77,7 @@ def test_a_deleted_project_is_gone_for_everybody_while_an_image_of_it_is_held(
     assert projects.all() == ()
     assert "is deleted, and not all of it could be removed yet" in caplog.text
     part = next(part for part in examine(tmp_path).parts if part.name == "deletions")
-    assert "1 things were deleted and are still on the disk" in part.finding
+    assert "1 deleted thing still on the disk" in part.finding
     assert "the server tries again" in part.remedy
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from headswap.app.service.lessons.lessons import CORNER, ORDER, PATH, LessonView
+from headswap.app.service.lessons.progress import LearnerProgress, LessonState, ProgressStore
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
 from headswap.errors import BadSetting, NotFound
 from headswap.lessons.config import LessonConfig
+from headswap.storage.files import make_folder, to_json
 
 TINY = LessonConfig(most_images=16, small_px=32, epochs=1, draws=2)
 QUICK = "which-layer"  # takes a moment
@@ -43,6 +45,21 @@ def test_the_path_and_the_corner_are_all_of_them() -> None:
     assert len(PATH) == 7
     assert set(CORNER) == {"all-at-once", "wrong-glasses", "norms", "two-heads"}
     assert len(set(ORDER)) == 11
+
+
+def test_answers_to_the_quiz_that_version_0_1_wrote_are_read(tmp_path: Path) -> None:
+    store, name = ProgressStore(tmp_path), "what-is-a-head"
+    begun = LearnerProgress(id="0" * 32, owner="", lesson_states=(LessonState(lesson=name, guess=1),))
+    make_folder(store.folder(begun.id))
+    store.save(begun)
+    old = to_json(begun).replace('"riddles":[]', '"riddles":[2,0,-1]')
+    (tmp_path / begun.id / "course.json").write_text(old)
+
+    state = store.get("", begun.id).state_of(name)
+
+    assert "[2,0,-1]" in old
+    assert state is not None
+    assert state.quiz_answers == (2, 0, -1)
 
 
 def test_nothing_is_known_before_a_guess(service: Service, progress: str) -> None:
@@ -90,7 +107,7 @@ def test_the_same_setting_is_run_once_for_everybody(service: Service, progress: 
 @pytest.mark.slow
 def test_it_runs_on_the_persons_own_images_and_never_on_anothers(service: Service) -> None:
     project = service.new_project("ada").id
-    service.use_sample("ada", project)
+    service.images.use_sample("ada", project)
     progress, bobs = service.lessons.open("ada", "").id, service.lessons.open("bob", "").id
 
     with pytest.raises(NotFound, match="There is no such project"):

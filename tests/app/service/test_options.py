@@ -89,7 +89,7 @@ def test_every_figure_is_said_at_the_start() -> None:
     assert re.search(r"memory of one teaching +no limit\n", said)
     assert re.search(r"size of one picture +200 megapixels\n", said)
     assert re.search(r"a spare worker is kept warm +no\n", said)
-    assert re.search(r"who comes in +anybody at this machine\n", said)
+    assert re.search(r"who comes in +anyone at this machine\n", said)
 
 
 def test_what_the_system_does_not_hold_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

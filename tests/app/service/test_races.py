@@ -31,7 +31,7 @@ def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="module")
 def project(service: Service) -> str:
     made = service.new_project("ada").id
-    service.use_sample("ada", made)
+    service.images.use_sample("ada", made)
     return made
 
 

@@ -23,7 +23,7 @@ def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="module")
 def project(service: Service) -> str:
     project = service.new_project("ada").id
-    service.use_sample("ada", project)
+    service.images.use_sample("ada", project)
     return project
 
 
@@ -98,7 +98,7 @@ def test_a_doubt_that_is_decided_is_not_brought_up_again(
     )
 
     service.results.dismiss("ada", job, two[0].sha256)
-    service.results.dismiss("ada", job, "0" * 64)  # nobody doubted that
+    service.results.dismiss("ada", job, "0" * 64)  # no one doubted that
 
     assert service.results.label_issues("ada", job) == two[1:]
     assert service.results.dismissed("ada", job) == two[:1]

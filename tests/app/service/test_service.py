@@ -37,7 +37,7 @@ def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def done_job(service: Service) -> tuple[str, str]:
     """A project of Ada's and its finished run."""
     project = service.new_project("ada").id
-    service.use_sample("ada", project)
+    service.images.use_sample("ada", project)
     job = service.start_teaching("ada", project)
     view = wait(lambda: service.job("ada", job), lambda view: view.is_over)
     assert view.state == "done", (view.problem, view.remedy)
@@ -49,10 +49,10 @@ def test_the_journey_from_sample_to_prediction(
 ) -> None:
     project, job = done_job
 
-    view, report = service.job("ada", job), service.report("ada", job)
+    view, report = service.job("ada", job), service.results.report("ada", job)
     prediction = service.predict("ada", job, sample / "try" / "vehicle_rocket.png")
-    heat = service.heat_map("ada", job, sample / "try" / "vehicle_rocket.png")
-    packed = service.export("ada", job)
+    heat = service.results.heat_map("ada", job, sample / "try" / "vehicle_rocket.png")
+    packed = service.take_home.file("ada", job)
 
     assert service.project("ada", project).done_job == job
     assert view.share == 1.0
@@ -74,15 +74,15 @@ def test_images_come_as_a_zip_and_a_broken_one_leaves_the_old_ones(
         for path in sorted(few_drawings.rglob("*.png")):
             archive.write(path, f"wrapper/{path.parent.name}/{path.name}")
 
-    manifest = service.add_images("ada", project, tmp_path / "my pictures.zip")
+    manifest = service.images.add("ada", project, tmp_path / "my pictures.zip")
     (tmp_path / "broken.zip").write_bytes(b"PK nothing")
     with pytest.raises(HeadswapError):
-        service.add_images("ada", project, tmp_path / "broken.zip")
+        service.images.add("ada", project, tmp_path / "broken.zip")
 
     assert manifest.counts == {"bird": 8, "fruit": 8, "vehicle": 8}
-    assert service.manifest("ada", project) == manifest
+    assert service.images.manifest("ada", project) == manifest
     assert manifest.part("test")
-    small = service.thumbnail("ada", project, manifest.images[0].sha256)
+    small = service.images.thumbnail("ada", project, manifest.images[0].sha256)
     assert small.startswith(b"\xff\xd8")
 
 
@@ -96,17 +96,17 @@ def test_nobody_sees_what_is_somebody_else_s(
         lambda who, p, j: service.rename_project(who, p, "mine"),
         lambda who, p, j: service.choose_model(who, p, "tf_efficientnet_lite0"),
         lambda who, p, j: service.use_weights(who, p, image),
-        lambda who, p, j: service.use_sample(who, p),
-        lambda who, p, j: service.add_images(who, p, sample),
-        lambda who, p, j: service.manifest(who, p),
-        lambda who, p, j: service.thumbnail(who, p, "0" * 64),
+        lambda who, p, j: service.images.use_sample(who, p),
+        lambda who, p, j: service.images.add(who, p, sample),
+        lambda who, p, j: service.images.manifest(who, p),
+        lambda who, p, j: service.images.thumbnail(who, p, "0" * 64),
         lambda who, p, j: service.start_teaching(who, p),
         lambda who, p, j: service.job(who, j),
         lambda who, p, j: service.cancel(who, j),
         lambda who, p, j: service.finish_early(who, j),
-        lambda who, p, j: service.report(who, j),
+        lambda who, p, j: service.results.report(who, j),
         lambda who, p, j: service.predict(who, j, image),
-        lambda who, p, j: service.export(who, j),
+        lambda who, p, j: service.take_home.file(who, j),
     ]
     for ask in questions:
         with pytest.raises(NotFound) as theirs:
@@ -125,7 +125,7 @@ def test_a_double_click_makes_one_job_and_a_stop_is_heard(service: Service) -> N
     project = service.new_project("bob").id
     with pytest.raises(BadSetting, match="no pictures yet"):
         service.start_teaching("bob", project)
-    service.use_sample("bob", project)
+    service.images.use_sample("bob", project)
 
     long = TrainConfig(depth="everything")  # there is a middle to be stopped in
     first = service.start_teaching("bob", project, long, key="click")
@@ -137,12 +137,12 @@ def test_a_double_click_makes_one_job_and_a_stop_is_heard(service: Service) -> N
     assert view.state == "cancelled"
     assert view.sentence == "Stopped. Your pictures are still here."
     with pytest.raises(NotFound, match="no result yet"):
-        service.report("bob", first)
+        service.results.report("bob", first)
 
 
 def test_networks_are_listed_and_opened_without_torch_in_the_server(service: Service) -> None:
-    cards = service.models("resnet18")
-    inspection = service.inspect("torchvision/resnet18")
+    cards = service.networks.models("resnet18")
+    inspection = service.networks.inspect("torchvision/resnet18")
     project = service.new_project("ada").id
 
     chosen = service.choose_model("ada", project, "torchvision/resnet18")

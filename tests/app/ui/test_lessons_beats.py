@@ -43,8 +43,8 @@ def lesson_called(name: str) -> Lesson:
 @pytest.fixture
 def fresh() -> LessonView:
     return LessonView(
-        lesson=lesson_called("old-optimizer"), done=(), guess=None, riddles=(), result=None, is_own=False,
-        run=LessonRunState(), seconds=3.0, own_images="", own_model="",
+        lesson=lesson_called("old-optimizer"), done=(), guess=None, quiz_answers=(), result=None,
+        is_own=False, run=LessonRunState(), seconds=3.0, own_images="", own_model="",
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ LESSON, SECRET = "old-optimizer", "kept with the data"
 
 
 async def behind(scope: Scope, receive: Receive, send: Send) -> None:
-    """Everything else: here a log-in that lets nobody in."""
+    """Everything else: here a log-in that lets no one in."""
     await send({"type": "http.response.start", "status": 401, "headers": []})
     await send({"type": "http.response.body", "body": b"log in"})
 

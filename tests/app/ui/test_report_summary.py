@@ -57,7 +57,7 @@ def test_an_older_report_is_told_by_the_same_sentence_as_a_new_one(report: Repor
     words = rendered(trust(report))
 
     assert "Its sureness is nearly right: off by 10\u00a0% on average." in words
-    assert "Of 1 answers that it was at least 90\u00a0% sure of, 1 were right." in words
+    assert "It was at least 90\u00a0% sure of 1 answer, and right in 1." in words
 
 
 def test_the_hardest_image_comes_first(report: Report) -> None:

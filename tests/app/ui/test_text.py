@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from headswap.app.ui.widgets.text import (
-    count,
+    counted_in_words,
     enumerate_names,
     file_size,
     in_words,
@@ -22,9 +22,9 @@ def test_only_all_of_them_is_a_hundred_percent() -> None:
 
 
 def test_numbers_read_as_a_person_says_them() -> None:
-    assert count(1, "picture") == "1 picture"
-    assert count(1200, "picture") == "1,200 pictures"
     assert in_words(4) == "four"
+    assert counted_in_words(1, "name") == "one name"
+    assert counted_in_words(12, "class", "classes") == "12 classes"
     assert in_words(12) == "12"
     assert millions(4_652_008) == "4.65 million numbers"
     assert millions(None) == "size not stated"

@@ -149,3 +149,18 @@ def test_a_missing_file_and_an_empty_folder_say_so(tmp_path: Path) -> None:
         carried(tmp_path / "nothing.png", InputSpec())
     with pytest.raises(pictures.Problem, match="There is no picture in"):
         list(pictures.found([str(tmp_path)]))
+
+
+def test_an_empty_file_is_refused_in_the_same_words(tmp_path: Path) -> None:
+    (tmp_path / "shot.jpg").write_bytes(b"")
+
+    assert told(tmp_path / "shot.jpg") == said_by_headswap(tmp_path / "shot.jpg")
+
+
+def test_a_photo_of_a_phone_says_which_library_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(pictures.READERS, "HEIC", ("no_such_library", "HeifImageFile"))
+    (tmp_path / "phone.heic").write_bytes(b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic")
+
+    assert told(tmp_path / "phone.heic") == "phone.heic is a HEIC picture. Install pillow-heif to read it."

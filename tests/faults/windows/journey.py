@@ -78,7 +78,7 @@ class Trip:
 
 def take_images_in(trip: Trip) -> None:
     service, trip.project = trip.service, trip.service.new_project("ada").id
-    manifest = service.add_images("ada", trip.project, zip_of(trip.drawings, trip.folder / "given.zip"))
+    manifest = service.images.add("ada", trip.project, zip_of(trip.drawings, trip.folder / "given.zip"))
     trip.seen["counts"] = manifest.counts
     trip.seen["left out"] = [left.file for left in manifest.left_out]
 
@@ -86,16 +86,16 @@ def take_images_in(trip: Trip) -> None:
 def mend_them(trip: Trip) -> None:
     service, images = trip.service, trip.service.images
     service.rename_project("ada", trip.project, "CON")
-    manifest = service.manifest("ada", trip.project)
+    manifest = service.images.manifest("ada", trip.project)
     assert manifest is not None
     images.drop("ada", trip.project, (manifest.images[0].file,))
     images.rename_class("ada", trip.project, "CON", "vehicle")
     images.undo("ada", trip.project)
     images.add("ada", trip.project, trip.drawings)  # while their thumbnails were opened, too
-    manifest = service.manifest("ada", trip.project)
+    manifest = service.images.manifest("ada", trip.project)
     assert manifest is not None
     for one in manifest.images:
-        service.thumbnail("ada", trip.project, one.sha256)
+        service.images.thumbnail("ada", trip.project, one.sha256)
     images.undo("ada", trip.project)
 
 
@@ -107,11 +107,11 @@ def teach(trip: Trip) -> None:
 
 def ask(trip: Trip) -> None:
     trip.seen["label"] = trip.service.predict("ada", trip.job, trip.image).label
-    trip.service.heat_map("ada", trip.job, trip.image)
+    trip.service.results.heat_map("ada", trip.job, trip.image)
 
 
 def take_home(trip: Trip) -> None:
-    trip.packed = trip.service.export("ada", trip.job)
+    trip.packed = trip.service.take_home.file("ada", trip.job)
     trip.seen["zip"] = trip.packed.name
     check = trip.service.take_home.view("ada", trip.job).check
     trip.seen["agree"] = check.agree if check else None

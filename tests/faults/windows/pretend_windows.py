@@ -4,7 +4,7 @@ Below the folder that PRETEND_WINDOWS names:
 
 - what any process of this pretence has open or mapped refuses to be renamed, replaced and deleted, and so
   does a folder that holds such a file, or that is someone's working folder;
-- every few deeds are refused once though nobody is there: a virus scanner had the file open;
+- every few deeds are refused once though no one is there: a virus scanner had the file open;
 - reserved names, forbidden letters, names that end in a dot or space and paths of 260 characters are refused;
 - a name that differs from another one only in case or composition is noted in `collisions.txt`.
 

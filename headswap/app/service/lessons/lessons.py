@@ -44,7 +44,7 @@ class LessonView:
     lesson: Lesson
     done: tuple[str, ...]  # of all
     guess: int | None  # None: not committed yet
-    riddles: tuple[int, ...]
+    quiz_answers: tuple[int, ...]
     result: LessonResult | None  # only after a guess
     is_own: bool  # the result is of the person's own pictures
     run: LessonRunState
@@ -58,10 +58,10 @@ class LessonView:
         return self.guess == self.lesson.right
 
     @property
-    def riddles_right(self) -> int:
+    def quiz_right(self) -> int:
         """How many heads were guessed where they are."""
-        pairs = zip(self.lesson.riddles, self.riddles, strict=False)
-        return sum(riddle.right == said for riddle, said in pairs)
+        pairs = zip(self.lesson.quiz, self.quiz_answers, strict=False)
+        return sum(question.right == said for question, said in pairs)
 
 
 class Lessons:
@@ -127,7 +127,7 @@ class Lessons:
             lesson=what,
             done=self._done(found),
             guess=lesson_state.guess if lesson_state else None,
-            riddles=lesson_state.riddles if lesson_state else (),
+            quiz_answers=lesson_state.quiz_answers if lesson_state else (),
             result=result,
             is_own=lesson_state is not None and lesson_state.own,
             run=run,
@@ -142,7 +142,7 @@ class Lessons:
         progress: str,
         lesson: str,
         choice: int,
-        riddles: Sequence[int] = (),
+        quiz_answers: Sequence[int] = (),
         *,
         project: str = "",
     ) -> None:
@@ -153,7 +153,7 @@ class Lessons:
             progress: of theirs.
             lesson: name of an experiment.
             choice: place of what the person thinks will happen; counts the first time only.
-            riddles: places in the options of each riddle, -1 where none was chosen; likewise.
+            quiz_answers: index of the option for each question, -1 where none was chosen; likewise.
             project: of theirs, to run on its pictures and network; "": the sample set.
 
         Raises:
@@ -164,7 +164,7 @@ class Lessons:
         with self._lock:
             found = self._progress_store.get(owner, progress)
             setting = self._base if not project else self._setting(self._projects.get(owner, project))
-            lesson_state = found.state_of(what.name) or _committed(what, choice, riddles)
+            lesson_state = found.state_of(what.name) or _committed(what, choice, quiz_answers)
             if self._runs.state(lesson_state.result, found.id).is_going:
                 return  # pressed twice
             if self._runs.result(lesson_state.result) and lesson_state.own == bool(project):
@@ -234,11 +234,11 @@ class Lessons:
         )
 
 
-def _committed(lesson: Lesson, choice: int, riddles: Sequence[int]) -> LessonState:
+def _committed(lesson: Lesson, choice: int, quiz_answers: Sequence[int]) -> LessonState:
     """The first guess: the one that counts."""
     if not 0 <= choice < len(lesson.choices):
         raise BadSetting("Nothing was chosen.", remedy="First say what you think will happen.")
-    said = [*riddles, *[-1] * len(lesson.riddles)][: len(lesson.riddles)]
-    if not all(-1 <= one < len(riddle.options) for one, riddle in zip(said, lesson.riddles, strict=True)):
+    said = [*quiz_answers, *[-1] * len(lesson.quiz)][: len(lesson.quiz)]
+    if not all(-1 <= one < len(question.options) for one, question in zip(said, lesson.quiz, strict=True)):
         raise BadSetting("This network has no such layer to choose.", remedy="Choose one of those offered.")
-    return LessonState(lesson=lesson.name, guess=choice, riddles=tuple(said))
+    return LessonState(lesson=lesson.name, guess=choice, quiz_answers=tuple(said))

@@ -3,7 +3,7 @@
     lessons/courses/ID/course.json      guesses, runs, the key of the class link
     lessons/courses/ID/vote-NAME.json   what a class thinks will happen
 
-A progress record belongs to its owner as a project does; where nobody logs in, its id is the only way to it.
+A progress record belongs to its owner as a project does; where no one logs in, its id is the only way to it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headswap.errors import HeadswapError, NotFound
+from headswap.field_types import keys_on_disk
 from headswap.storage.files import discard, is_discarded, make_folder, remove
 from headswap.storage.records import read_record, write_record
 
@@ -29,9 +30,11 @@ _RECORD = "course.json"
 class LessonState:
     """What a person did with one experiment."""
 
+    __pydantic_config__ = keys_on_disk(quiz_answers="riddles")
+
     lesson: str
     guess: int  # index of the choice
-    riddles: tuple[int, ...] = ()  # indices of the options of each riddle; -1: not answered
+    quiz_answers: tuple[int, ...] = ()  # index of the option for each question; -1: not answered
     result: str = ""  # key of the newest result; "": none yet
     draw: int = 0  # seed of the newest run
     own: bool = False  # it was run on the person's own pictures
@@ -100,7 +103,7 @@ class ProgressStore:
         """One record of one owner.
 
         Raises:
-            NotFound: there is none, or it is someone else's; nobody can tell which.
+            NotFound: there is none, or it is someone else's; no one can tell which.
         """
         record = self.folder(progress) / _RECORD
         if not record.is_file() or is_discarded(record.parent):

@@ -24,7 +24,6 @@ from typing import Literal
 
 from headswap.app.processes.child import ChildProcess
 from headswap.app.processes.lessons import AskLesson, AskReady, LessonReply
-from headswap.app.processes.messages import ask_for
 from headswap.app.processes.run_folder import PROGRESS, STOP
 from headswap.errors import HeadswapError
 from headswap.events import Progress
@@ -133,7 +132,7 @@ class LessonRuns:
             self._thread.submit(self._work, key, run)
 
     def leave(self, key: str, who: str) -> None:
-        """Someone waits no longer; when nobody does, the run ends between two steps."""
+        """Someone waits no longer; when no one does, the run ends between two steps."""
         with self._lock:
             run = self._runs.get(key)
             if run is None or run.over.is_set():
@@ -163,7 +162,7 @@ class LessonRuns:
             self._thread.submit(self._ask_quietly, question)
 
     def tidy(self, older_than_s: float, now: float) -> int:
-        """Remove results that nobody asked for so long."""
+        """Remove results that no one asked for so long."""
         gone = 0
         for path in (self._folder / "results").glob("*.json*"):
             with suppress(FileNotFoundError):
@@ -205,11 +204,11 @@ class LessonRuns:
         question = AskLesson(
             lesson=run.lesson, setting=run.setting, workspace=str(self._workspace), folder=str(run.folder)
         )
-        return ask_for(LessonReply, self._child.ask, question).result
+        return self._child.ask(question, LessonReply).result
 
     def _ask_quietly(self, question: AskReady) -> None:
         with suppress(HeadswapError):  # anyone who runs one hears why
-            self._child.ask(to_json(question))
+            self._child.ask(question, LessonReply)
 
     def _forget_old(self) -> None:
         over = [key for key, run in self._runs.items() if run.over.is_set()]

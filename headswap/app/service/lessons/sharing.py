@@ -213,7 +213,7 @@ class Sharing:
 
         Raises:
             NotFound: there is no such key.
-            BadSetting: nobody asks now, there is no such choice, or there are too many votes.
+            BadSetting: no one asks now, there is no such choice, or there are too many votes.
         """
         link = self._opened(key)
         if link.kind != "course" or not ID.fullmatch(voter):

@@ -55,7 +55,7 @@ def learning_of(
     following = Sharing(root / "links", progress_store, lessons, job, report)
 
     def tidy(now: float, hours: float) -> int:
-        """Courses that nobody opened for so long go, with their votes; then results and links to nothing."""
+        """Courses that no one opened for so long go, with their votes; then results and links to nothing."""
         gone = 0
         if hours > 0:
             stale = [

@@ -1,4 +1,4 @@
-"""How often a code may be tried: by address and name together, so that nobody shuts out all the others.
+"""How often a code may be tried: by address and name together, so that no one shuts out all the others.
 
 Flow:  (address, name) --GuessCounter.begin--> may try | too often;  --GuessCounter.end--> counted when wrong
 

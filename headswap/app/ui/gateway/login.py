@@ -33,7 +33,7 @@ POLICY = (
 )
 WRONG = (
     "This name and this code do not belong together. Check the spelling of both and try again; if the code "
-    "is lost, whoever runs this page can make a new one."
+    "is lost, the person who runs this page can make a new one."
 )
 TOO_OFTEN = "Too many wrong codes were tried. Wait ten minutes, then try again."
 CROWDED = "Many people log in at this moment. Try again in a few seconds."

@@ -1,4 +1,4 @@
-"""The gate before the page: health for anyone who watches, and nobody reads another person's transfers.
+"""The gate before the page: health for anyone who watches, and no one reads another person's transfers.
 
 Flow:  HTTP request --Gateway--> /healthz, log-in answered here | refused | passed on to gradio
        every answer --shielded--> the same with its policies
@@ -90,7 +90,7 @@ class Gateway:
             app: gradio.
             health: what /healthz says.
             served: what stands behind the gate; None: one page, under any name.
-            stamp: which code a name has now, empty: none; None: nobody has to log in.
+            stamp: which code a name has now, empty: none; None: no one has to log in.
             guesses: how often a code may be tried; None: as often as a class needs.
             uploads: counts what comes; None: never mind.
         """

@@ -2,7 +2,7 @@
 
 gradio lets any site ask in the name of anyone who is logged in here, cookie and all (seen: 6.31 echoes
 every Origin for a host that is not this machine). A page of someone else may therefore ask nothing.
-Where nobody logs in, the page answers to the names of this machine only: a site whose own name was
+Where no one logs in, the page answers to the names of this machine only: a site whose own name was
 turned towards 127.0.0.1 would otherwise be "this very page". What a proxy says is believed as far as uvicorn
 believes it (the address, from a proxy on this machine) and no further: gradio would build its links on it.
 

@@ -175,7 +175,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 async def say(send: Send, status: int, body: bytes) -> None:
-    """Answer in JSON, which nobody keeps."""
+    """Answer in JSON, which no one keeps."""
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

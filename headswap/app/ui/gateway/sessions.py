@@ -4,9 +4,9 @@ Flow:  a log-in that went well --Logins.note--> token --Logins.person--> name, w
        upload, answer with a file --FileOwners.add--> "may this person name it?"
        session, event --SessionOwners.take--> "is it theirs, or new?"
 
-A file belongs to those who brought it or were shown it; nobody else may name it, and no file is forgotten
+A file belongs to those who brought it or were shown it; no one else may name it, and no file is forgotten
 while it exists. Sessions and events have names that cannot be guessed and one owner, the first who names
-them; each person has so many, so nobody can push those of others out.
+them; each person has so many, so no one can push those of others out.
 
 Knows requests and names; nothing of the house behind them.
 """

@@ -14,10 +14,11 @@ from markupsafe import Markup
 
 from headswap.app.service.lessons.lessons import DRAWS, LessonView
 from headswap.app.ui.lessons.code import sides
-from headswap.app.ui.lessons.riddles import riddles, riddles_seen
+from headswap.app.ui.lessons.quiz import quiz, quiz_result
 from headswap.app.ui.lessons.terms import ExplainedTerms, coded
 from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.text import count, percent, seconds
+from headswap.app.ui.widgets.text import percent, seconds
+from headswap.counted import counted
 from headswap.lessons.lesson import LessonResult, Number
 from headswap.plots.draw import NARROW, WIDE, draw
 
@@ -69,7 +70,7 @@ def predict(view: LessonView, words: ExplainedTerms) -> h.Renderable:
             h.legend(".hs-vh")["What do you think happens?"],
             [_choice(view, index) for index in range(len(view.lesson.choices))],
         ],
-        riddles(view),
+        quiz(view),
     )
 
 
@@ -121,7 +122,7 @@ def _run_status(view: LessonView) -> h.Renderable | None:
 
 def _again(result: LessonResult) -> h.Renderable:
     return h.p(".hs-note.again")[
-        f"Draw {result.seed % DRAWS + 1} of {DRAWS}: each time practice and exam are drawn anew. What stays "
+        f"Draw {result.seed % DRAWS + 1} of {DRAWS}: each time practice and exam are drawn again. What stays "
         "the same is no luck."
     ]
 
@@ -132,16 +133,16 @@ def see(view: LessonView) -> h.Renderable:
     if result is None:
         waits = "What happens is drawn here, from the numbers of your run."
         return _beat(3, "See", h.p(".hs-note")[waits])
-    images = count(result.images, "picture")
+    images = counted(result.images, "picture")
     return _beat(
         3,
         "See",
         _judged(view),
         h.div(".said")[[h.p(".hs-soft")[coded(one)] for one in result.sentences]],
         h.div(".drawing")[Markup(draw(result.figure, WIDE)), Markup(draw(result.figure, NARROW))],
-        riddles_seen(view) if view.lesson.riddles else _heard(result),
+        quiz_result(view) if view.lesson.quiz else _heard(result),
         h.details(".numbers")[
-            h.summary[f"All {len(result.numbers)} numbers of this run"], numbers_table(result)
+            h.summary[f"The numbers of this run ({len(result.numbers)})"], numbers_table(result)
         ],
         h.p(".hs-note")[f"{images} of {result.data}, {result.model}, seed {result.seed}"],
     )

@@ -12,7 +12,8 @@ import htpy as h
 from headswap.app.service.lessons.lessons import LessonView
 from headswap.app.service.lessons.sharing import VoteView
 from headswap.app.ui.widgets.qr import follow_url, link_card
-from headswap.app.ui.widgets.text import count, percent
+from headswap.app.ui.widgets.text import percent
+from headswap.counted import counted
 
 
 def class_panel(view: LessonView, vote: VoteView | None, key: str, here: str) -> h.Renderable:
@@ -33,7 +34,7 @@ def vote_bars(choices: tuple[str, ...], vote: VoteView) -> h.Renderable:
 
     While the vote is open, how many: anyone who sees what the others say follows them.
     """
-    bars, many = h.div(".votes", data_total=vote.total), h.b[f"{count(vote.total, 'answer')}."]
+    bars, many = h.div(".votes", data_total=vote.total), h.b[f"{counted(vote.total, 'answer')}."]
     if vote.is_open:
         return bars[h.p(role="status")[many, " What was said is shown when the vote is closed."]]
     rows = [_bar(choice, votes, vote.total) for choice, votes in zip(choices, vote.counts, strict=True)]

@@ -50,9 +50,9 @@ def _score(views: Sequence[LessonView]) -> str:
     right = sum(view.is_right for view in views)
     many = in_words(len(views)).capitalize()
     score = f"{many} of {len(ORDER)} experiments, {right} of {len(views)} guessed right."
-    riddled = next((view for view in views if view.lesson.riddles), None)
-    if riddled is not None:
-        score += f" Heads found by eye: {riddled.riddles_right} of {len(riddled.lesson.riddles)}."
+    quizzed = next((view for view in views if view.lesson.quiz), None)
+    if quizzed is not None:
+        score += f" Heads found by eye: {quizzed.quiz_right} of {len(quizzed.lesson.quiz)}."
     return score
 
 

@@ -4,7 +4,7 @@ Flow:  GET /follow?key=K --> a page;  GET /follow/now?key=K --> its inside;  POS
 
 Answered behind the gate, before gradio and its log-in: the key is the permission
 (docs/decisions/0008-a-class-follows-on-its-phones.md). A browser votes with a number that this server has
-signed, so that nobody makes numbers up. No script, font or picture comes from anywhere
+signed, so that no one makes numbers up. No script, font or picture comes from anywhere
 else; a phone loads some kilobytes.
 
 Knows requests, the service's two verbs for keys, and how to draw what they give.

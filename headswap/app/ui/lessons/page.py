@@ -143,7 +143,7 @@ def _do(service: Service, asked: Asked, event: gr.EventData) -> LessonLocation:
             return _at_lesson(service, owner, progress, location, what)
         case "run":
             on = asked.project if event.where == "own" else ""
-            guessed = _number(event.guess), _numbers(event.riddles)
+            guessed = _number(event.guess), _numbers(event.quiz)
             lessons.run(owner, progress, location.lesson, *guessed, project=on)
         case "stop":
             lessons.stop(owner, progress, location.lesson)

@@ -142,7 +142,7 @@ def on_refresh(
 def on_networks(parts: RunsPage) -> Updates:
     """Every network that can be compared."""
     service = parts.service
-    choices = search_choices(service.models(), service.fetching.reasons_against())
+    choices = search_choices(service.networks.models(), service.fetching.reasons_against())
     return {parts.models: gr.Dropdown(choices=choices)}
 
 

@@ -13,7 +13,8 @@ from markupsafe import Markup
 from headswap.app.service.races import RaceView
 from headswap.app.ui.widgets.errors import error_html
 from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.text import count, file_size, percent, prose
+from headswap.app.ui.widgets.text import file_size, percent, prose
+from headswap.counted import counted
 from headswap.pipeline.comparison import Comparison, ComparisonRow, Race, RoundFigure, dots_of
 from headswap.plots.scatter import scatter
 
@@ -52,13 +53,13 @@ def _over(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
     return h.div(".race-panel", data_state="done", data_winner=race.winner)[
         _winner_line(view, found, race),
         h.table(".runs.race")[
-            h.caption(".hs-vh")[count(len(found.rows), "network")],
+            h.caption(".hs-vh")[counted(len(found.rows), "network")],
             h.thead[h.tr[[h.th(scope="col")[words] for words in _COLUMNS]]],
             h.tbody[[_row(row, race) for row in found.rows]],
         ],
         _plot(found),
         h.p(".hs-note.reading")[
-            f"Decided on {count(race.train_images, 'practice picture')}, each judged by a head that never "
+            f"Decided on {counted(race.train_images, 'practice picture')}, each judged by a head that never "
             "saw it, compared picture by picture. The stroke through each dot is where the true figure "
             "probably lies; a network that dropped out early was judged on fewer pictures. Licences are the "
             "libraries' own statements."

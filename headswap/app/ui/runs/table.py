@@ -14,7 +14,8 @@ from markupsafe import Markup
 
 from headswap.app.service.history import RunView
 from headswap.app.ui.widgets.icons import icon, moment
-from headswap.app.ui.widgets.text import count, file_size, millions, percent, seconds
+from headswap.app.ui.widgets.text import file_size, millions, percent, seconds
+from headswap.counted import counted
 from headswap.plots.scatter import Dot, scatter
 
 DEPTHS = {
@@ -74,7 +75,7 @@ def runs_table(runs: Sequence[RunView], sort: str = FIRST, asking: str = "") -> 
     several = len({run.project for run in runs}) > 1
     heads = [_head(name, words, sort) for name, (words, _) in _SORTS.items()]
     return h.table(".runs")[
-        h.caption(".hs-vh")[count(len(runs), "run")],
+        h.caption(".hs-vh")[counted(len(runs), "run")],
         h.thead[h.tr[heads, h.th(scope="col")[h.span(".hs-vh")["What to do"]]]],
         h.tbody[[_row(run, several, run.id == asking) for run in sorted_runs(runs, sort)]],
     ]
@@ -119,7 +120,7 @@ def _drawing(runs: Sequence[RunView]) -> h.Renderable | None:
         return None
     images = next(run.summary.images for run in runs if run.summary)
     return h.fragment[
-        h.h3[f"{runs[0].project_name}, {count(images, 'picture')}"],
+        h.h3[f"{runs[0].project_name}, {counted(images, 'picture')}"],
         h.div(".drawing")[Markup(scatter(dots)), Markup(scatter(dots, narrow=True))],
     ]
 

@@ -19,7 +19,8 @@ from headswap.app.service.datasets import DatasetEdit
 from headswap.app.ui.steps.classes import changed
 from headswap.app.ui.steps.gallery import dialog
 from headswap.app.ui.widgets.icons import icon, plate
-from headswap.app.ui.widgets.text import count, number, percent, short
+from headswap.app.ui.widgets.text import number, percent, short
+from headswap.counted import counted
 from headswap.data.manifest import NO_LABEL, SkippedFile
 
 PAGE = 60  # thumbnails at once
@@ -141,7 +142,7 @@ def progress(view: BatchView) -> h.Renderable:
     if view.state == "predicting":
         words, share = f"{number(view.done)} of {number(view.total)}", view.done / max(1, view.total)
     else:
-        words = f"{count(view.done, 'picture')} read" if view.done else "Reading the pictures"
+        words = f"{counted(view.done, 'picture')} read" if view.done else "Reading the pictures"
         share = 0.0
     bar = h.div(
         ".bar", role="progressbar", aria_valuenow=f"{100 * share:.0f}", aria_valuemin=0, aria_valuemax=100,
@@ -190,9 +191,9 @@ def _headline(answers: BatchAnswers, view: BatchView) -> h.Renderable:
     tried = answers.tried
     ood = sum(one.said.is_ood for one in tried)
     doubtful = sum(one.is_doubtful for one in tried)
-    words = f"{count(len(tried), 'picture')} tried"
+    words = f"{counted(len(tried), 'picture')} tried"
     if view.is_stopped:
-        words = f"Stopped: {number(len(tried))} of {count(view.total, 'picture')} tried"
+        words = f"Stopped: {number(len(tried))} of {counted(view.total, 'picture')} tried"
     facts = [f"{number(doubtful)} doubtful"] if doubtful else []
     facts += [f"{number(ood)} unlike anything it has practised on"] if ood else []
     return h.div(role="status")[
@@ -210,7 +211,7 @@ def go_on(view: BatchView) -> h.Renderable | None:
     return h.div(".hs-row")[
         h.button(".btn.small", type="button", data_deed="go-on-tried")["Go on"],
         h.span(".hs-note")[
-            f"{count(left, 'picture')} have no answer yet. Those that have one are not asked again."
+            f"{counted(left, 'picture')} have no answer yet. Those that have one are not asked again."
         ],
     ]
 
@@ -250,7 +251,7 @@ def _section(
     )
     return h.section(aria_label=one.title)[
         h.div(".hs-row.between.over-tiles")[
-            h.h4[one.title, " ", h.span(".hs-note.hs-num")[count(len(one.all), "picture")]],
+            h.h4[one.title, " ", h.span(".hs-note.hs-num")[counted(len(one.all), "picture")]],
             None if context.is_multi_label else all_of_them["Tick all"],
         ],
         h.ul(".tiles")[[_tile(tried, context, thumbnails) for tried in one.shown]],
@@ -344,7 +345,7 @@ def _left_out(left: tuple[SkippedFile, ...]) -> h.Renderable | None:
         return None
     more = len(left) - MOST_NAMED
     return h.details(".left-out", open=len(left) <= 3)[
-        h.summary[f"{count(len(left), 'file')} could not be tried"],
+        h.summary[f"{counted(len(left), 'file')} could not be tried"],
         h.ul[[h.li[h.bdi[one.file], h.span(".hs-soft")[f": {one.reason}"]] for one in left[:MOST_NAMED]]],
         h.p(".hs-note")[f"And {number(more)} more."] if more > 0 else None,
     ]

@@ -20,7 +20,7 @@ from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import announce, fragment, packing, rendered, web_text
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.status import busy_status
-from headswap.app.ui.widgets.text import count
+from headswap.counted import counted
 from headswap.data.decode import ENDINGS
 from headswap.data.film import FILM_ENDINGS
 from headswap.evaluation.report import Report
@@ -73,7 +73,7 @@ def build_class_later() -> ClassLater:
 def show_class_later(part: ClassLater, context: PageContext, page: PageParts) -> Updates:
     """The classes of the network, where nothing else is there."""
     job = context.project.done_job
-    report = page.service.report(context.owner, job) if job and context.manifest is None else None
+    report = page.service.results.report(context.owner, job) if job and context.manifest is None else None
     if report is None:
         return {part.panel: gr.Column(visible=False), part.rows: None}
     return {part.panel: gr.Column(visible=True), part.rows: class_table(report)}
@@ -119,7 +119,7 @@ def _row(name: str) -> h.Renderable:
 def told(done: LaterChange, report: Report) -> h.Renderable:
     """What was done, how good it is now, and what could not be used."""
     little = [one.sentence for one in report.advice if one.code == "hardly-judged"]
-    right = f"It is right on {report.right} of {count(report.total, 'picture')} now"
+    right = f"It is right on {report.right} of {counted(report.total, 'picture')} now"
     return h.div(".callout.accent", role="status")[
         icon("good"),
         h.div[
@@ -157,7 +157,7 @@ def on_edit(
 def _after(
     part: ClassLater, page: PageParts, context: PageContext, done: LaterChange, request: gr.Request
 ) -> Updates:
-    report = page.service.report(context.owner, done.job)
+    report = page.service.results.report(context.owner, done.job)
     shown = page.show(page.context_of(context.project.id, request))
     return shown | {part.status: told(done, report)}
 

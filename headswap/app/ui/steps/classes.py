@@ -9,7 +9,8 @@ import htpy as h
 
 from headswap.app.service.datasets import DatasetEdit
 from headswap.app.ui.widgets.icons import icon, plate, term
-from headswap.app.ui.widgets.text import count, in_words
+from headswap.app.ui.widgets.text import counted_in_words
+from headswap.counted import counted
 from headswap.data.manifest import ImageRecord, Manifest
 
 SEVERAL = "The labels are those of your table. To change them, change the table and bring it again."
@@ -34,11 +35,11 @@ def class_rows(
     train = len(manifest.images) - test
     several = manifest.is_multi_label
     kinds = (
-        f"with {count(len(manifest.classes), 'label')}"
+        f"with {counted(len(manifest.classes), 'label')}"
         if several
-        else f"in {_classes(len(manifest.classes))}"
+        else f"in {counted_in_words(len(manifest.classes), 'class', 'classes')}"
     )
-    title = f"{count(len(manifest.images), 'picture')} {kinds}"
+    title = f"{counted(len(manifest.images), 'picture')} {kinds}"
     return h.fragment[
         h.div(".hs-row.between.hs-head")[
             h.h2(tabindex="-1")[title],
@@ -77,10 +78,6 @@ def new_class(label: str) -> h.Renderable:
     ]
 
 
-def _classes(how_many: int) -> str:
-    return "one class" if how_many == 1 else f"{in_words(how_many)} classes"
-
-
 def _row(manifest: Manifest, name: str, thumbnails: dict[str, str]) -> h.Renderable:
     images = of_class(manifest, name)
     most = max(manifest.counts.values())
@@ -98,7 +95,7 @@ def _split(name: str, images: tuple[ImageRecord, ...], most: int) -> h.Renderabl
     how_many = len(images)
     test = sum(image.part == "test" for image in images)
     share = (how_many - test) / max(1, how_many)
-    label = f"{name}: {count(how_many, 'picture')}, {how_many - test} for practice, {test} for the exam"
+    label = f"{name}: {counted(how_many, 'picture')}, {how_many - test} for practice, {test} for the exam"
     bar = h.div(".split", role="img", aria_label=label, style=f"width:{100 * how_many / most:.1f}%")
     return bar[
         h.i(".p", style=f"flex:{share:.3f}"), h.i(".e", style=f"flex:{1 - share:.3f}") if test else None
@@ -110,7 +107,7 @@ def _thumbs(name: str, images: tuple[ImageRecord, ...], thumbnails: dict[str, st
     small = [thumbnail_button(p, thumbnails[p.sha256]) for p in images[:SHOWN] if p.sha256 in thumbnails]
     if len(images) <= SHOWN:
         return small
-    says = f"All {len(images)} pictures of {name}"
+    says = f"All {len(images):,} pictures of {name}"
     more = h.button(".plate.more", type="button", data_deed="open", data_name=name, aria_label=says)
     return [*small, more[f"+ {len(images) - SHOWN}"]]
 

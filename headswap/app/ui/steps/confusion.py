@@ -6,7 +6,8 @@ import htpy as h
 from markupsafe import Markup
 
 from headswap.app.ui.widgets.icons import icon, plate, term
-from headswap.app.ui.widgets.text import count, percent
+from headswap.app.ui.widgets.text import percent
+from headswap.counted import counted
 from headswap.evaluation.report import Report, TestAnswer
 
 MOST_OPEN = 12  # pictures shown of one opened cell
@@ -88,7 +89,7 @@ def opened(report: Report, cell: str, thumbnails: dict[str, str]) -> h.Renderabl
         for one in answers[:MOST_OPEN]
     ]
     return h.div(".hs-rule-top.opened", data_open=cell)[
-        h.h3[f"{count(len(answers), 'picture')} of {truth} called {said}"],
+        h.h3[f"{counted(len(answers), 'picture')} of {truth} called {said}"],
         h.ul(".near")[items],
         len(answers) > MOST_OPEN and h.p(".hs-note")[f"The {MOST_OPEN} surest of {len(answers)}."],
     ]

@@ -59,10 +59,10 @@ ADD_OR_REPLACE_DIALOG = h.dialog(".hs-dialog.place", aria_labelledby="hs-place-t
     h.form(method="dialog")[
         h.h2("#hs-place-title")["There are ", h.span(".there"), " already"],
         h.p(".hs-soft")[
-            "The new ones can stand beside them, or in their place. Undo brings the old ones back."
+            "The new ones can be added to them, or take their place. Undo brings the old ones back."
         ],
         _dialog_footer(
-            h.button(".btn.primary", value="add")["Add beside them"],
+            h.button(".btn.primary", value="add")["Add to them"],
             h.button(".btn", value="replace")["Put in their place"],
             h.button(".btn.quiet", value="")["Not now"],
         ),
@@ -293,7 +293,7 @@ def on_sample(step: DatasetStep, page: PageParts, project_id: str, request: gr.R
     context = page.context_of(project_id, request)
     if context.manifest is not None:
         return {step.view: dialog_of(Edit("ask-sample", "", "", ""), context, page)}
-    page.service.use_sample(context.owner, project_id)
+    page.service.images.use_sample(context.owner, project_id)
     return page.show(page.context_of(project_id, request))
 
 

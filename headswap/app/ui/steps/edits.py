@@ -25,7 +25,8 @@ from headswap.app.ui.steps.gallery import (
     sure_dialog,
 )
 from headswap.app.ui.widgets.errors import error_html, kinds_of
-from headswap.app.ui.widgets.text import count, image_uri
+from headswap.app.ui.widgets.text import image_uri
+from headswap.counted import counted
 from headswap.data.manifest import Manifest
 from headswap.errors import HeadswapError, NotFound
 
@@ -62,9 +63,9 @@ def dialog_of(edit: Edit, context: PageContext, page: PageParts) -> h.Renderable
         case "show":
             return _several(edit.name, manifest, context, page)
         case "ask-sample":
-            question = f"Put the sample set in the place of your {count(len(manifest.images), 'picture')}?"
+            question = f"Put the sample set in the place of your {counted(len(manifest.images), 'picture')}?"
             return sure_dialog(question, "sample", "Use the sample")
-    question = f"Take all {count(len(manifest.images), 'picture')} out?"
+    question = f"Take all {counted(len(manifest.images), 'picture')} out?"
     return sure_dialog(question, "start-over", "Start over")
 
 
@@ -144,4 +145,4 @@ def _several(code: str, manifest: Manifest, context: PageContext, page: PagePart
     files = {file for finding in manifest.findings if finding.code == code for file in finding.files}
     seen = sorted((p for p in manifest.images if p.file in files), key=lambda p: (p.group, p.file))
     small = thumbnails(page.thumbnail, context, seen[:MOST_SHOWN])
-    return several_dialog(tuple(seen), small, count(len(seen), "picture"))
+    return several_dialog(tuple(seen), small, counted(len(seen), "picture"))

@@ -19,7 +19,7 @@ from headswap.app.ui.steps.teachable_machine import (
 from headswap.app.ui.steps.web_page import WebPageParts, build_web_page, connect_web_page
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, said, served
-from headswap.app.ui.widgets.text import count
+from headswap.counted import counted
 
 INTRO = h.div(".hs-intro")[
     h.h1["It is yours. Take it home"],
@@ -98,7 +98,7 @@ def show_take_home(step: ExportStep, view: ExportView) -> Updates:
 
 def _say(view: ExportView) -> h.Renderable:
     images = len(view.check.images) if view.check else 0
-    inside = f" It holds {count(images, 'picture')} of yours, to check it with." if images else ""
+    inside = f" It holds {counted(images, 'picture')} of yours, to check it with." if images else ""
     words = {
         "ready": f"Packed and checked.{inside}",
         "packing": "Packing and checking.",

@@ -10,7 +10,8 @@ import htpy as h
 from headswap.app.service.exports import ExportView
 from headswap.app.ui.widgets.errors import error_html
 from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.text import count, file_size, percent
+from headswap.app.ui.widgets.text import file_size, percent
+from headswap.counted import counted
 from headswap.exports.parity import ParityCheck, Route
 
 PANEL = h.div(".hs-panel.zip-panel")
@@ -72,7 +73,7 @@ def _head(view: ExportView) -> h.Renderable:
     size = sum(entry.size_bytes for entry in view.contents)
     packed = view.zip_file.stat().st_size if view.zip_file else 0
     name = view.zip_file.name if view.zip_file else ""
-    files = count(len(view.contents), "file")
+    files = counted(len(view.contents), "file")
     return h.div(".zip-head")[
         h.h2(".hs-title")[name],
         h.p(".hs-soft")[f"{files}, {file_size(size)} unpacked, {file_size(packed)} to download"],
@@ -85,7 +86,9 @@ def _table(view: ExportView) -> h.Renderable:
     images = [name for name in sizes if name.startswith("check/")]
     size = sum(sizes.pop(name) for name in images)
     rows.append(("check/", _images_words(view.check), size))
-    rows.append(("bundle.json …", f"For headswap itself: {count(len(sizes), 'record')}", sum(sizes.values())))
+    rows.append(
+        ("bundle.json …", f"For headswap itself: {counted(len(sizes), 'record')}", sum(sizes.values()))
+    )
     return h.table(".zip")[
         h.caption(".hs-vh")["What is in the zip"],
         [
@@ -98,7 +101,7 @@ def _table(view: ExportView) -> h.Renderable:
 def _images_words(check: ParityCheck | None) -> str:
     if check is None or not check.images:
         return "Pictures to check it with, drawn by headswap"
-    yours = count(len(check.images), "picture")
+    yours = counted(len(check.images), "picture")
     return f"{yours} of yours and {len(check.drawings)} drawn ones, to check it with"
 
 
@@ -106,7 +109,7 @@ def agreement(check: ParityCheck | None) -> h.Renderable | None:
     """The right panel: each way, on how many pictures it says the same, and the largest difference."""
     if check is None:
         return None
-    asked = count(len(check.images) + len(check.drawings), "picture")
+    asked = counted(len(check.images) + len(check.drawings), "picture")
     warned = None
     if not check.agree:
         warned = error_html(

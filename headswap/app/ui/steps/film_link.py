@@ -14,7 +14,7 @@ from headswap.app.service.film_links import FilmView
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of
 from headswap.app.ui.widgets.errors import error_html, errors_as_text
 from headswap.app.ui.widgets.html import fragment
-from headswap.app.ui.widgets.text import count
+from headswap.counted import counted
 
 TICK_S = 0.7
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
@@ -72,7 +72,7 @@ def words_of(view: FilmView) -> h.Renderable | None:
         case "failed":
             return error_html(view.problem, view.remedy)
         case "done":
-            words = f"The film is here and gave {count(view.frames, 'picture')}."
+            words = f"The film is here and gave {counted(view.frames, 'picture')}."
             return h.p(".hs-note", role="status")[words]
         case "fetching":
             of = f" of {view.total / 1e6:.1f}" if view.total else ""

@@ -10,7 +10,7 @@ from functools import partial
 import htpy as h
 
 from headswap.app.ui.widgets.icons import icon, plate
-from headswap.app.ui.widgets.text import count
+from headswap.counted import counted
 from headswap.data.manifest import Finding, ImageRecord, Manifest
 
 MOST_LEFT_OUT = 12  # files named before the list folds
@@ -129,7 +129,7 @@ def _left_out(manifest: Manifest) -> h.Renderable:
     return h.li[
         icon("info"),
         h.div[
-            h.b[f"{count(len(lines), 'file')} {were} left out."],
+            h.b[f"{counted(len(lines), 'file')} {were} left out."],
             " ",
             h.div(".left-out.hs-soft")[
                 h.ul[first], h.details[h.summary[f"{len(more)} more"], h.ul[more]] if more else None

@@ -9,7 +9,7 @@ import htpy as h
 
 from headswap.app.ui.steps.classes import SEVERAL, of_class, thumbnail_button
 from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.text import count
+from headswap.counted import counted
 from headswap.data.manifest import ImageRecord, Manifest
 
 MOST_SHOWN = 120  # thumbnails in one dialog
@@ -36,7 +36,7 @@ def class_dialog(
     fixes = h.div(".fixes-of")[rename, (merge, drop) if others else None]
     if manifest.is_multi_label:
         fixes = h.p(".hs-note")[SEVERAL]
-    return dialog(name, count(len(images), "picture"), (mistake, fixes, _thumbs(images, thumbnails)))
+    return dialog(name, counted(len(images), "picture"), (mistake, fixes, _thumbs(images, thumbnails)))
 
 
 def image_dialog(manifest: Manifest, image: ImageRecord, uri: str, mistake: h.Node = None) -> h.Renderable:
@@ -90,7 +90,7 @@ def _thumbs(images: tuple[ImageRecord, ...], thumbnails: dict[str, str], *, name
         if image.sha256 in thumbnails
     ]
     more = len(images) - MOST_SHOWN
-    return h.ul(".all")[made], more > 0 and h.p(".hs-note")[f"And {count(more, 'more picture')}."]
+    return h.ul(".all")[made], more > 0 and h.p(".hs-note")[f"And {counted(more, 'more picture')}."]
 
 
 def dialog(title: str, below: h.Node, body: h.Node) -> h.Renderable:

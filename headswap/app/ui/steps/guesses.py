@@ -5,7 +5,7 @@ from __future__ import annotations
 import htpy as h
 
 from headswap.app.ui.widgets.icons import icon, plate
-from headswap.app.ui.widgets.text import in_words, percent
+from headswap.app.ui.widgets.text import counted_in_words, percent
 from headswap.events import Guess
 
 
@@ -16,9 +16,9 @@ def six_guesses(
     if not now:
         return None
     said_first = {guess.file: guess for guess in first}
-    how_many = in_words(len(now)).capitalize()
+    how_many = counted_in_words(len(now), "picture").capitalize()
     return h.section(".hs-section")[
-        h.h2[f"{how_many} pictures it has never seen, and what it says now"],
+        h.h2[f"{how_many} it has never seen, and what it says now"],
         h.ol(".six")[[_item(one, said_first.get(one.file), thumbnails.get(one.file, "")) for one in now]],
     ]
 

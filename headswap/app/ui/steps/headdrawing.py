@@ -13,6 +13,7 @@ import htpy as h
 
 from headswap.app.ui.widgets.svg import Lettering, barcode, box, landscape, line_of_text, names_down
 from headswap.app.ui.widgets.text import enumerate_names, number, short
+from headswap.counted import counted
 from headswap.pipeline.inspect import BackboneBlock, Inspection
 
 MOST_STAGES = 8
@@ -123,9 +124,8 @@ def _alt(inspection: Inspection, classes: tuple[str, ...]) -> str:
     new = f"a new head with {enumerate_names(classes)}" if classes else "a new head with your names"
     return (
         "A picture goes through the body, which is kept and frozen, and becomes "
-        f"{inspection.site.in_features[0]} "
-        f"features. The old head with {inspection.site.num_classes} names is taken off; {new} takes its "
-        "place."
+        f"{inspection.site.in_features[0]} features. The old head with "
+        f"{counted(inspection.site.num_classes, 'name')} is taken off; {new} takes its place."
     )
 
 
@@ -180,7 +180,7 @@ def _old_head_wide(inspection: Inspection) -> h.Node:
         box(506, 4, 220, 132, new=False),
         line_of_text(524, 30, "Old head · taken off", OLD_TITLE),
         _struck(inspection, 524, 56, 20, size=13, most=24),
-        line_of_text(708, 96, f"… {number(site.num_classes)} names", Lettering(tone="mut", anchor="end")),
+        line_of_text(708, 96, f"… {counted(site.num_classes, 'name')}", Lettering(tone="mut", anchor="end")),
         line_of_text(524, 122, f"{site.layers[0].kind} {site.in_features[0]} → {site.num_classes}", ASIDE),
         h.path(".cut", d="M394 150C424 140 462 82 504 72"),
         h.circle(cx=448, cy=112, r=13, fill="var(--hs-surface)", stroke="var(--hs-line-strong)"),
@@ -198,6 +198,6 @@ def _old_head_tall(inspection: Inspection) -> h.Node:
         line_of_text(14, 438, "Old head", OLD_TITLE),
         line_of_text(14, 457, "taken off", LARGE_ASIDE),
         _struck(inspection, 14, 490, 24, size=14, most=15),
-        line_of_text(14, 562, f"… {number(site.num_classes)} names", LARGE_ASIDE),
+        line_of_text(14, 562, f"… {counted(site.num_classes, 'name')}", LARGE_ASIDE),
         line_of_text(14, 598, f"{site.in_features[0]} → {site.num_classes}", LARGE_ASIDE),
     )

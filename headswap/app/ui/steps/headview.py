@@ -12,6 +12,7 @@ import htpy as h
 from headswap.app.ui.steps.headdrawing import numbers_to_learn, old_names, tall_drawing, wide_drawing
 from headswap.app.ui.widgets.icons import icon, term
 from headswap.app.ui.widgets.text import in_words, number
+from headswap.counted import counted
 from headswap.network import NetworkCard
 from headswap.pipeline.inspect import Inspection
 
@@ -53,8 +54,14 @@ def _lower(reason: str) -> str:
 
 def new_head_words(inspection: Inspection, num_classes: int) -> str:
     """`1280 features → 4 names · 5,124 numbers to learn`."""
-    learned = number(numbers_to_learn(inspection, num_classes))
-    return f"{inspection.site.in_features[0]} features → {num_classes} names · {learned} numbers to learn"
+    learned = counted(numbers_to_learn(inspection, num_classes), "number")
+    return f"{_size(inspection, num_classes)} · {learned} to learn"
+
+
+def _size(inspection: Inspection, num_classes: int) -> str:
+    return (
+        f"{inspection.site.in_features[0]} features → {num_classes} {'name' if num_classes == 1 else 'names'}"
+    )
 
 
 def intro(card: NetworkCard | None, inspection: Inspection | None) -> h.Renderable:
@@ -62,7 +69,7 @@ def intro(card: NetworkCard | None, inspection: Inspection | None) -> h.Renderab
     known = card.num_classes if card and card.num_classes else None
     example = old_names(inspection)[:1] if inspection else ()
     such = f" such as “{example[0]}”" if example else ""
-    votes = f"votes for {number(known)} names{such}" if known else "turns what it saw into an answer"
+    votes = f"votes for {counted(known, 'name')}{such}" if known else "turns what it saw into an answer"
     learned = "1.2 million pictures" if known == 1000 else "a great many pictures"
     return h.div(".hs-intro")[
         h.h1["Start from a network that already sees"],
@@ -77,8 +84,8 @@ def _facts(inspection: Inspection, classes: tuple[str, ...]) -> h.Renderable:
     site = inspection.site
     new, learn = "as you like", "one output for every class of your pictures"
     if classes:
-        new = f"{site.in_features[0]} features → {len(classes)} names"
-        learn = f"{number(numbers_to_learn(inspection, len(classes)))} numbers to learn"
+        new = _size(inspection, len(classes))
+        learn = f"{counted(numbers_to_learn(inspection, len(classes)), 'number')} to learn"
     return h.dl(".facts")[
         h.div[
             h.dt(".tag")[icon("lock"), "Kept, frozen ", term("body")],
@@ -99,8 +106,8 @@ def _lines(paths: tuple[str, ...]) -> h.Node:
 
 def _old_head(inspection: Inspection) -> str:
     site = inspection.site
-    size = f"{site.in_features[0]} features → {site.num_classes} names"
-    numbers = f"{number(inspection.head_parameters)} numbers ({site.layers[0].kind})"
+    size = _size(inspection, site.num_classes)
+    numbers = f"{counted(inspection.head_parameters, 'number')} ({site.layers[0].kind})"
     old = "It had no head of its own" if site.new_head else f"{size}, {numbers}"
     aux = f"; {in_words(len(site.aux_paths))} only speak while it is trained" if site.aux_paths else ""
     return f"{old}{aux}"

@@ -1,4 +1,4 @@
-"""Step 2, Label with help: pictures that nobody has sorted are grouped, named, and taught with.
+"""Step 2, Label with help: pictures that no one has sorted are grouped, named, and taught with.
 
 Flow:  zip of `many.js` --on_zip--> service.labelling, watched by a timer --> question, groups (`label_view`)
        a name or a digit --on_edit--> the next question; at the end, the pictures of step 2
@@ -28,6 +28,7 @@ from headswap.app.ui.steps.label_view import (
 )
 from headswap.app.ui.widgets.errors import error_html, errors_as_text
 from headswap.app.ui.widgets.html import fragment, packing, rendered, web_text
+from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.text import image_uri
 from headswap.data.decode import ENDINGS
 from headswap.data.film import FILM_ENDINGS
@@ -35,7 +36,7 @@ from headswap.data.film import FILM_ENDINGS
 TICK_S = 0.7
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 CHOOSER = h.div(".stack.tight.label-chooser")[
-    h.h2["Nobody has sorted them? Label with help"],
+    h.h2["No one has sorted them? Label with help ", term("label with help")],
     h.p(".hs-soft")[
         "Bring pictures as they are. It puts together what looks alike, you name whole groups, and then it "
         "asks about those that teach it most."

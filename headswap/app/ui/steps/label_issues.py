@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import htpy as h
 
-from headswap.app.ui.widgets.icons import icon, plate
+from headswap.app.ui.widgets.icons import icon, plate, term
 from headswap.app.ui.widgets.text import number, percent, short
 from headswap.evaluation.report import LabelIssue
 
@@ -24,13 +24,13 @@ def label_issues(
     """Draw the most doubtful.
 
     Args:
-        left: those that nobody has decided.
+        left: those that no one has decided.
         classes: names of the report.
         thumbnails: sha256 -> data: URI.
         done: one sentence on what was just decided.
         undo: what was just decided and can be taken back.
     """
-    title, said = h.h2["Is the label right?"], _decided(done, undo) if done else None
+    title, said = h.h2["Is the label right? ", term("doubt")], _decided(done, undo) if done else None
     if not left:
         none = None if done else h.p(".hs-soft")["It doubts none of the labels."]
         return h.div(".hs-panel")[title, said, none]

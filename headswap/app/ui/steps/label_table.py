@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import htpy as h
 
+from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.text import percent
 from headswap.evaluation.report import LabelScore, Report
 
 _HEADS = ("Label", "Found", "Right when said", "Average precision", "Said from")
+_TERMS = (
+    "Found ", term("found"), " · Right when said ", term("right when said"), " · Average precision ",
+    term("average precision"), " · Said from ", term("said from"),
+)  # fmt: skip
 
 
 def label_table(report: Report) -> h.Renderable:
@@ -31,6 +36,7 @@ def label_table(report: Report) -> h.Renderable:
                 h.tbody[[_row(one) for one in report.label_scores]],
             ]
         ],
+        h.p(".hs-note")[_TERMS],
     ]
 
 

@@ -15,7 +15,8 @@ import htpy as h
 from headswap.app.service.labelling import LabelView
 from headswap.app.service.labels import LabelGroup, LabelProgress, LabelState
 from headswap.app.ui.widgets.icons import icon, plate
-from headswap.app.ui.widgets.text import count, number, short
+from headswap.app.ui.widgets.text import number, short
+from headswap.counted import counted
 
 GROUPS = 6  # shown at once
 ID_LETTERS = 16  # of a sha256: enough to tell pictures of one heap apart
@@ -46,7 +47,7 @@ def waiting(view: LabelView) -> h.Renderable:
     words = {
         "looking": f"{number(view.done)} of {number(view.total)} looked at",
         "grouping": "Putting together what looks alike",
-    }.get(view.state, f"{count(view.done, 'picture')} read" if view.done else "Reading the pictures")
+    }.get(view.state, f"{counted(view.done, 'picture')} read" if view.done else "Reading the pictures")
     bar = h.div(
         ".bar", role="progressbar", aria_valuenow=f"{100 * share:.0f}", aria_valuemin=0, aria_valuemax=100,
         aria_valuetext=words, aria_label="Looking at the pictures",
@@ -77,7 +78,7 @@ def group_rows(found: LabelProgress, thumbnails: Mapping[str, str]) -> h.Rendera
         h.p(".hs-soft")["Press a picture to take it out of its group: it is asked about later."],
         h.datalist("#hs-label-classes")[options],
         [_group(one, found, thumbnails) for one in groups],
-        h.p(".hs-note")[f"{count(more, 'more group')} when these have a name."] if more else None,
+        h.p(".hs-note")[f"{counted(more, 'more group')} when these have a name."] if more else None,
     ]
 
 
@@ -108,7 +109,7 @@ def _undo(state: LabelState) -> h.Renderable | None:
     if not state.steps:
         return None
     last = state.steps[-1]
-    how_many = count(len(last.sha256s), "picture")
+    how_many = counted(len(last.sha256s), "picture")
     words = f"{how_many} named {last.name}" if last.name is not None else f"{how_many} left open"
     undo = h.button(".btn.small.quiet", type="button", data_deed="label-undo", aria_label=f"Undo: {words}")
     return h.span(".hs-row.last")[h.span(".hs-soft")[words], undo[icon("undo"), "Undo"]]
@@ -157,7 +158,7 @@ def _class_button(index: int, name: str, file: str) -> h.Renderable:
 
 def _group(one: LabelGroup, found: LabelProgress, thumbnails: Mapping[str, str]) -> h.Renderable:
     files = " ".join(map(id_of, one.sha256s))
-    how_many = count(len(one.sha256s), "picture")
+    how_many = counted(len(one.sha256s), "picture")
     title = f"These look like {one.name}" if one.name else "These look alike"
     field = h.form(".new-name", data_deed="label-group", data_file=files)[
         h.input(
@@ -201,7 +202,9 @@ def _ends(found: LabelProgress) -> h.Renderable:
     """Teach with what has a name, or put all of it away."""
     state, left = found.state, found.total - found.named
     is_new = state.taken < len(state.steps)
-    words = f"The other {count(left, 'picture')} stay here without a name, and are not used." if left else ""
+    words = (
+        f"The other {counted(left, 'picture')} stay here without a name, and are not used." if left else ""
+    )
     if left == 1:
         words = "The one other stays here without a name, and is not used."
     said: h.Node = None
@@ -214,7 +217,7 @@ def _ends(found: LabelProgress) -> h.Renderable:
     )
     away = h.button(".btn.small", type="button", data_deed="label-away")
     lost = (
-        f"Yes: forget {count(found.named, 'name')} that I gave"
+        f"Yes: forget {counted(found.named, 'name')} that I gave"
         if is_new and found.named
         else "Yes, put them away"
     )
@@ -234,7 +237,7 @@ def _left_out(found: LabelProgress) -> h.Renderable | None:
         return None
     more = len(left) - MOST_LEFT
     return h.details(".left-out", open=len(left) <= 3)[
-        h.summary[f"{count(len(left), 'file')} could not be read"],
+        h.summary[f"{counted(len(left), 'file')} could not be read"],
         h.ul[[h.li[h.bdi[one.file], h.span(".hs-soft")[f": {one.reason}"]] for one in left[:MOST_LEFT]]],
         h.p(".hs-note")[f"And {number(more)} more."] if more > 0 else None,
     ]

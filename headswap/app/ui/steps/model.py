@@ -15,6 +15,7 @@ from headswap.app.ui.steps.headview import evidence, head_view, intro
 from headswap.app.ui.widgets.cards import MARKS_TEXT, model_cards, search_choices, shown_rows
 from headswap.app.ui.widgets.errors import error_html, errors_as_text
 from headswap.app.ui.widgets.html import fragment, next_bar, web_text
+from headswap.app.ui.widgets.icons import term
 
 CARD_SCRIPT = """
 element.addEventListener('change', (happened) => {
@@ -27,8 +28,9 @@ HURRY = h.fragment[
 ]
 FOLDER = h.button("#hs-folder-first.btn", type="button")["Choose a folder"]
 OWN_WEIGHTS = h.p(".hs-soft")[
-    "A file made for the chosen architecture, by you or somebody you know. It is read as numbers only: "
-    "nothing in it is run."
+    "A file made for the chosen architecture, by you or someone you know. It is read as numbers only: "
+    "nothing in it is run. ",
+    term("weights"),
 ]
 OFFLINE = "It cannot be taught before they are here: connect this machine, or choose a network marked ✓."
 WAITING = h.div(".hs-waiting", role="status")["Opening the network to find its head …"]
@@ -132,7 +134,7 @@ def on_list(step: ModelStep, listed: gr.State, page: PageParts, is_listed: bool)
     if is_listed:
         return {}
     service = page.service
-    choices = search_choices(service.models(), service.fetching.reasons_against())
+    choices = search_choices(service.networks.models(), service.fetching.reasons_against())
     return {step.search: gr.Dropdown(choices=choices), listed: True}
 
 

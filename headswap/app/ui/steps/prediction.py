@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import htpy as h
 
-from headswap.app.ui.widgets.icons import icon, plate
-from headswap.app.ui.widgets.text import count, enumerate_names, image_uri, in_words, percent
+from headswap.app.ui.widgets.icons import icon, plate, term
+from headswap.app.ui.widgets.text import counted_in_words, enumerate_names, image_uri, percent
 from headswap.bundle.prediction import HeatMap, Prediction
+from headswap.counted import counted
 from headswap.evaluation.report import Report, TestAnswer
 
 # Where it looked: an image with what counted lit up, on demand.
@@ -49,9 +50,9 @@ Near = dict[str, tuple[str, str]]  # sha256 of a practice picture -> its class, 
 
 def answer(prediction: Prediction, near: Near | None = None, report: Report | None = None) -> h.Renderable:
     """Draw one prediction; `near` are the nearest practice pictures, `report` says what sureness is worth."""
-    names = in_words(len(prediction.probabilities))
+    names = counted_in_words(len(prediction.probabilities), "name")
     cuts = {one.name: one.threshold for one in report.label_scores} if report else {}
-    new = _bars(prediction.probabilities, f"New head, your {names} names", _marked(prediction), cuts)
+    new = _bars(prediction.probabilities, f"New head, your {names}", _marked(prediction), cuts)
     several = prediction.labels is not None
     whole = {  # for programs that read the page
         "data_label": prediction.label,
@@ -97,8 +98,8 @@ def _near(prediction: Prediction, near: Near) -> h.Renderable | None:
     shown = [near[sha256] for sha256 in prediction.nearest[:MOST_NEAR] if sha256 in near]
     if not shown:
         return None
-    counted = Counter(name for name, _ in shown)
-    words = enumerate_names(tuple(f"{many} × {name}" for name, many in counted.most_common()))
+    names = Counter(name for name, _ in shown)
+    words = enumerate_names(tuple(f"{many} × {name}" for name, many in names.most_common()))
     return h.div(".hs-rule-top.nearest")[
         h.h3["Nearest practice pictures"],
         h.ul(".near")[[h.li[plate(uri, name)] for name, uri in shown]],
@@ -110,7 +111,7 @@ def _stranger() -> h.Renderable:
     return h.div(".callout.warn.stranger", role="status")[
         icon("warn"),
         h.p[
-            h.b(".serif")["I have not seen anything like this"],
+            h.b(".serif")["I have not seen anything like this ", term("stranger")],
             h.br,
             "It is further from all practice pictures than nearly every exam picture was. Take the answer "
             "below as a guess.",
@@ -138,5 +139,5 @@ def _bars(shares: dict[str, float], title: str, marked: Sequence[str], cuts: Map
         for name, share in best[:MOST_BARS]
     ]
     hidden = best[MOST_BARS:]
-    rest = f" and {count(len(hidden), 'name')} more below {percent(hidden[0][1])}" if hidden else ""
+    rest = f" and {counted(len(hidden), 'name')} more below {percent(hidden[0][1])}" if hidden else ""
     return h.h3[title], h.ul(".bars")[rows], h.p(".hs-note")[rest] if rest else None

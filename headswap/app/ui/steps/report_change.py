@@ -9,8 +9,9 @@ import htpy as h
 
 from headswap.app.service.history import RunView
 from headswap.app.ui.runs.table import DEPTHS
-from headswap.app.ui.widgets.icons import icon, plate
-from headswap.app.ui.widgets.text import count, number
+from headswap.app.ui.widgets.icons import icon, plate, term
+from headswap.app.ui.widgets.text import number
+from headswap.counted import counted
 from headswap.evaluation.paired import AnswerFlip, ReportChange
 
 SHOWN = 12  # flips
@@ -21,7 +22,7 @@ def change_panel(
 ) -> h.Renderable:
     """Draw it; `thumbnails` maps sha256 to a data: URI."""
     return h.div(".hs-panel.since")[
-        h.h2["What changed since the run before"],
+        h.h2["What changed since the run before ", term("more than chance")],
         h.p(".live", role="status")[_headline(change)],
         h.p(".hs-soft")[_fairly(change), _trained(before, now)],
         h.ul(".near")[[_flip(one, thumbnails) for one in change.flips[:SHOWN]]] if change.flips else None,
@@ -44,15 +45,15 @@ def _headline(change: ReportChange) -> str:
 
 def _fairly(change: ReportChange) -> str:
     words = (
-        f"Of {count(change.common, 'picture')} that both runs were tested on, {number(change.right_before)} "
-        f"were right before and {number(change.right_after)} are right now."
+        f"Of {counted(change.common, 'picture')} that both runs were tested on, "
+        f"{number(change.right_before)} were right before and {number(change.right_after)} are right now."
     )
     if change.flips:
         odds = max(1, round(100 * change.p_value))
         words += f" Chance alone makes a difference as large in {odds} of 100 cases."
     if change.alone:
         were = "was" if change.alone == 1 else "were"
-        others = count(change.alone, "other picture")
+        others = counted(change.alone, "other picture")
         words += f" {others} of this test {were} not in the one before and cannot be compared."
     return words
 
@@ -61,7 +62,9 @@ def _trained(before: RunView, now: RunView) -> str:
     """What else is not the same between the two."""
     words = ""
     if before.summary and now.summary and before.summary.images != now.summary.images:
-        words += f" It has {number(now.summary.images)} pictures now, {number(before.summary.images)} before."
+        words += (
+            f" It has {counted(now.summary.images, 'picture')} now, {number(before.summary.images)} before."
+        )
     if before.model != now.model:
         words += f" The run before taught another network, {before.model.rpartition('/')[2]}."
     elif before.depth != now.depth:

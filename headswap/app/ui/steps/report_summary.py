@@ -10,7 +10,8 @@ import htpy as h
 from headswap.app.service.history import RunView
 from headswap.app.ui.runs.table import DEPTHS
 from headswap.app.ui.widgets.icons import icon, moment, plate, term
-from headswap.app.ui.widgets.text import count, percent, prose, short
+from headswap.app.ui.widgets.text import percent, prose, short
+from headswap.counted import counted
 from headswap.evaluation.report import Report, TestAnswer
 from headswap.evaluation.summary import reliability_of
 
@@ -42,8 +43,11 @@ def summary(report: Report) -> h.Renderable:
                 else f"{report.right} of {report.total} {what} right"
             ],
             h.p[
-                f"{percent(report.accuracy)}{few} probably {low}–{high}\u00a0%. Always saying "
-                f"“{report.baseline_class}” would get {percent(report.baseline_accuracy)}.{how}"
+                f"{percent(report.accuracy)}{few} probably {low}–{high}\u00a0%. ",
+                term("range"),
+                f" Always saying “{report.baseline_class}” would get {percent(report.baseline_accuracy)}. ",
+                term("always the same"),
+                how,
             ],
         ],
         h.div[_ruler(report, 500, "wide"), _ruler(report, 330, "narrow")],
@@ -53,7 +57,7 @@ def summary(report: Report) -> h.Renderable:
 def of_run(run: RunView, trained_on: int) -> h.Renderable:
     """Whose report it is: network, what moved, on how many practice pictures, when."""
     depth = DEPTHS.get(run.depth, run.depth)
-    images = count(trained_on, "practice picture")
+    images = counted(trained_on, "practice picture")
     return h.p(".hs-note.of-run")[
         h.code[run.model.rpartition("/")[2]], f", {depth} taught on {images}, ", moment(run.created_at)
     ]

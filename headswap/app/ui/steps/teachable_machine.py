@@ -17,6 +17,7 @@ from headswap.app.ui.context import PageParts, Updates, owner_of
 from headswap.app.ui.steps.file_panel import TICK_S, connect_panel, download, framed, show_progress
 from headswap.app.ui.widgets.errors import error_html, errors_as_text
 from headswap.app.ui.widgets.html import fragment, web_text
+from headswap.counted import counted
 from headswap.exports.parity import Route
 
 WORDS = h.fragment[
@@ -82,8 +83,8 @@ def _difference(route: Route) -> h.Renderable:
     largest = route.largest_difference or 0.0
     return h.fragment[
         h.p(".live")[
-            f"Of {route.images} pictures these programs name {route.same} as this page does; the largest "
-            f"difference of a probability is {largest:.3f}."
+            f"Of {counted(route.images, 'picture')} these programs name {route.same} as this page does; "
+            f"the largest difference of a probability is {largest:.3f}."
         ],
         h.p(".hs-note")[route.note],
     ]

@@ -26,7 +26,8 @@ from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, next_bar
 from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.status import live_panel
-from headswap.app.ui.widgets.text import count, in_words, number
+from headswap.app.ui.widgets.text import counted_in_words
+from headswap.counted import counted
 from headswap.pipeline.dataset_elsewhere import is_worth_a_cluster
 
 NO_IMAGES = h.fragment[
@@ -94,7 +95,9 @@ def build_train_step() -> TrainStep:
 def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> h.Renderable:
     """The headline of step 3, with how many numbers are to be learned."""
     how_many = (
-        f", {number(numbers_to_learn(inspection, len(classes)))} numbers," if inspection and classes else ""
+        f", {counted(numbers_to_learn(inspection, len(classes)), 'number')},"
+        if inspection and classes
+        else ""
     )
     return h.div(".hs-intro")[
         h.h1["Teach the new head"],
@@ -131,7 +134,7 @@ def cluster_line(cluster: ClusterWatch | None, images: int) -> h.Renderable | No
     elif cluster.state.trouble is not None:
         words = "the lab's cluster, which does not answer just now: runs wait for it"
     elif cluster.state.processors:
-        words = f"the lab's cluster ({count(cluster.state.processors, 'processor')})"
+        words = f"the lab's cluster ({counted(cluster.state.processors, 'processor')})"
     else:
         words = "the lab's cluster"
     return h.p(".hs-soft")[h.b["Where: "], words, " ", term("cluster")]
@@ -142,10 +145,12 @@ def _invitation(context: PageContext) -> h.Renderable:
         return NO_IMAGES
     if context.lacks:
         return h.fragment[h.p(".live")["A little more first."], h.p(".hs-soft")[context.lacks]]
-    images, classes = len(context.manifest.images), in_words(len(context.classes))
-    kinds = f"with {classes} labels" if context.manifest.is_multi_label else f"in {classes} classes"
+    images, classes = len(context.manifest.images), len(context.classes)
+    kinds = f"in {counted_in_words(classes, 'class', 'classes')}"
+    if context.manifest.is_multi_label:
+        kinds = f"with {counted_in_words(classes, 'label')}"
     return h.fragment[
-        h.p(".live")[f"{number(images)} pictures {kinds} are ready."],
+        h.p(".live")[f"{counted(images, 'picture')} {kinds} are ready."],
         h.p(".hs-soft")[
             "Press the button. Then you see how many pictures it gets right that it has never practised on."
         ],

@@ -42,7 +42,7 @@ TICK_S = 0.7
 DOWNLOAD = "() => setTimeout(() => document.querySelector('#hs-many-file').click(), 100)"
 CHOOSER = h.div(".stack.tight")[
     h.p(".hs-soft")[
-        "Pictures that nobody has sorted. It says what it sees in each, and you look where it is not sure. "
+        "Pictures that no one has sorted. It says what it sees in each, and you look where it is not sure. "
         "Large pictures are made smaller on your machine before they travel."
     ],
     h.div(".hs-row", data_endings=",".join((*ENDINGS, *FILM_ENDINGS)))[

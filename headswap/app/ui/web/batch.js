@@ -16,7 +16,7 @@ element.addEventListener('click', (pressed) => {
 });
 
 // Drawn again: nothing is ticked, though gradio may keep the boxes. What was pressed, here or in the dialog, may be
-// gone: whoever uses the keyboard goes on beside it.
+// gone: who uses the keyboard goes on next to it.
 watch('value', () => requestAnimationFrame(() => {
   for (const box of element.querySelectorAll('.pick input')) box.checked = false;
   ticked();

@@ -33,7 +33,7 @@ function shown(frame) {
 }
 
 function why(error) {
-  if (error?.name === 'NotAllowedError') return 'The browser does not let this page use the camera. Allow it beside the address, then open the camera again.';
+  if (error?.name === 'NotAllowedError') return 'The browser does not let this page use the camera. Allow it next to the address, then open the camera again.';
   if (error?.name === 'NotFoundError') return 'There is no camera on this machine. Choose pictures instead.';
   return 'The camera did not start. Perhaps another program is using it.';
 }

@@ -84,7 +84,7 @@ const opened = () => {
 };
 if (element.closest('#hs-view, #hs-many-view')) watch('value', opened);
 
-// After a deed the button that did it may be gone: whoever uses the keyboard goes on at Undo, or at the top.
+// After a deed the button that did it may be gone: who uses the keyboard goes on at Undo, or at the top.
 if (element.closest('#hs-classes')) watch('value', () => {
   if (!globalThis.headswap.didSomething) return;
   globalThis.headswap.didSomething = false;

@@ -10,7 +10,7 @@ const show = async (answer) => {
     main.dataset.shown = html;
     if (mine) main.querySelector(`button[value="${CSS.escape(mine)}"]`)?.focus();
   }
-  if (answer.status === 404) main.innerHTML = '<h1>It is over.</h1><p>Whoever shared this has stopped sharing it.</p>';
+  if (answer.status === 404) main.innerHTML = '<h1>It is over.</h1><p>The person who shared this has stopped sharing it.</p>';
 };
 const look = async () => {
   clearTimeout(waiting);

@@ -28,7 +28,7 @@ element.addEventListener('change', (changed) => {
 });
 
 // Drawn again: gradio may keep boxes as they were, though they stand for other pictures now. What was pressed may
-// be gone: whoever uses the keyboard goes on at the question, or at the groups.
+// be gone: who uses the keyboard goes on at the question, or at the groups.
 watch('value', () => {
   answered = '';
   requestAnimationFrame(() => {

@@ -2,8 +2,8 @@
 // `data-copy` puts its text on the clipboard (copy.js); `data-print` prints. Choosing an answer wakes the Run button.
 const page = () => document.getElementById('hs-learn');
 const chosen = (name) => page()?.querySelector(`input[name=${name}]:checked`)?.value ?? '';
-const riddlesChosen = () => {
-  const rows = page()?.querySelectorAll('.riddles fieldset') ?? [];
+const quizAnswers = () => {
+  const rows = page()?.querySelectorAll('.quiz fieldset') ?? [];
   return [...rows].map((row) => row.querySelector('input:checked')?.value ?? '');
 };
 
@@ -18,7 +18,7 @@ element.addEventListener('click', (happened) => {
       history.replaceState(null, '', `${location.pathname}?lesson=${deed.slice(5)}`);
       window.scrollTo({ top: 0 });
     }
-    trigger('click', { chosen: deed, guess: chosen('guess'), riddles: riddlesChosen(), where: chosen('where') });
+    trigger('click', { chosen: deed, guess: chosen('guess'), quiz: quizAnswers(), where: chosen('where') });
   }
 });
 
@@ -31,10 +31,10 @@ const wake = () => {
 };
 element.addEventListener('change', wake);
 
-// What has the focus may be gone when its part is drawn anew: whoever uses the keyboard goes on in the same part.
+// What has the focus may be gone when its part is drawn again: who uses the keyboard goes on in the same part.
 element.addEventListener('focusin', () => { globalThis.headswapPart = element; });
 watch('value', () => requestAnimationFrame(() => {
-  // A part is mended, not built anew: what was ticked in one experiment would stay ticked in the next.
+  // A part is mended, not built again: what was ticked in one experiment would stay ticked in the next.
   element.querySelectorAll('input[type=radio]').forEach((one) => { one.checked = one.hasAttribute('checked'); });
   wake();
   if (globalThis.headswapPart !== element) return;

@@ -24,7 +24,7 @@ zone.addEventListener('change', (chosen) => {
   take(files.map((file) => [file.name, file]));
 }, true);
 
-// `beside`: they are meant for classes that are there, so nobody has to be asked.
+// `beside`: they are meant for classes that are there, so no one has to be asked.
 async function take(found, { beside = false } = {}) {
   const files = visible(found);
   const isZip = files.length === 1 && /\.zip$/i.test(files[0][0]), loose = files.filter(([path]) => !path.includes('/'));
@@ -35,7 +35,7 @@ async function take(found, { beside = false } = {}) {
   if (loose.length) {
     asks.querySelector('[value=help]').hidden = loose.length < files.length;  // folders say what is in them
     const name = await nameFor(loose.length);
-    if (name === null) how = 'help';  // nobody has sorted them
+    if (name === null) how = 'help';  // no one has sorted them
     else if (!name) return;
     if (how !== 'help') for (const entry of loose) entry[0] = `${name}/${entry[0]}`;
   }
@@ -43,7 +43,7 @@ async function take(found, { beside = false } = {}) {
   if (zip) handOver(zip, how);
 }
 
-// Beside the pictures that are there, in their place, or not at all.
+// Added to the pictures that are there, in their place, or not at all.
 function placeFor() {
   const there = document.querySelector('#hs-classes h2');
   if (!classes().length || !there) return 'add';

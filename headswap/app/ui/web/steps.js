@@ -1,5 +1,5 @@
 // When the page opens a step by itself, or the button that was pressed went away with the step before, the keys
-// and the screen reader go on at the beginning of the new one. (Its headline may be drawn anew; the panel stays.)
+// and the screen reader go on at the beginning of the new one. (Its headline may be drawn again; the panel stays.)
 const onward = () => requestAnimationFrame(() => requestAnimationFrame(() => {
   const here = document.activeElement;
   if (here && here !== document.body && here.offsetParent !== null) return;

@@ -1,4 +1,4 @@
-// Moments are written in the reader's own time and words, also after the table is drawn anew.
+// Moments are written in the reader's own time and words, also after the table is drawn again.
 const tell = () => element.querySelectorAll('time[datetime]:not([data-told])').forEach((one) => {
   const at = new Date(one.dateTime);
   const form = {day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit'};

@@ -25,7 +25,7 @@ def errors_as_text(
 
     A handler returns {component: value}, so nothing but the status line changes on a mistake
     (`gr.Error` would stamp every output). `otherwise` is what else to show on a mistake.
-    What nobody pressed must not clear (`clears=False`): it may end after a person's mistake was told.
+    What no one pressed must not clear (`clears=False`): it may end after a person's mistake was told.
     It is never empty: gradio takes an empty dictionary for a value of the first output.
 
     What is given back takes a handler and what it knows, as `bound` does.

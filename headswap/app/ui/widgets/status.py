@@ -52,7 +52,7 @@ def busy_status(words: str) -> h.Renderable:
 
 
 def time_left(job: JobView) -> str:
-    """`, 6 s left`, or nothing while nobody knows."""
+    """`, 6 s left`, or nothing while no one knows."""
     if not job.seconds_left:
         return ""
     return f", {seconds(job.seconds_left)} left"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import re
 
+from headswap.counted import counted
+
 SMALL_NUMBERS = (
     "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
 )  # fmt: skip
@@ -34,7 +36,7 @@ def millions(value: int | None) -> str:
     if value is None:
         return "size not stated"
     if value < 1_000_000:
-        return f"{number(value)} numbers"
+        return counted(value, "number")
     scaled = value / 1e6
     return f"{scaled:.2f} million numbers" if scaled < 10 else f"{scaled:.1f} million numbers"
 
@@ -47,14 +49,14 @@ def percent(share: float) -> str:
     return f"{rounded}\u00a0%"
 
 
-def count(how_many: int, noun: str, plural: str = "") -> str:
-    """1 picture, 2 pictures; give the plural where it is not noun + s."""
-    return f"{number(how_many)} {noun if how_many == 1 else plural or noun + 's'}"
-
-
 def in_words(how_many: int) -> str:
     """4 -> four; above ten the figure."""
     return SMALL_NUMBERS[how_many] if how_many < len(SMALL_NUMBERS) else number(how_many)
+
+
+def counted_in_words(how_many: int, noun: str, plural: str = "") -> str:
+    """4, name -> four names; 1, name -> one name."""
+    return f"{in_words(how_many)} {noun if how_many == 1 else plural or noun + 's'}"
 
 
 def seconds(duration_s: float) -> str:
@@ -68,7 +70,7 @@ def about(duration_s: float) -> str:
         return "Seconds"
     if duration_s < 5400:
         minutes = max(1, round(duration_s / 60))
-        return f"About {minutes} minute{'s' if minutes > 1 else ''}"
+        return f"About {counted(minutes, 'minute')}"
     return f"About {round(duration_s / 3600)} hours"
 
 
