@@ -62,6 +62,8 @@ class CrewRuns:
         manifest: Manifest,
         setup: FinetuneSetup,
         runner: CandidateRunner,
+        *,
+        processes: int = 1,
     ) -> None:
         if setup.folder is None:
             raise ValueError("a crew needs a folder for checkpoints")
@@ -81,7 +83,7 @@ class CrewRuns:
             seed=setup.seed,
             engine=setup.engine,
             flip=setup.flip,
-            threads=torch.get_num_threads(),
+            threads=max(1, torch.get_num_threads() // processes),
         )
         self._asked: list[PlannedRun] = []  # of what is under way, by number
         self._over: set[PlannedRun] = set()
@@ -241,7 +243,9 @@ class _Passes:
             self.on_epoch(from_json(EpochResult, result), partial(_as_said, said))
 
 
-def runs_on(crew: Crew, origin: NetworkOrigin, head_path: str | None, manifest: Manifest) -> RunsElsewhere:
+def runs_on(
+    crew: Crew, origin: NetworkOrigin, head_path: str | None, manifest: Manifest, *, processes: int = 1
+) -> RunsElsewhere:
     """Lets a crew make the runs of searches.
 
     Args:
@@ -249,10 +253,11 @@ def runs_on(crew: Crew, origin: NetworkOrigin, head_path: str | None, manifest: 
         origin: of the network, before it had its new head.
         head_path: the person's own choice of layer; None: found.
         manifest: the images, in the rows that the search knows them by.
+        processes: of one machine that the crew makes each run with; they divide its threads.
     """
 
     def opened(setup: FinetuneSetup, runner: CandidateRunner) -> CrewRuns:
-        return CrewRuns(crew, origin, head_path, manifest, setup, runner)
+        return CrewRuns(crew, origin, head_path, manifest, setup, runner, processes=processes)
 
     return opened
 

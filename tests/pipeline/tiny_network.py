@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -33,3 +36,26 @@ def tiny_network() -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return TinyNetwork().eval()
+
+
+def plain_network() -> nn.Module:
+    """The same without dropout: several processes would draw other numbers than one."""
+    network = tiny_network()
+    network.drop.p = 0.0
+    return network
+
+
+def dying_network() -> nn.Module:
+    """The plain one, which kills the process of rank 1 in training while there is the file TINY_DIES."""
+    network = plain_network()
+
+    def die(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        mark = Path(os.environ.get("TINY_DIES", ""))
+        seen.append(len(inputs[0]))
+        if module.training and len(seen) > 40 and os.environ.get("RANK") == "1" and mark.is_file():
+            mark.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    seen: list[int] = []
+    network.register_forward_pre_hook(die)
+    return network

@@ -79,6 +79,13 @@ def add(verbs: Verbs) -> None:
     add_weights(sub)
     add_cluster(sub)
     sub.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="so many processes of this machine train more than the head together (--depth); default: "
+        "HEADSWAP_PROCESSES, or else one on each GPU",
+    )
+    sub.add_argument(
         "--head",
         metavar="last|wide|auto|LAYER",
         help="what the new head reads: the last layer, every layer, or whichever cross-validation finds "
@@ -139,6 +146,7 @@ def _again(choices: argparse.Namespace, bars: Bars) -> Outcome:
         weights=choices.weights,
         workspace=choices.workspace,
         on=cluster_of(choices),
+        processes=choices.processes,
         listener=bars,
     )
 
@@ -165,6 +173,7 @@ def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
         ),
         workspace=choices.workspace,
         on=cluster_of(choices),
+        processes=choices.processes,
         listener=bars,
     )
 
