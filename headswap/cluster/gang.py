@@ -133,10 +133,15 @@ def _started(folder: Path, processes: int, threads: int) -> PContext:
     return start_processes(
         name="headswap",
         entrypoint=sys.executable,
-        args={rank: ("-m", "headswap.cluster.gang_main", str(folder)) for rank in range(processes)},
+        args={rank: program(rank, folder) for rank in range(processes)},
         envs={rank: _environment(rank, processes, threads) for rank in range(processes)},
         logs_specs=DefaultLogsSpecs(log_dir=str(folder), redirects=Std.ALL),
     )
+
+
+def program(rank: int, folder: Path) -> tuple[str, ...]:
+    """What Python runs in the process of a rank."""
+    return "-m", "headswap.cluster.gang_main", str(folder)
 
 
 def _environment(rank: int, processes: int, threads: int) -> dict[str, str]:
@@ -164,8 +169,8 @@ def _why(failures: Mapping[int, ProcessFailure], folder: Path, processes: int) -
     ended = {rank: int(failures[rank].exitcode) for rank in sorted(failures)}
     killed = [rank for rank, code in ended.items() if code < 0 and code != -signal.SIGTERM]
     first = next(iter(killed or ended), 0)
-    for rank in ended:
-        logger.error("process %d of %d: %s", rank + 1, processes, _last_words(folder, rank))
+    if not killed:  # a fault, of which the sentence does not say enough
+        logger.error("process %d of %d: %s", first + 1, processes, _last_words(folder, first))
     return lost(first, processes, ended.get(first, 0))
 
 

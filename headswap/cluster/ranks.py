@@ -9,7 +9,8 @@ alone has `ALONE`, with which every function here gives back what it was given.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -98,17 +99,22 @@ class Ranks:
             dist.broadcast(sent, src=0)
             value.detach().copy_(sent)
 
-    def bytes_of_first(self, content: bytes) -> bytes:
-        """What rank 0 gives, in every process; what the others give is not used."""
+    def bytes_of_first(self, content: bytes, group: dist.ProcessGroup | None = None) -> bytes:
+        """What rank 0 gives, in every process; what the others give is not used.
+
+        Args:
+            content: of any length.
+            group: with which they talk; None: the usual one.
+        """
         if self.is_alone:
             return content
         length = torch.tensor([len(content)])
-        dist.broadcast(length, src=0)
+        dist.broadcast(length, src=0, group=group)
         count = int(length)
         sent = torch.zeros(max(1, count), dtype=torch.uint8)
         if self.is_first and count:
             sent[:] = torch.frombuffer(bytearray(content), dtype=torch.uint8)
-        dist.broadcast(sent, src=0)
+        dist.broadcast(sent, src=0, group=group)
         return sent[:count].numpy().tobytes()
 
     @staticmethod
@@ -129,6 +135,29 @@ def ranks_here() -> Ranks:
     if not (dist.is_available() and dist.is_initialized()):
         return ALONE
     return Ranks(rank=dist.get_rank(), size=dist.get_world_size())
+
+
+_HEARERS: list[Callable[[], None]] = []
+
+
+@contextmanager
+def heard_by(meanwhile: Callable[[], None] | None) -> Iterator[None]:
+    """While it lasts, `hear` calls a function: of a process that works and reports at the same time."""
+    _HEARERS.append(meanwhile or _silent)
+    try:
+        yield
+    finally:
+        _HEARERS.pop()
+
+
+def hear() -> None:
+    """Tell what waits in this process that the work goes on; may raise what ends it."""
+    if _HEARERS:
+        _HEARERS[-1]()
+
+
+def _silent() -> None:
+    """Nobody waits."""
 
 
 def _is_sent_from(value: Tensor) -> bool:

@@ -20,7 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from headswap.cluster.crew import Parcel, task
-from headswap.cluster.ranks import ranks_here
+from headswap.cluster.ranks import hear, ranks_here
 from headswap.data.manifest import Manifest
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, uncut, wanted_px
@@ -166,6 +166,7 @@ class _Ticks:
         self.count += images
         if time.monotonic() - self._written >= _TELL_S:
             self.write()
+            hear()
 
     def write(self) -> None:
         self._written = time.monotonic()

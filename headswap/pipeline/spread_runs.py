@@ -63,7 +63,7 @@ class CrewRuns:
         setup: FinetuneSetup,
         runner: CandidateRunner,
         *,
-        processes: int = 1,
+        threads: int | None = None,
     ) -> None:
         if setup.folder is None:
             raise ValueError("a crew needs a folder for checkpoints")
@@ -83,7 +83,7 @@ class CrewRuns:
             seed=setup.seed,
             engine=setup.engine,
             flip=setup.flip,
-            threads=max(1, torch.get_num_threads() // processes),
+            threads=threads or torch.get_num_threads(),
         )
         self._asked: list[PlannedRun] = []  # of what is under way, by number
         self._over: set[PlannedRun] = set()
@@ -244,7 +244,12 @@ class _Passes:
 
 
 def runs_on(
-    crew: Crew, origin: NetworkOrigin, head_path: str | None, manifest: Manifest, *, processes: int = 1
+    crew: Crew,
+    origin: NetworkOrigin,
+    head_path: str | None,
+    manifest: Manifest,
+    *,
+    threads: int | None = None,
 ) -> RunsElsewhere:
     """Lets a crew make the runs of searches.
 
@@ -253,11 +258,11 @@ def runs_on(
         origin: of the network, before it had its new head.
         head_path: the person's own choice of layer; None: found.
         manifest: the images, in the rows that the search knows them by.
-        processes: of one machine that the crew makes each run with; they divide its threads.
+        threads: of torch, of each process that makes a run; None: as many as here.
     """
 
     def opened(setup: FinetuneSetup, runner: CandidateRunner) -> CrewRuns:
-        return CrewRuns(crew, origin, head_path, manifest, setup, runner, processes=processes)
+        return CrewRuns(crew, origin, head_path, manifest, setup, runner, threads=threads)
 
     return opened
 

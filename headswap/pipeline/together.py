@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
+
 from headswap.cluster.crew import Crew
 from headswap.cluster.gang import Gang, gpus_here, processes_asked
+from headswap.cluster.launched import Launched, launched_rank
+from headswap.cluster.ranks import ranks_here
 from headswap.pipeline.loading import NetworkOrigin
 from headswap.pipeline.spread_runs import runs_on
 from headswap.training.finetune.modes import training_engine
@@ -33,11 +37,13 @@ def with_processes(
     """
     if task.config.depth == "head":
         return task
-    count = count_of(asked, task.config.finetune.batch_size)
+    ranks = ranks_here()
+    count = ranks.size if launched_rank() == 0 else count_of(asked, task.config.finetune.batch_size)
     if count < 2:
         return task
-    gang: Crew = Gang(count)
-    runs = runs_on(gang, origin, head_path, task.manifest, processes=count)
+    gang: Crew = Gang(count) if ranks.is_alone else Launched()
+    threads = max(1, torch.get_num_threads() // (count if ranks.is_alone else 1))  # torchrun divided them
+    runs = runs_on(gang, origin, head_path, task.manifest, threads=threads)
     return replace(task, runs_together=runs, processes=count)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 import torch
 import torch.distributed as dist
@@ -14,16 +15,14 @@ from safetensors.torch import load_file
 
 import headswap
 from headswap.cluster import gang
-from headswap.cluster.crew import WorkLost
+from headswap.cluster.crew import Parcel, WorkLost
 from headswap.cluster.gang_main import backend_here
 from headswap.cluster.ranks import ALONE, Ranks
 from headswap.errors import BadSetting
-from headswap.events import EpochEnd, Event, Note
 from headswap.features.engines import Engine
 from headswap.pipeline import together
-from headswap.pipeline.experiment import Experiment
-from headswap.storage.files import from_json
 from headswap.training.config import FinetuneConfig, TrainConfig
+from tests.cluster.tasks import double
 
 
 @pytest.fixture(scope="module")
@@ -39,41 +38,48 @@ def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def taught(data: Path, out: Path, network: str, processes: int, events: list[Event]) -> headswap.Outcome:
+def taught(data: Path, out: Path, processes: int) -> headswap.Outcome:
     finetune = FinetuneConfig(epochs=3, batch_size=9, learning_rate=1e-2, mixup=0.2, checkpoint_every_s=0.0)
     return headswap.teach(
-        data, model=f"tests.pipeline.tiny_network:{network}", head="last", out=out,
+        data, model="tests.pipeline.tiny_network:dying_network", head="last", out=out,
         config=TrainConfig(depth="everything", px=32, finetune=finetune),
-        workspace=out.with_name("workspace"), processes=processes, listener=events.append,
+        workspace=out.with_name("workspace"), processes=processes,
     )  # fmt: skip
 
 
-def test_two_processes_learn_what_one_learns_though_one_of_them_is_killed(
+def test_two_processes_learn_what_one_learns_though_one_is_killed_and_the_other_goes_on_alone(
     uneven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine: list[Event] = []
-    theirs: list[Event] = []
     mark = tmp_path / "kill"
     mark.touch()
     monkeypatch.setenv("TINY_DIES", str(mark))
 
-    one = taught(uneven, tmp_path / "one", "dying_network", 1, mine)
+    one = taught(uneven, tmp_path / "one", 1)
     with pytest.raises(WorkLost, match=r"^Process 2 of the 2 .* was ended by signal 9, so all of them ended"):
-        taught(uneven, tmp_path / "two", "dying_network", 2, [])
+        taught(uneven, tmp_path / "two", 2)
     assert not mark.exists()
-    (unfinished,) = tmp_path.glob(".two.unfinished/*")
-    assert list(unfinished.glob("part0-*/0*/state.json")), "what was learned before is kept"
-    two = taught(uneven, tmp_path / "two", "dying_network", 2, theirs)
+    saved = tmp_path.glob(".two.unfinished/*/*/0*/state.json")
+    begun = {path.parents[1].name.split("-")[0] for path in saved}
+    assert begun == {"part0", "part1", "all"}, "it is killed in the second epoch of the last run"
+    two = taught(uneven, tmp_path / "two", 1)
 
     left, right = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
     for name in left:
         assert torch.allclose(left[name], right[name], rtol=1e-3, atol=1e-4), name
     assert two.report.finetune == one.report.finetune
-    kinds = (EpochEnd, Note)
-    assert [e for e in theirs if isinstance(e, kinds)] == [e for e in mine if isinstance(e, kinds)]
-    replay = from_json(Experiment, (tmp_path / "two" / "experiment.json").read_bytes()).replay
-    assert replay is not None
-    assert replay.processes == 2
+    assert one.report.finetune is not None
+    assert one.report.finetune.depth == "everything"
+
+
+def test_a_killed_process_ends_the_others_with_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits, dies = "import time; time.sleep(600)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    monkeypatch.setattr(gang, "program", lambda rank, folder: ("-c", dies if rank == 1 else waits))
+    before = set(psutil.Process().children())
+
+    with pytest.raises(WorkLost, match=r"^Process 2 of the 3 .* was ended by signal 9, so all of them ended"):
+        list(gang.Gang(3).each(double, [Parcel()]))
+
+    assert set(psutil.Process().children()) <= before
 
 
 def test_gpus_are_used_all_unless_fewer_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

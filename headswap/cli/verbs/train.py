@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any, get_args
 
 from headswap.cli.progress import Bars
@@ -17,6 +18,7 @@ from headswap.cli.verb import (
     left_out_record,
     new_verb,
 )
+from headswap.cluster.launched import follow, launched, launched_rank
 from headswap.errors import BadSetting
 from headswap.network import CropMode
 from headswap.pipeline.experiment import DataConfig
@@ -117,6 +119,14 @@ def _add_view(sub: argparse.ArgumentParser) -> None:
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Replace the head of a network and teach it."""
+    with launched():
+        if launched_rank():
+            follow()  # rank 0 writes and reports
+            sys.exit(0)
+        return _taught(choices)
+
+
+def _taught(choices: argparse.Namespace) -> VerbAnswer:
     with Bars() as bars:
         outcome = _again(choices, bars) if choices.again else _anew(choices, bars)
     from headswap.evaluation.summary import summary_of  # loads torch, which what is refused need not wait for
