@@ -210,8 +210,8 @@ def run_experiment(  # noqa: PLR0913
                 intake = read_images(experiment, spec, workspace, listener, stream, crew)
             network = loading.result()
         intake = _parted(intake, experiment.data, recorded, listener)
-        task = _task(experiment, config, intake, workspace, unfinished, stream, crew)
-        task = _together(experiment, processes, task, Budget(config.budget_s, spent_s=clock.passed_s))
+        task = _task(experiment, processes, intake, workspace, unfinished, stream, crew)
+        task = replace(task, budget=Budget(config.budget_s, spent_s=clock.passed_s))
         trained = train_head(task, network, timing=clock.timing, listener=listener)
         network = trained.network
         with clock.timing("evaluate"):
@@ -287,7 +287,7 @@ def _unfinished(place: Path, common: Path | None) -> Path:
 
 def _task(
     experiment: Experiment,
-    config: TrainConfig,
+    processes: int | None,
     intake: IngestedImages,
     workspace: Path,
     unfinished: Path,
@@ -295,8 +295,9 @@ def _task(
     crew: Crew | None,
 ) -> TrainingTask:
     """What is taught; when a run is repeated, with nothing left to be measured."""
-    replay, origin = experiment.replay, _origin(experiment, config)
-    return TrainingTask(
+    replay, config = experiment.replay, _config_of(experiment)
+    origin = _origin(experiment, config)
+    task = TrainingTask(
         manifest=intake.manifest,
         intake=intake,
         config=config,
@@ -313,16 +314,9 @@ def _task(
         if crew and _are_tries_spread(experiment, intake)
         else None,
     )
-
-
-def _together(
-    experiment: Experiment, processes: int | None, task: TrainingTask, budget: Budget
-) -> TrainingTask:
-    """The task with its time and the processes that train together; a repeated run takes as many as then."""
-    if processes is None and experiment.replay:
-        processes = experiment.replay.processes
-    task = with_processes(task, processes, _origin(experiment, task.config), experiment.head_path)
-    return replace(task, budget=budget)
+    if processes is None and replay:
+        processes = replay.processes
+    return with_processes(task, processes, origin, experiment.head_path, crew)
 
 
 def _are_tries_spread(experiment: Experiment, intake: IngestedImages) -> bool:

@@ -123,10 +123,10 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         if launched_rank():
             follow()  # rank 0 writes and reports
             sys.exit(0)
-        return _taught(choices)
+        return _trained(choices)
 
 
-def _taught(choices: argparse.Namespace) -> VerbAnswer:
+def _trained(choices: argparse.Namespace) -> VerbAnswer:
     with Bars() as bars:
         outcome = _again(choices, bars) if choices.again else _anew(choices, bars)
     from headswap.evaluation.summary import summary_of  # loads torch, which what is refused need not wait for
