@@ -5,8 +5,7 @@
 Pictures are drawn once, JPEGs of 256 px in two classes, and all of the usual network is trained by
 `headswap.teach(..., processes=N)`, each time with nothing kept from before. Seconds are those of the step
 that trains more than the head, with the start of the processes, and of the whole run. The load of the machine
-is told, because on a processor that others use a second process gains nothing. `weights` says how far the
-weights are from those of the first run.
+is told, because on a processor that others use a second process gains nothing.
 """
 
 from __future__ import annotations
@@ -19,8 +18,6 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-from safetensors.torch import load_file
 
 from benchmarks.cluster import draw
 
@@ -51,12 +48,9 @@ class Measured:
     total_s: float
     load_before: float  # of the machine: what else it did
     processors: int
-    weights: float  # largest difference of a weight from those of the first run
 
 
-def measure(
-    data: Path, folder: Path, processes: int, pictures: int, epochs: int, first: Path | None
-) -> Measured:
+def measure(data: Path, folder: Path, processes: int, pictures: int, epochs: int) -> Measured:
     """Train with so many processes."""
     out, load = folder / f"bundle-{processes}", os.getloadavg()[0]
     choices = [data, out, folder / f"workspace-{processes}", processes, epochs]
@@ -65,12 +59,9 @@ def measure(
         cwd=HERE, env={**os.environ, "PYTHONPATH": str(HERE)}, stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
     told = json.loads(ended.stdout.splitlines()[-1])
-    mine = load_file(out / "weights.safetensors")
-    theirs = mine if first is None else load_file(first / "weights.safetensors")
-    far = max(float((mine[name].double() - theirs[name].double()).abs().max()) for name in mine)
     return Measured(
         processes=processes, pictures=pictures, epochs=epochs, said=told["said"], finetune_s=told["finetune"],
-        total_s=told["total"], load_before=round(load, 1), processors=os.cpu_count() or 1, weights=far,
+        total_s=told["total"], load_before=round(load, 1), processors=os.cpu_count() or 1,
     )  # fmt: skip
 
 
@@ -88,8 +79,7 @@ def main() -> None:
         found: list[Measured] = []
         draw(folder / "pictures", choices.pictures)
         for count in choices.processes:
-            first = folder / f"bundle-{choices.processes[0]}" if found else None
-            found.append(measure(folder / "pictures", folder, count, choices.pictures, choices.epochs, first))
+            found.append(measure(folder / "pictures", folder, count, choices.pictures, choices.epochs))
             print(json.dumps(asdict(found[-1])), flush=True)
     if choices.out is not None:
         choices.out.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n", encoding="utf-8")

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 def processes_asked(asked: int | None = None) -> int | None:
-    """How many processes shall make one run: as asked, or as HEADSWAP_PROCESSES says; None: nobody says.
+    """How many processes shall make one run: as asked, or as HEADSWAP_PROCESSES says; None: not said.
 
     Raises:
         BadSetting: not a whole number from 1 to 256, or more than one on Windows.
@@ -92,7 +92,7 @@ class Gang:
             WorkLost: a process was ended.
         """
         listed = [one.packed()[0] for one in parcels]
-        with tempfile.TemporaryDirectory(prefix="headswap-") as name:
+        with tempfile.TemporaryDirectory(prefix="headswap-gang-") as name:
             folder = Path(name)
             work = json.dumps({"task": name_of(task), "parcels": listed})
             (folder / WORK).write_text(work, encoding="utf-8")

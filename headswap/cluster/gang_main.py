@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -32,7 +33,7 @@ _GONE = 4
 def main(folder: Path) -> int:
     """Join the others, then do every parcel with them."""
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    _end_with(os.getppid())
+    _end_with(os.getppid(), folder)
     work = json.loads((folder / WORK).read_text(encoding="utf-8"))
     dist.init_process_group(
         backend_here(int(os.environ["LOCAL_RANK"]), size),
@@ -66,12 +67,13 @@ def backend_here(local_rank: int, processes: int) -> str:
     return "cpu:gloo,cuda:nccl" if dist.is_nccl_available() and processes <= gpus else "gloo"
 
 
-def _end_with(parent: int) -> None:
-    """End this process when its driver has died: nobody would stop it."""
+def _end_with(parent: int, folder: Path) -> None:
+    """End this process, and drop the folder, when its driver has died: nothing else would."""
 
     def watch() -> None:
         while os.getppid() == parent and psutil.pid_exists(parent):
             time.sleep(1)
+        shutil.rmtree(folder, ignore_errors=True)
         os._exit(_GONE)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -157,7 +157,7 @@ def hear() -> None:
 
 
 def _silent() -> None:
-    """Nobody waits."""
+    """Nothing waits."""
 
 
 def _is_sent_from(value: Tensor) -> bool:

@@ -37,7 +37,7 @@ def test_rank_0_leads_the_processes_of_torchrun() -> None:
         assert answer["said"] == "first"
 
 
-def test_a_process_that_torchrun_did_not_start_leads_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_torchrun_did_not_start_leads_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("WORLD_SIZE", "RANK", "TORCHELASTIC_RUN_ID"):
         monkeypatch.delenv(name, raising=False)
 
@@ -49,7 +49,7 @@ def test_a_process_that_torchrun_did_not_start_leads_nobody(monkeypatch: pytest.
     assert launched_rank() == 3
 
 
-def test_whoever_waits_is_told_that_the_work_goes_on() -> None:
+def test_what_waits_is_told_that_the_work_goes_on() -> None:
     told: list[str] = []
 
     ranks.hear()
