@@ -28,7 +28,7 @@ OPTIONAL = {  # an extra: the modules that import it, inside a function
     "fast": ("features/onnx_backend.py", "exports/onnx.py"),
     "transformers": ("zoos/transformers_zoo.py",),
     "lite": ("exports/litert.py",),
-    "cluster": ("cluster/joining.py", "cluster/ray_crew.py"),
+    "cluster": ("cluster/joining.py", "cluster/ray_crew.py", "cluster/ray_gang.py"),
     "remote": ("data/parquet_shards.py",),
 }
 APART = ("lite",)  # extras that cannot stand in the gate's environment: docs/decisions/0035-litert.md

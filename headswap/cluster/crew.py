@@ -93,7 +93,8 @@ class Crew(Protocol):
         Args:
             task: a function that `headswap.cluster.crew.task` marks.
             parcels: taken one by one, a little ahead of the work.
-            threads: that a parcel keeps busy; where no machine has so many processors, all of one.
+            threads: that a parcel keeps busy; where no machine has so many processors, all of one. 0: it
+                waits for others.
             meanwhile: may be called about once a second while nothing comes; what it raises ends the work.
 
         Raises:

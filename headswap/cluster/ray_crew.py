@@ -45,7 +45,7 @@ class RayCrew:
         import ray
         from ray.exceptions import RayTaskError
 
-        each_cpus = min(threads, _most_cpus()) if threads > 1 else 1
+        each_cpus = min(threads, _most_cpus()) if threads > 1 else threads
         remote = ray.remote(num_cpus=each_cpus, max_retries=MOST_TRIES, scheduling_strategy="SPREAD")(_work)
         coming = enumerate(parcels)
         running: dict[Any, tuple[int, str]] = {}

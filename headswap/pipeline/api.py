@@ -98,6 +98,7 @@ def train(  # noqa: PLR0913
     from_bundle: str | Path | None = None,
     workspace: str | Path | None = None,
     on: str | None = None,
+    processes: int | None = None,
     listener: Listener = silent,
 ) -> Outcome:
     """Replace the head of a network and train it on the classes of a folder; `teach` is the same function.
@@ -121,12 +122,15 @@ def train(  # noqa: PLR0913
         on: "auto": the machines of the Ray cluster that this one has joined read and see the images; or the
             HOST:PORT of its head. `data`, `weights` and `workspace` must be seen by all of them. The bundle
             is the same. None: this machine alone.
+        processes: of this machine that train more than the head together, each with its part of every batch;
+            the last digits differ from those of one process. None: as HEADSWAP_PROCESSES says, or else one
+            on each GPU.
         listener: hears events while it runs; may raise `Cancelled`.
 
     Raises:
         HeadswapError: anything you can mend, in two sentences.
     """
-    _refuse_early(on)
+    _refuse_early(on, processes)
     from headswap.pipeline.experiment import DataConfig, Experiment
     from headswap.pipeline.replay import train_again
     from headswap.pipeline.run import path_for_bundle, run_experiment
@@ -142,8 +146,9 @@ def train(  # noqa: PLR0913
             )
         with crew_if(on, data, weights, workspace=folder) as crew:
             return train_again(
-                from_bundle, data, out=out, weights=weights, workspace=folder, crew=crew, listener=listener
-            )
+                from_bundle, data, out=out, weights=weights, workspace=folder, crew=crew,
+                processes=processes, listener=listener,
+            )  # fmt: skip
     source = Path(data)
     target = path_for_bundle(out, source)
     teach, path = _read_by(config or TrainConfig(), head)
@@ -154,11 +159,11 @@ def train(  # noqa: PLR0913
         head_path=path,
         teach=teach,
     )
-    settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
     with crew_if(on, data, weights, workspace=folder) as crew:
         return run_experiment(
-            experiment, target, workspace=folder, settings=settings, crew=crew, listener=listener
-        )
+            experiment, target, workspace=folder, crew=crew, processes=processes, listener=listener,
+            settings=ZooSettings(allow_code=True),  # the caller runs Python anyway
+        )  # fmt: skip
 
 
 teach = train
@@ -305,8 +310,11 @@ def _path_of(bundle: str | Path | Bundle) -> Path:
     )
 
 
-def _refuse_early(on: str | None) -> None:
-    """Say what speaks against a cluster before torch is loaded."""
+def _refuse_early(on: str | None, processes: int | None = None) -> None:
+    """Say what speaks against a cluster, or a number of processes, before torch is loaded."""
+    from headswap.cluster.gang import processes_asked
+
+    processes_asked(processes)
     if on is not None:
         from headswap.cluster.joining import find_cluster
 

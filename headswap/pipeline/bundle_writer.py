@@ -179,6 +179,7 @@ def _replay(trained: TrainingResult, spec: InputSpec) -> ReplayedChoices:
         crop_mode=spec.crop_mode,
         flip=trained.flip,
         head="wide" if trained.site.taps else "last",
+        processes=trained.processes,
     )
 
 

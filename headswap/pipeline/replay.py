@@ -23,7 +23,7 @@ from headswap.storage.files import from_json
 from headswap.zoos.zoo import ZooSettings
 
 
-def train_again(
+def train_again(  # noqa: PLR0913
     bundle: str | Path,
     data: str | Path,
     *,
@@ -31,6 +31,7 @@ def train_again(
     weights: str | Path | None = None,
     workspace: str | Path | None = None,
     crew: Crew | None = None,
+    processes: int | None = None,
     listener: Listener = silent,
 ) -> Outcome:
     """Repeat the run that left a bundle: on the same pictures and machine, the same head bit for bit.
@@ -38,7 +39,7 @@ def train_again(
     Args:
         bundle: the folder or zip.
         data: the pictures again; others are taught with the same choices, and the listener hears so.
-        out, workspace, listener: as for `train`; crew: as for `run_experiment`.
+        out, workspace, listener: as for `train`; crew, processes: as for `run_experiment`.
         weights: the weight file again, when it was your own.
     """
     from platformdirs import user_cache_path
@@ -66,6 +67,7 @@ def train_again(
         settings=settings,
         recorded=known,
         crew=crew,
+        processes=processes,
         listener=listener,
     )
     for sentence in _differences(card, known, new_bundle):

@@ -38,6 +38,7 @@ from headswap.pipeline.loading import NetworkOrigin, load_as_asked
 from headswap.pipeline.spread import read_elsewhere
 from headswap.pipeline.spread_runs import runs_on
 from headswap.pipeline.stats import RunStats
+from headswap.pipeline.together import with_processes
 from headswap.storage.files import discard
 from headswap.storage.locations import why_not_writable
 from headswap.storage.records import read_record
@@ -171,7 +172,7 @@ class _Clock:
         return {**self.seconds, "total": round(self.passed_s, 3)}
 
 
-def run_experiment(
+def run_experiment(  # noqa: PLR0913
     experiment: Experiment,
     place: Path,
     *,
@@ -179,6 +180,7 @@ def run_experiment(
     settings: ZooSettings = DEFAULT_SETTINGS,
     recorded: Manifest | None = None,
     crew: Crew | None = None,
+    processes: int | None = None,
     listener: Listener = silent,
 ) -> Outcome:
     """Teach a new head and leave a bundle.
@@ -190,12 +192,13 @@ def run_experiment(
         settings: where weights come from, and whether the model may be Python code.
         recorded: the pictures of a run that is repeated: their groups and parts hold for the same ones.
         crew: reads and sees the pictures, and tries how far to go; None: this process. Same bundle.
+        processes: that make each run of fine-tuning together; None: one on each GPU, and for a run that is
+            repeated as many as then.
         listener: hears every step; may raise `Cancelled`.
     """
-    clock = _Clock()
+    clock, config = _Clock(), _config_of(experiment)
     listener = listener if listener is silent else LastWord(listener)
     unfinished = _unfinished(place, workspace if crew else None)
-    config = _config_of(experiment)
     spec = (
         describe_network(experiment.model, settings=settings).input.sized(config.px).fitted(config.crop_mode)
     )
@@ -207,7 +210,7 @@ def run_experiment(
                 intake = read_images(experiment, spec, workspace, listener, stream, crew)
             network = loading.result()
         intake = _parted(intake, experiment.data, recorded, listener)
-        task = _task(experiment, config, intake, workspace, unfinished, stream, crew)
+        task = _task(experiment, processes, intake, workspace, unfinished, stream, crew)
         task = replace(task, budget=Budget(config.budget_s, spent_s=clock.passed_s))
         trained = train_head(task, network, timing=clock.timing, listener=listener)
         network = trained.network
@@ -284,7 +287,7 @@ def _unfinished(place: Path, common: Path | None) -> Path:
 
 def _task(
     experiment: Experiment,
-    config: TrainConfig,
+    processes: int | None,
     intake: IngestedImages,
     workspace: Path,
     unfinished: Path,
@@ -292,8 +295,9 @@ def _task(
     crew: Crew | None,
 ) -> TrainingTask:
     """What is taught; when a run is repeated, with nothing left to be measured."""
-    replay, origin = experiment.replay, _origin(experiment, config)
-    return TrainingTask(
+    replay, config = experiment.replay, _config_of(experiment)
+    origin = _origin(experiment, config)
+    task = TrainingTask(
         manifest=intake.manifest,
         intake=intake,
         config=config,
@@ -310,6 +314,9 @@ def _task(
         if crew and _are_tries_spread(experiment, intake)
         else None,
     )
+    if processes is None and replay:
+        processes = replay.processes
+    return with_processes(task, processes, origin, experiment.head_path, crew)
 
 
 def _are_tries_spread(experiment: Experiment, intake: IngestedImages) -> bool:

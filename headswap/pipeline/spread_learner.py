@@ -20,6 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from headswap.cluster.crew import Parcel, task
+from headswap.cluster.ranks import hear, ranks_here
 from headswap.data.manifest import Manifest
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, uncut, wanted_px
@@ -100,13 +101,17 @@ class _Learner:
         test = _rows(self.about.manifest, "test")
 
         def on_epoch(result: EpochResult, answer: Answer) -> None:
-            if planned.part is None:
-                kept = save({"said": answer(test).contiguous()}, {"result": to_json(result)})
+            if planned.part is not None:
+                return
+            said = answer(test).contiguous()  # by all processes of a gang
+            if self.setup.ranks.is_first:
+                kept = save({"said": said}, {"result": to_json(result)})
                 write_bytes(folder / PASSES / f"{result.number:05}", kept)
 
         ticks = _Ticks(folder / COUNT)
         self.runner.run(planned, tick=ticks, on_epoch=on_epoch)
-        ticks.write()
+        if self.setup.ranks.is_first:
+            ticks.write()
 
     def _setup(self) -> FinetuneSetup:
         about = self.about
@@ -136,6 +141,7 @@ class _Learner:
             budget=Budget(None),
             folder=self.folder,
             flip=about.flip,
+            ranks=ranks_here(),
         )
 
     @torch.no_grad()
@@ -160,6 +166,7 @@ class _Ticks:
         self.count += images
         if time.monotonic() - self._written >= _TELL_S:
             self.write()
+            hear()
 
     def write(self) -> None:
         self._written = time.monotonic()

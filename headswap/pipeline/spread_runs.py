@@ -62,6 +62,8 @@ class CrewRuns:
         manifest: Manifest,
         setup: FinetuneSetup,
         runner: CandidateRunner,
+        *,
+        threads: int | None = None,
     ) -> None:
         if setup.folder is None:
             raise ValueError("a crew needs a folder for checkpoints")
@@ -81,7 +83,7 @@ class CrewRuns:
             seed=setup.seed,
             engine=setup.engine,
             flip=setup.flip,
-            threads=torch.get_num_threads(),
+            threads=threads or torch.get_num_threads(),
         )
         self._asked: list[PlannedRun] = []  # of what is under way, by number
         self._over: set[PlannedRun] = set()
@@ -241,7 +243,14 @@ class _Passes:
             self.on_epoch(from_json(EpochResult, result), partial(_as_said, said))
 
 
-def runs_on(crew: Crew, origin: NetworkOrigin, head_path: str | None, manifest: Manifest) -> RunsElsewhere:
+def runs_on(
+    crew: Crew,
+    origin: NetworkOrigin,
+    head_path: str | None,
+    manifest: Manifest,
+    *,
+    threads: int | None = None,
+) -> RunsElsewhere:
     """Lets a crew make the runs of searches.
 
     Args:
@@ -249,10 +258,11 @@ def runs_on(crew: Crew, origin: NetworkOrigin, head_path: str | None, manifest: 
         origin: of the network, before it had its new head.
         head_path: the person's own choice of layer; None: found.
         manifest: the images, in the rows that the search knows them by.
+        threads: of torch, of each process that makes a run; None: as many as here.
     """
 
     def opened(setup: FinetuneSetup, runner: CandidateRunner) -> CrewRuns:
-        return CrewRuns(crew, origin, head_path, manifest, setup, runner)
+        return CrewRuns(crew, origin, head_path, manifest, setup, runner, threads=threads)
 
     return opened
 

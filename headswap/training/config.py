@@ -157,6 +157,7 @@ class ReplayedChoices:
     crop_mode: CropMode | None = None  # how pictures filled the frame; None: as the network's makers did it
     flip: bool | None = None  # whether mirrored pictures were seen too; None: as the settings say
     head: HeadKind | None = None  # what the head reads; None: the last features, in a run of an older version
+    processes: int = 1  # that made each run of fine-tuning together
 
     def __post_init__(self) -> None:
         check_fields(self)

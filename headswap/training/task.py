@@ -49,6 +49,8 @@ class TrainingTask:
     builder: BankBuilder | None = None  # the bank, when features were computed while pictures were decoded
     checkpoints: Path | None = None  # a folder, for going further than the head; None: none are written
     runs_elsewhere: RunsElsewhere | None = None  # who makes the runs of going further; None: this process
+    runs_together: RunsElsewhere | None = None  # several processes that make each of them together
+    processes: int = 1  # that make each of them
 
     def prepared(self, image: ImageRecord, network: Network) -> NDArray[np.uint8]:
         """A picture as the network wants it: from memory, or read again when memory was full."""
@@ -82,6 +84,7 @@ class TrainingResult:
     head: str = ""  # what was compared for the head to read, in words; empty: nothing
     diagnostics: Diagnostics | None = None  # None: not those of this network
     finetune: FinetuneSummary | None = None  # what came of moving more than the head; None: no one asked
+    processes: int = 1  # that moved more than the head together
     logit_offset: float = 0.0  # of the network's logits over the solved head's, where a ReLU follows it
 
     @property

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+DIES_AFTER = 31  # steps of rank 1
 
 
 class TinyNetwork(nn.Module):
@@ -33,3 +38,28 @@ def tiny_network() -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return TinyNetwork().eval()
+
+
+def plain_network() -> nn.Module:
+    """The same without dropout: several processes would draw other numbers than one."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = TinyNetwork().eval()
+    network.drop.p = 0.0
+    return network
+
+
+def dying_network() -> nn.Module:
+    """The plain one, which kills the process of rank 1 in training while there is the file TINY_DIES."""
+    network = plain_network()
+
+    def die(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        mark = Path(os.environ.get("TINY_DIES", ""))
+        seen.append(module.training)
+        if module.training and sum(seen) > DIES_AFTER and os.environ.get("RANK") == "1" and mark.is_file():
+            mark.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    seen: list[bool] = []
+    network.register_forward_pre_hook(die)
+    return network

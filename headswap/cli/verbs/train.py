@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any, get_args
 
 from headswap.cli.progress import Bars
@@ -17,6 +18,7 @@ from headswap.cli.verb import (
     left_out_record,
     new_verb,
 )
+from headswap.cluster.launched import follow, launched, launched_rank
 from headswap.errors import BadSetting
 from headswap.network import CropMode
 from headswap.pipeline.experiment import DataConfig
@@ -81,6 +83,13 @@ def add(verbs: Verbs) -> None:
     add_weights(sub)
     add_cluster(sub)
     sub.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="so many processes of this machine train more than the head together (--depth); default: "
+        "HEADSWAP_PROCESSES, or else one on each GPU",
+    )
+    sub.add_argument(
         "--head",
         metavar="last|wide|auto|LAYER",
         help="what the new head reads: the last layer, every layer, or whichever cross-validation finds "
@@ -112,6 +121,14 @@ def _add_view(sub: argparse.ArgumentParser) -> None:
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Replace the head of a network and teach it."""
+    with launched():
+        if launched_rank():
+            follow()  # rank 0 writes and reports
+            sys.exit(0)
+        return _trained(choices)
+
+
+def _trained(choices: argparse.Namespace) -> VerbAnswer:
     with Bars() as bars:
         outcome = _again(choices, bars) if choices.again else _anew(choices, bars)
     from headswap.evaluation.summary import summary_of  # loads torch, which what is refused need not wait for
@@ -141,6 +158,7 @@ def _again(choices: argparse.Namespace, bars: Bars) -> Outcome:
         weights=choices.weights,
         workspace=choices.workspace,
         on=cluster_of(choices),
+        processes=choices.processes,
         listener=bars,
     )
 
@@ -167,6 +185,7 @@ def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
         ),
         workspace=choices.workspace,
         on=cluster_of(choices),
+        processes=choices.processes,
         listener=bars,
     )
 

@@ -85,6 +85,8 @@ def finetune_setup_of(
         folder=_folder(task, network, beginning.trained),
         flip=beginning.trained.flip,
         elsewhere=task.runs_elsewhere,
+        together=task.runs_together,
+        processes=task.processes,
         leaves_room=out_of_fold is None
         or leaves_room(torch.from_numpy(out_of_fold.logits), torch.from_numpy(out_of_fold.labels)),
     )
@@ -126,6 +128,7 @@ def _trained(
         train_right=right,
         diagnostics=None,
         finetune=finetuned.summary,
+        processes=finetuned.processes,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from headswap.cluster.ranks import ALONE, Ranks
 from headswap.features.engines import Engine, to_engine
 from headswap.heads.loss import training_loss
 from headswap.heads.site import HeadSite
@@ -59,6 +60,9 @@ class FinetuneSetup:
     folder: Path | None  # for checkpoints; None: none
     flip: bool = False  # answers are the mean over picture and mirrored picture
     elsewhere: RunsElsewhere | None = None  # who makes the runs; None: this process
+    together: RunsElsewhere | None = None  # several processes that make each run together; None: no such
+    processes: int = 1  # as many as that
+    ranks: Ranks = ALONE  # the processes that make these runs together
     leaves_room: bool = True  # whether enough practice pictures are wrong to tell a better way from chance
 
 
@@ -103,6 +107,7 @@ class CandidateRunner:
             folder=None if setup.folder is None else setup.folder / planned.name,
             engine=setup.engine,
             flip=setup.flip,
+            ranks=setup.ranks,
             top=self.top if planned.run_config.depth == "last" else None,
         )
         return finetune(
@@ -202,6 +207,7 @@ class CandidateRunner:
         top = find_frozen_prefix(setup.module, setup.site, few, setup.config.finetune, setup.engine)
         if top is None:
             return None, 0
+        top.ranks = setup.ranks
         seen = (2 if setup.flip else 1) * len(setup.labels)
         crops = top.crops_that_fit(len(setup.train), seen, setup.config.finetune.crops)
         return (top, crops) if crops else (None, 0)

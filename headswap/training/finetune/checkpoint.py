@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from safetensors.torch import load, save
 from torch import Tensor
@@ -33,6 +33,7 @@ from headswap.storage.files import (
 )
 
 Stopped = Literal["", "done", "early", "time", "diverged"]
+STOPPED: tuple[Stopped, ...] = get_args(Stopped)
 _STATE, _TENSORS = "state.json", "tensors.safetensors"
 _KEPT_BEFORE = 1  # whole checkpoints next to the newest
 
@@ -72,6 +73,18 @@ class Checkpoint:
 
     state: RunCounters
     tensors: dict[str, Tensor]
+
+
+def pack(checkpoint: Checkpoint) -> bytes:
+    """As it goes from process to process."""
+    state = to_json(checkpoint.state).encode()
+    return len(state).to_bytes(8, "big") + state + save(checkpoint.tensors)
+
+
+def unpack(content: bytes) -> Checkpoint:
+    """What `pack` packed."""
+    end = 8 + int.from_bytes(content[:8], "big")
+    return Checkpoint(from_json(RunCounters, content[8:end]), load(content[end:]))
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from headswap.cluster.ranks import ALONE, Ranks
 from headswap.features.engines import Engine, choose_engine, relative_error
 from headswap.heads.loss import logits_of
 from headswap.heads.site import HeadSite, Tap
@@ -48,6 +49,7 @@ class FrozenPrefix:
     blank: Tensor  # (1, C, H, W) in place of a picture
     taps: tuple[Tap, ...] = ()  # frozen blocks that a wide head reads
     thin: bool  # blanks of one picture do for a batch
+    ranks: Ranks = ALONE  # the processes that practise together
 
     def __post_init__(self) -> None:
         self._cut = list(self.shapes)[-1]
@@ -85,7 +87,8 @@ class FrozenPrefix:
     ) -> Iterator[int]:
         """Run the frozen part over all rows, mirrored too if asked, and over some crops of the practice rows.
 
-        Gives how many pictures are done, batch by batch, so that the caller may stop.
+        Each of several processes runs its part and gets those of the others. Gives how many pictures are
+        done, batch by batch, so that the caller may stop.
         """
         numbers, done = self.numbers, 0
         self._seen = torch.empty(every, numbers)
@@ -93,27 +96,38 @@ class FrozenPrefix:
         self._crops = torch.empty(crops, len(train), numbers)
         self._positions = torch.full((every,), -1)
         self._positions[train] = torch.arange(len(train))
+
+        def reached(images: Tensor, rows: Tensor) -> Tensor:
+            own = self.reach(images) if len(images) else torch.empty(0, numbers)
+            return self.ranks.gathered(own, len(rows))
+
         for rows in torch.arange(every).split(config.batch_size):
-            images = image_batches.inputs(rows.tolist())
-            self._seen[rows] = self.reach(images)
+            part = self.ranks.part(len(rows))
+            images = image_batches.inputs(rows[part.start : part.stop].tolist())
+            self._seen[rows] = reached(images, rows)
             if flip:
-                self._flipped[rows] = self.reach(images.flip(-1))
+                self._flipped[rows] = reached(images.flip(-1), rows)
             done += len(rows) * (2 if flip else 1)
             yield done
         with own_random(self.engine, seed):
             augment = Augment(image_batches.spec, config)
             for number in range(crops):
                 batches = [rows.tolist() for rows in train.split(config.batch_size)]
-                for rows, images in zip(batches, image_batches.train(batches, augment), strict=True):
-                    self._crops[number, self._positions[rows]] = self.reach(images)
+                drawn = image_batches.train(batches, augment, self.ranks)
+                for rows, images in zip(train.split(config.batch_size), drawn, strict=True):
+                    self._crops[number, self._positions[rows]] = reached(images, rows)
                     done += len(rows)
                     yield done
 
     def train(self, batches: Sequence[Sequence[int]]) -> Iterator[Tensor]:
-        """What reaches the top of one crop of each picture, drawn again: (B, numbers) for each batch."""
+        """What reaches the top of one crop of each picture, drawn again: (B, numbers) for each batch.
+
+        Of several processes each gets its part of a batch, of the crops that one process would draw.
+        """
         for rows in batches:
-            drawn = torch.randint(len(self._crops), (len(rows),))
-            yield self._crops[drawn, self._positions[list(rows)]].to(self.engine.device)
+            drawn, part = torch.randint(len(self._crops), (len(rows),)), self.ranks.part(len(rows))
+            own = slice(part.start, part.stop)
+            yield self._crops[drawn[own], self._positions[list(rows)[own]]].to(self.engine.device)
 
     @torch.no_grad()
     def answers(self, rows: Tensor, batch_size: int = 64) -> Tensor:

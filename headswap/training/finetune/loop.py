@@ -7,6 +7,9 @@ Each pass draws crops again, moves the groups that have begun, and is judged on 
 part. The best weights are kept; the solved head it began with is pass 0 and takes part. Norm
 statistics stay as pretrained unless the person wants otherwise: in training mode they
 ruin small sets. A run that is killed goes on from its last checkpoint, to the same bit.
+
+Several processes may make one run (`headswap.cluster.ranks`): each takes its part of every batch, and the
+gradients are summed before each step (docs/decisions/0059-one-run-over-several-processes.md).
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from headswap.errors import TeachingFailed
+from headswap.errors import Cancelled, TeachingFailed
 from headswap.features.devices import (
     is_out_of_memory,
     random_state,
@@ -31,10 +34,19 @@ from headswap.features.engines import to_engine
 from headswap.heads.loss import logits_of, training_loss
 from headswap.heads.site import HeadSite
 from headswap.training.budget import Budget
-from headswap.training.finetune.batches import Augment, ImageBatches, mixer
-from headswap.training.finetune.checkpoint import load_checkpoint, save_checkpoint
+from headswap.training.finetune.batches import Augment, ImageBatches, mixer, taken_of
+from headswap.training.finetune.checkpoint import (
+    STOPPED,
+    Checkpoint,
+    Stopped,
+    load_checkpoint,
+    pack,
+    save_checkpoint,
+    unpack,
+)
 from headswap.training.finetune.compare import answers, balance
 from headswap.training.finetune.modes import (
+    OwnNoise,
     borrowed,
     moving_tensors,
     own_random,
@@ -65,10 +77,11 @@ def finetune(
         image_batches: the pictures.
         task: what to do with them.
         budget: when it is over, the best found by then is kept.
-        tick: hears of every batch.
-        on_epoch: hears of every pass; may ask for answers.
+        tick: hears of every batch, in the first of several processes.
+        on_epoch: hears of every pass; may ask for answers, then in all processes.
 
     Raises:
+        Cancelled: the first of several processes ended the run.
         TeachingFailed: a parameter is not in exactly one group.
     """
     module = to_engine(module, task.engine)
@@ -102,14 +115,16 @@ class _Run:
     ) -> None:
         self.module, self.site, self.image_batches, self.task = module, site, image_batches, task
         engine, config = task.engine, task.config
-        self.engine = engine
+        self.engine, self.ranks = engine, task.ranks
         self.groups = moving_groups(module, site, task.run_config.depth, config)
         self.optimizer = build_optimizer(module, self.groups, config)
         self.scaler = torch.amp.GradScaler(engine.device, enabled=engine.precision == "float16")
         self.order = torch.Generator().manual_seed(task.seed)
         self.augment, self.mix = Augment(image_batches.spec, config), mixer(config, site.num_classes)
-        weight = balance(task.labels[task.learn], site.num_classes).float().to(engine.device)
-        self.loss = partial(cross_entropy, weight=weight, label_smoothing=config.label_smoothing)
+        self.weight = balance(task.labels[task.learn], site.num_classes).float()
+        self.loss = partial(
+            cross_entropy, weight=self.weight.to(engine.device), label_smoothing=config.label_smoothing
+        )
         names = [name for group in self.groups for name in group.names]
         self.state = RunState(
             labels=task.labels[task.watch],
@@ -118,12 +133,18 @@ class _Run:
         )
         self._saved_at = time.perf_counter()
         self._room = config.batch_size  # pictures that the device takes at once
+        self._noise, self._is_over = OwnNoise(task.seed, 0, self.ranks), False
+        self._raised: Exception | None = None  # by `tick`; the other processes have to hear of it
 
     def answer(self, rows: Tensor) -> Tensor:
-        """(n, C) logits of the network as it is now."""
-        if self.task.top is not None:
-            return self.task.top.answers(rows)
-        return answers(self.module, self.site, self.image_batches, rows, self.engine, flip=self.task.flip)
+        """(n, C) logits of the network as it is now; each process answers its part."""
+        part = self.ranks.part(len(rows))
+        own, task = rows[part.start : part.stop], self.task
+        if task.top is not None:
+            said = task.top.answers(own)
+        else:
+            said = answers(self.module, self.site, self.image_batches, own, self.engine, flip=task.flip)
+        return self.ranks.gathered(said, len(rows))
 
     def one_epoch(self, budget: Budget, tick: Tick) -> None:
         """Practise once on every picture, then look."""
@@ -133,14 +154,20 @@ class _Run:
         begins = self._release(number, len(batches))
         train_mode(self.module, task.config.norms)
         loss_sum, right, total = 0.0, 0, 0
+        self.ranks.copy_first(state.moving.values())
+        self._noise = OwnNoise(task.seed, number, self.ranks)
         rows, top = [batch.tolist() for batch in batches], task.top
-        drawn = self.image_batches.train(rows, self.augment) if top is None else top.train(rows)
+        before = self._before
+        if top is None:
+            drawn = self.image_batches.train(rows, self.augment, self.ranks, before=before)
+        else:
+            drawn = top.train(rows)
         for step, (batch, images) in enumerate(zip(batches, drawn, strict=True), number * len(batches)):
             self._set_rates(step, task.run_config.epochs * len(batches), begins)
-            loss, hits = self._step(images, task.labels[batch])
+            loss, hits = self._step(images, task.labels[batch], budget)
             loss_sum, right, total = loss_sum + loss * len(batch), right + hits, total + len(batch)
-            state.stopped = "diverged" if not math.isfinite(loss) else "time" if budget.left_s <= 0 else ""
-            tick(len(batch))
+            state.stopped = self._why_stopped(loss, budget)
+            self._tell(tick, len(batch))
             if state.stopped:
                 break
         else:
@@ -154,30 +181,94 @@ class _Run:
                 patience=task.config.patience,
                 last=task.run_config.stop_after,
             )
+        self._agree()
         state.seconds += time.perf_counter() - begin
 
-    def _step(self, images: Tensor, labels: Tensor) -> tuple[float, int]:
-        """Move once; gives the loss, NaN when it broke, and how many were right before it moved."""
-        config = self.task.config
-        batch, targets = self.mix(images, labels)
-        loss, said = self._slopes(batch, targets)
-        self.scaler.unscale_(self.optimizer)
+    @property
+    def _before(self) -> int:
+        """How many pictures before its part of a batch a process needs: each is mixed with the one before."""
+        return 1 if self.task.config.mixup and not self.ranks.is_alone else 0
+
+    def _why_stopped(self, loss: float, budget: Budget) -> Stopped:
+        if not math.isfinite(loss):
+            return "diverged"
+        is_over = budget.left_s <= 0 if self.ranks.is_alone else self._is_over
+        return "time" if is_over else ""
+
+    def _tell(self, tick: Tick, images: int) -> None:
+        """Of several processes the first one tells; what comes of it, the others hear at the next step."""
+        if self.ranks.is_alone:
+            tick(images)
+        elif self.ranks.is_first and self._raised is None:
+            try:
+                tick(images)
+            except Exception as error:  # noqa: BLE001 - raised again when all have heard of it
+                self._raised = error
+
+    def _raise_told(self, is_told: bool) -> None:
+        """End the run in every process, if the first one is to end it."""
+        if self._raised is not None and is_told:
+            raise self._raised
+        if is_told:
+            raise Cancelled
+
+    def _agree(self) -> None:
+        """What rank 0 makes of a pass is what holds: a last digit must not send two processes apart."""
+        if self.ranks.is_alone:
+            return
+        told = self.ranks.bytes_of_first(bytes([STOPPED.index(self.state.stopped), self._raised is not None]))
+        self.state.stopped = STOPPED[told[0]]
+        self._raise_told(bool(told[1]))
+
+    def _step(self, images: Tensor, labels: Tensor, budget: Budget) -> tuple[float, int]:
+        """Move once; gives the loss, NaN when it broke, and how many were right before it moved.
+
+        Args:
+            images: the part of this process.
+            labels: of the whole batch.
+            budget: the first process looks at it for all.
+        """
+        own = labels[taken_of(len(labels), self.ranks, self._before)]
+        batch, targets = self.mix(images, own)
+        batch, targets, own = (some[self._before :] for some in (batch, targets, own))
+        whole = self._weigh(labels) if targets.dim() == 1 else float(len(labels))
         moving = [value for part in self.optimizer.param_groups for value in part["params"]]
-        length = nn.utils.clip_grad_norm_(moving, config.clip_norm)
+        with self._noise:
+            loss, said = self._slopes(batch, targets, whole)
+        is_over, raised = float(budget.left_s <= 0), float(self._raised is not None)
+        hits = int((said == own).sum())
+        if not self.ranks.is_alone:
+            told = [loss, hits, *([is_over, raised] if self.ranks.is_first else [0.0, 0.0])]
+            learning = [value for value in moving if value.requires_grad]
+            loss, right, is_over, raised = self.ranks.sum_gradients(learning, told)
+            hits, self._is_over = int(right), bool(is_over)
+            self._raise_told(bool(raised))
+        self.scaler.unscale_(self.optimizer)
+        length = nn.utils.clip_grad_norm_(moving, self.task.config.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         broke = not bool(torch.isfinite(length)) and not self.scaler.is_enabled()
-        return math.nan if broke else loss, int((said == labels).sum())
+        return math.nan if broke else loss, hits
 
-    def _slopes(self, batch: Tensor, targets: Tensor) -> tuple[float, Tensor]:
-        """Forward and backward, in as many parts as the device has room for; the loss, and (B,) answers."""
+    def _weigh(self, targets: Tensor) -> float:
+        """What targets count in the mean that is the loss: their classes' weights; of mixed ones, each 1."""
+        return float(self.weight[targets].sum()) if targets.dim() == 1 else float(len(targets))
+
+    def _slopes(self, batch: Tensor, targets: Tensor, whole: float) -> tuple[float, Tensor]:
+        """Forward and backward, in as many parts as the device has room for; the loss, and (B,) answers.
+
+        Args:
+            batch, targets: of this process; may be none, of a batch that has fewer pictures than processes.
+            whole: what all targets of the batch count, here and in other processes.
+        """
         while True:
             self.optimizer.zero_grad(set_to_none=True)
-            size = min(self._room, len(batch))
-            parts = zip(batch.split(size), targets.split(size), strict=True)
+            size = max(1, min(self._room, len(batch)))
+            parts = zip(batch.split(size), targets.split(size), strict=True) if len(batch) else ()
             try:
-                found = [self._part(one, wanted, len(one) / len(batch)) for one, wanted in parts]
-                return sum(loss for loss, _ in found), torch.cat([said for _, said in found])
+                found = [self._part(one, wanted, self._weigh(wanted) / whole) for one, wanted in parts]
+                nothing = torch.empty(0, dtype=torch.long)
+                return sum(loss for loss, _ in found), torch.cat([nothing, *(said for _, said in found)])
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
@@ -239,6 +330,8 @@ class _Run:
     def checkpoint(self) -> None:
         """Seal one when the run is over, or long enough after the last."""
         folder, now = self.task.folder, time.perf_counter()
+        if not self.ranks.is_first:
+            return
         due = self.state.stopped or now - self._saved_at >= self.task.config.checkpoint_every_s
         if folder is None or not due:
             return
@@ -254,7 +347,7 @@ class _Run:
 
     def resume(self, budget: Budget) -> None:
         """Stand where a killed run stood; the time it took counts."""
-        found = load_checkpoint(self.task.folder) if self.task.folder is not None else None
+        found = self._found()
         if found is None:
             return
         self.state.from_checkpoint(found)
@@ -272,6 +365,15 @@ class _Run:
                 _, key, name = full_name.split("/", 2)
                 like = memory_ if key == "step" else torch.empty_like(named[name])  # steps count on the CPU
                 self.optimizer.state[named[name]][key] = like.copy_(memory_)
+
+    def _found(self) -> Checkpoint | None:
+        """The last checkpoint; the first process reads it for all."""
+        folder, is_first = self.task.folder, self.ranks.is_first
+        found = load_checkpoint(folder) if folder is not None and is_first else None
+        if self.ranks.is_alone:
+            return found
+        told = self.ranks.bytes_of_first(pack(found) if found is not None else b"")
+        return unpack(told) if told else None
 
     def _learning(self) -> dict[str, nn.Parameter]:
         named = dict(self.module.named_parameters(remove_duplicate=False))

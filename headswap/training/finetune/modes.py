@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from headswap.cluster.ranks import Ranks
 from headswap.features.devices import drawing_from, is_out_of_memory, upload
 from headswap.features.engines import (
     MAX_SINGLE_ERROR,
@@ -116,6 +117,33 @@ def borrowed(module: nn.Module, site: HeadSite, config: FinetuneConfig) -> Itera
             value.requires_grad_(flag)
             value.grad = None
         module.eval()
+
+
+class OwnNoise:
+    """While it lasts, one of several processes draws random numbers of its own, on the processor.
+
+    Crops are drawn in step by all processes, so what dropout draws for the part of one must not count among
+    them. On a GPU dropout draws from the device's own numbers, which are seeded here too. Where a process is
+    alone, nothing changes.
+    """
+
+    def __init__(self, seed: int, epoch: int, ranks: Ranks) -> None:
+        self._state: Tensor | None = None
+        if not ranks.is_alone:
+            kept = torch.get_rng_state()
+            torch.manual_seed((seed * 1_000_003 + epoch) * 4096 + ranks.rank)  # also seeds the device
+            self._state = torch.get_rng_state()
+            torch.set_rng_state(kept)
+
+    def __enter__(self) -> None:
+        if self._state is not None:
+            self._outside = torch.get_rng_state()
+            torch.set_rng_state(self._state)
+
+    def __exit__(self, *_: object) -> None:
+        if self._state is not None:
+            self._state = torch.get_rng_state()
+            torch.set_rng_state(self._outside)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from headswap.cluster.ranks import ALONE, Ranks
 from headswap.features.engines import Engine
 from headswap.training.config import FinetuneConfig
 from headswap.training.finetune.checkpoint import EpochResult, Stopped
@@ -55,6 +56,7 @@ class FinetuneTask:
     folder: Path | None = None  # for checkpoints; None: none
     engine: Engine = field(default_factory=training_engine)
     flip: bool = False  # answers are the mean over picture and mirrored picture
+    ranks: Ranks = ALONE  # the processes that make this run together
     top: FrozenPrefix | None = None  # filled, when only the last blocks move; None: pictures go all the way
 
 

@@ -34,6 +34,7 @@ from headswap.training.finetune.plan import FinetuneCandidate, SearchPlan, least
 from headswap.training.finetune.records import FinetunedRun, OnEpoch, PlannedRun, Runs
 
 _FEWEST_HELD = 8  # validation pictures below which nothing can be said
+_ALONE = "With a time limit, or with norms in training mode, one process alone tries how far to go."
 _ENDED = "Teaching ended early, as was asked"
 _WORDS = {
     "norms": "The head and the norms of the body",
@@ -50,6 +51,7 @@ class FinetuneResult:
     moved: bool  # the network is no longer the pretrained backbone with the solved head
     held: Tensor  # (V,) rows that were held back
     logits: Tensor  # (V, C) of these, by networks taught the same way that never practised on them
+    processes: int = 1  # that made each run together
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -126,8 +128,13 @@ class _Search:
             self.runs.close()
 
     def _runs(self) -> Runs:
-        """Who makes the runs: a crew only where no clock decides, so that they are those of this process."""
+        """Who makes the runs: others only where no clock decides, so that they are those of this process."""
         setup = self.setup
+        if setup.together is not None:
+            if setup.budget.is_limited or setup.config.finetune.norms == "train":
+                self.listener(Note(_ALONE))
+                return self.runner
+            return setup.together(setup, self.runner)
         if setup.elsewhere is None:
             return self.runner
         if setup.budget.is_limited or setup.engine.device != "cpu":
@@ -271,6 +278,7 @@ class _Search:
             moved=True,
             held=best.held,
             logits=torch.cat([one.judged for one in best.tries]),
+            processes=1 if self.runs is self.runner else self.setup.processes,
         )
 
     def _record(self, best: _Best | None, depth: str, sentence: str) -> FinetuneSummary:
