@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import itertools
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +25,7 @@ from headswap.data.manifest import Manifest, SkippedFile
 from headswap.data.split import split, split_as
 from headswap.data.transforms import prepare, wanted_px
 from headswap.data.upload import store_for
-from headswap.errors import BadSetting, TooFewImages
+from headswap.errors import TooFewImages
 from headswap.evaluation.report import Report
 from headswap.events import Listener, Note, Progress, silent
 from headswap.features.latency import pace_of, size_of
@@ -39,7 +38,6 @@ from headswap.pipeline.spread import read_elsewhere
 from headswap.pipeline.spread_runs import runs_on
 from headswap.pipeline.stats import RunStats
 from headswap.storage.files import discard
-from headswap.storage.locations import why_not_writable
 from headswap.storage.records import read_record
 from headswap.threads import torch_threads
 from headswap.training.budget import Budget
@@ -109,7 +107,11 @@ def _elsewhere(
 
 
 def stream_of(
-    experiment: Experiment, spec: InputSpec, workspace: Path, network: Callable[[], Network]
+    experiment: Experiment,
+    spec: InputSpec,
+    workspace: Path,
+    network: Callable[[], Network],
+    shelf: str | None = None,
 ) -> FeatureStream:
     """Where the pictures go while they are decoded: through the backbone of a network that still loads."""
     config = _config_of(experiment)
@@ -120,6 +122,7 @@ def stream_of(
         head=config.head,
         engine=experiment.replay.engine if experiment.replay else None,
         folder=workspace / "features",
+        shelf=shelf,
         batch_size=experiment.teach.batch_size,
         flip=config.flip,
     )
@@ -171,11 +174,12 @@ class _Clock:
         return {**self.seconds, "total": round(self.passed_s, 3)}
 
 
-def run_experiment(
+def run_experiment(  # noqa: PLR0913
     experiment: Experiment,
     place: Path,
     *,
     workspace: Path,
+    shelf: str | None = None,
     settings: ZooSettings = DEFAULT_SETTINGS,
     recorded: Manifest | None = None,
     crew: Crew | None = None,
@@ -187,6 +191,7 @@ def run_experiment(
         experiment: every choice.
         place: where the bundle goes; must not exist.
         workspace: a folder for features and unpacked zips; safe to delete between runs.
+        shelf: an address where features are kept too, for other machines; None: nowhere else.
         settings: where weights come from, and whether the model may be Python code.
         recorded: the pictures of a run that is repeated: their groups and parts hold for the same ones.
         crew: reads and sees the pictures, and tries how far to go; None: this process. Same bundle.
@@ -194,21 +199,20 @@ def run_experiment(
     """
     clock = _Clock()
     listener = listener if listener is silent else LastWord(listener)
-    unfinished = _unfinished(place, workspace if crew else None)
-    config = _config_of(experiment)
+    unfinished, config = _unfinished(place, workspace if crew else None), _config_of(experiment)
     spec = (
         describe_network(experiment.model, settings=settings).input.sized(config.px).fitted(config.crop_mode)
     )
     with torch_threads(experiment.replay.threads if experiment.replay else None), _libraries_uncollected():
         with ThreadPoolExecutor(1) as beside:  # torch and weights load meanwhile
             loading = beside.submit(_load, experiment, config, settings, clock, listener)
-            stream = stream_of(experiment, spec, workspace, loading.result)
+            stream = stream_of(experiment, spec, workspace, loading.result, shelf)
             with clock.timing("pictures"):
                 intake = read_images(experiment, spec, workspace, listener, stream, crew)
             network = loading.result()
         intake = _parted(intake, experiment.data, recorded, listener)
         task = _task(experiment, config, intake, workspace, unfinished, stream, crew)
-        task = replace(task, budget=Budget(config.budget_s, spent_s=clock.passed_s))
+        task = replace(task, budget=Budget(config.budget_s, spent_s=clock.passed_s), shelf=shelf)
         trained = train_head(task, network, timing=clock.timing, listener=listener)
         network = trained.network
         with clock.timing("evaluate"):
@@ -232,30 +236,6 @@ def run_experiment(
         seconds=seconds,
         figures=_figures(network, seconds["total"], pace_ms),
     )
-
-
-def path_for_bundle(out: str | Path | None, source: Path) -> Path:
-    """Where a bundle goes: `out`, or in the current folder and named after the data.
-
-    Raises:
-        BadSetting: something is there, or nothing can be written there; said before hours of work.
-    """
-    path = Path(out) if out else Path(f"{source.resolve().stem}-bundle")
-    reason = why_not_writable(path)
-    if reason:
-        raise BadSetting(
-            f"The bundle cannot be written to {path}: {reason}.",
-            remedy="Choose another place for it, one where you may write.",
-        )
-    if out and path.exists():
-        raise BadSetting(f"{path} exists already.", remedy="Choose another name for the bundle.")
-    return free_name(path)
-
-
-def free_name(path: Path) -> Path:
-    """The place, or the first of place-2, place-3, ... that is free."""
-    names = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
-    return path if not path.exists() else next(name for name in names if not name.exists())
 
 
 def _load(

@@ -53,6 +53,7 @@ class ScoringTask:
     folds: int
     seed: int
     workspace: Path
+    shelf: str | None  # an address where features are kept too
     settings: ZooSettings
     crew: Crew | None = None  # sees the pictures; None: this process
 
@@ -93,6 +94,7 @@ def task_of(  # noqa: PLR0913
     folds: int,
     seed: int,
     workspace: Path,
+    shelf: str | None = None,
     settings: ZooSettings,
     crew: Crew | None = None,
     listener: Listener,
@@ -114,6 +116,7 @@ def task_of(  # noqa: PLR0913
         folds=folds,
         seed=seed,
         workspace=workspace,
+        shelf=shelf,
         settings=settings,
         crew=crew,
     )
@@ -197,7 +200,7 @@ def bank_of(
 
     folder = task.workspace / "features"
     extractor = extractor_for(source.network, source.site, folder, engine_named(engine) if engine else None)
-    builder = BankBuilder(extractor, folder=folder, expected=len(images))
+    builder = BankBuilder(extractor, folder=folder, expected=len(images), shelf=task.shelf)
     if task.crew is not None:
         _see_elsewhere(task, task.crew, source, images, builder, listener)
     return fill_bank(
@@ -236,6 +239,7 @@ def _see_elsewhere(
         engine=builder.extractor.engine.name,
         batch_size=BATCH,
         folder=str((task.workspace / "features").resolve()),
+        shelf=task.shelf,
     )
     with closing(see_elsewhere(crew, task.manifest, rest, backbone)) as told:
         for seen in told:

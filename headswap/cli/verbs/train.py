@@ -5,19 +5,21 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, get_args
 
-from headswap.cli.progress import Bars
 from headswap.cli.verb import (
     DATA,
     VerbAnswer,
     Verbs,
     add_cluster,
+    add_shelf,
     add_weights,
     cluster_of,
     left_out_lines,
     left_out_record,
     new_verb,
+    shelf_named,
 )
 from headswap.errors import BadSetting
+from headswap.events import Listener
 from headswap.network import CropMode
 from headswap.pipeline.experiment import DataConfig
 from headswap.storage.files import to_plain
@@ -77,7 +79,8 @@ def add(verbs: Verbs) -> None:
         "without the pictures (headswap edit)",
     )
     add_weights(sub)
-    add_cluster(sub)
+    add_shelf(sub)
+    add_cluster(sub, reads=("data", "weights", "again", "shelf"), writes="out")
     sub.add_argument(
         "--head",
         metavar="last|wide|auto|LAYER",
@@ -110,7 +113,7 @@ def _add_view(sub: argparse.ArgumentParser) -> None:
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Replace the head of a network and teach it."""
-    with Bars() as bars:
+    with choices.new_bars() as bars:
         outcome = _again(choices, bars) if choices.again else _anew(choices, bars)
     from headswap.evaluation.summary import summary_of  # loads torch, which what is refused need not wait for
 
@@ -122,7 +125,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     return VerbAnswer(_record_of(outcome), "\n".join(lines))
 
 
-def _again(choices: argparse.Namespace, bars: Bars) -> Outcome:
+def _again(choices: argparse.Namespace, bars: Listener) -> Outcome:
     from headswap.pipeline.api import train
 
     given = {option: getattr(choices, name) for option, name in _CHOICES.items()}
@@ -138,12 +141,13 @@ def _again(choices: argparse.Namespace, bars: Bars) -> Outcome:
         out=choices.out,
         weights=choices.weights,
         workspace=choices.workspace,
+        shelf=shelf_named(choices),
         on=cluster_of(choices),
         listener=bars,
     )
 
 
-def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
+def _anew(choices: argparse.Namespace, bars: Listener) -> Outcome:
     from headswap.pipeline.api import train
 
     usual = TrainConfig()
@@ -164,6 +168,7 @@ def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
             keep_features=not choices.no_features,
         ),
         workspace=choices.workspace,
+        shelf=shelf_named(choices),
         on=cluster_of(choices),
         listener=bars,
     )
