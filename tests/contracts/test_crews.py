@@ -309,7 +309,7 @@ def test_a_verb_is_handed_over_and_gone_on_with_after_its_shell_was_killed(
 ) -> None:
     words = ["teach", str(sample / "train"), "--out", str(tmp_path / "taught"), "--head", "last"]
     words += ["--model", "tests.pipeline.tiny_network:tiny_network", "--on", cluster.dashboard]
-    words += ["--shelf", f"file://{tmp_path / 'shelf'}"]
+    words += ["--shelf", f"file://{(tmp_path / 'shelf').as_posix()}"]
     (tmp_path / "shelf").mkdir()
     monkeypatch.setenv("HEADSWAP_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(ROOT)

@@ -28,7 +28,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     """An empty shelf."""
     if request.param == "file":
         (tmp_path / "shelf").mkdir()
-        yield f"file://{tmp_path / 'shelf'}"
+        yield f"file://{(tmp_path / 'shelf').as_posix()}"
     elif request.param == "memory":
         yield "memory://shelf"
         fsspec.filesystem("memory").rm("/", recursive=True)
@@ -137,7 +137,7 @@ def test_a_shelf_that_takes_nothing_is_said_and_keeps_no_half(
         raise error
 
     monkeypatch.setattr(LocalFileSystem, "pipe_file", half)
-    shelf = RemoteShelf(tmp_path / "here", f"file://{tmp_path / 'shelf'}")
+    shelf = RemoteShelf(tmp_path / "here", f"file://{(tmp_path / 'shelf').as_posix()}")
 
     with pytest.raises(kind, match=said):
         shelf.put("key", ["a", "b"], rows(0))

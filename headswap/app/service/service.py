@@ -138,7 +138,8 @@ class Service:
 
     def health(self) -> Health:
         """Is all well? Counts that name nobody."""
-        return health_of(self._store, self._supervisor, self.settings.workspace)
+        seen = self.cluster.state if self.cluster else None
+        return health_of(self._store, self._supervisor, self.settings.workspace, seen)
 
     # Networks ---------------------------------------------------------------------
 
