@@ -35,12 +35,13 @@ from headswap.cluster.dashboard import open_dashboard
 from headswap.cluster.driver import DrivenCrew
 from headswap.cluster.joining import joined
 from headswap.cluster.ray_crew import RayCrew
+from headswap.data import alignment
 from headswap.data.ingest import HERE_FIRST, FileRecords, ingest
 from headswap.data.layout import PlacedFile
 from headswap.errors import BadSetting, UnreadableImage
 from headswap.events import Event, Progress
 from headswap.features import bank
-from headswap.pipeline import spread
+from headswap.pipeline import spread, spread_pairs
 from headswap.training.config import FinetuneConfig, TrainConfig
 from tests.cluster import tasks
 
@@ -300,6 +301,26 @@ def test_what_lies_elsewhere_is_fetched_by_whoever_reads_it_and_once(
     assert len(copies) == len(near.images), "one copy of each, whoever asked for it"
 
 
+def test_near_duplicates_are_searched_for_as_here(
+    crew: Crew, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spread_pairs, "FEWEST", 1)
+    monkeypatch.setattr(spread_pairs, "ROWS", 1)
+    rng = np.random.default_rng(0)
+    grey = rng.random((1_500, 6, 6), np.float32).repeat(6, axis=1).repeat(6, axis=2)[:, :32, :32].copy()
+    grey[700] = grey[3] + np.float32(0.01)
+    base = alignment.rough_numbers(grey)
+    ((first, second),) = alignment.search_here(grey, base)
+
+    found = list(spread_pairs.search_on(crew, tmp_path)(grey, base))
+
+    assert len(found) == 3, "parcels"
+    assert np.array_equal(np.concatenate([one for one, _ in found]), first)
+    assert np.array_equal(np.concatenate([other for _, other in found]), second)
+    assert (3, 700) in set(zip(first.tolist(), second.tolist(), strict=True))
+    assert list((tmp_path / "near").iterdir()) == []
+
+
 def test_a_verb_is_handed_over_and_gone_on_with_after_its_shell_was_killed(
     cluster: Cluster,
     sample: Path,
@@ -366,6 +387,7 @@ def test_a_bundle_is_the_same_to_the_byte_though_a_machine_dies_on_the_way(
     monkeypatch.setattr(spread, "CHUNK", 8)
     # the usual engine in both runs: the faster one is measured, and a busy machine may find another
     monkeypatch.setattr(bank, "autotune", lambda *_args, **_more: None)
+    monkeypatch.setattr(spread_pairs, "FEWEST", 1)
     data, told = sample / "train", []
 
     def end_one(event: Event) -> None:
