@@ -17,15 +17,16 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from platformdirs import user_cache_path
 
 from headswap import __version__
-from headswap.cli.progress import escape_unprintable
-from headswap.cli.verb import VerbAnswer
+from headswap.cli.hand_over import hand_over
+from headswap.cli.progress import Bars, escape_unprintable
+from headswap.cli.verb import VerbAnswer, cluster_of
 from headswap.cli.verbs import (
     check,
     compare,
@@ -45,6 +46,7 @@ from headswap.cli.verbs import (
     users,
 )
 from headswap.cli.verbs import train as teach
+from headswap.cluster.dashboard import is_dashboard
 from headswap.errors import HeadswapError
 
 VERBS = (
@@ -72,10 +74,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     escape_unprintable()
     choices = new_parser().parse_args(arguments)
-    choices.workspace, choices.environment = _workspace(), os.environ
+    choices.workspace, choices.environment, choices.new_bars = workspace_of(os.environ), os.environ, Bars
+    return said_by(choices)
+
+
+def said_by(choices: argparse.Namespace, after: Callable[[], None] | None = None) -> int:
+    """Run the verb that was chosen and print what it says, or hand it over; returns the exit code.
+
+    Args:
+        choices: as they were parsed, with what every verb takes from its shell.
+        after: called when the verb has done its work and nothing is printed yet.
+    """
     run: Callable[[argparse.Namespace], VerbAnswer] = choices.run
     try:
+        on = cluster_of(choices) if "handed" in choices else None
+        if on is not None and is_dashboard(on):
+            return hand_over(on, choices)
         answer = run(choices)
+        if after is not None:
+            after()
     except HeadswapError as error:
         print(f"headswap: {error}", file=sys.stderr)
         return 2
@@ -89,9 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return answer.code
 
 
-def _workspace() -> Path:
+def workspace_of(environment: Mapping[str, str]) -> Path:
     """Where features and unpacked zips are kept: HEADSWAP_CACHE, or the system's cache folder."""
-    return Path(os.environ.get("HEADSWAP_CACHE") or user_cache_path("headswap"))
+    return Path(environment.get("HEADSWAP_CACHE") or user_cache_path("headswap"))
 
 
 class _Parser(argparse.ArgumentParser):

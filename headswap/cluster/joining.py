@@ -41,7 +41,7 @@ _OF_THE_SYSTEM = Path("/tmp")  # where Ray writes unless RAY_TMPDIR says otherwi
 _KNOCK_S = 1.0
 _MOST_BYTES = 10_000  # of an answer
 _ANSWER_S = 60.0  # a process starts on each machine
-_GUIDE = "docs/guide/cluster.md says how."
+GUIDE = "docs/guide/cluster.md says how."
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,11 @@ def joined(on: str, *, paths: Sequence[Path], folder: Path | None = None) -> Ite
             address=address, log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=True
         )
     except AuthenticationError as error:
-        raise _wrong_token(address) from error
+        raise wrong_token(address) from error
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise BadSetting(
             f"This machine cannot work with the cluster at {address}: it has not joined it.",
-            remedy=f"Run `ray start --address={address}` on it first. {_GUIDE}",
+            remedy=f"Run `ray start --address={address}` on it first. {GUIDE}",
         ) from error
     try:
         if context.dashboard_url:
@@ -113,13 +113,13 @@ def find_cluster(on: str) -> str:
             "Work on more than one machine needs Ray, which is not installed.",
             remedy=f"Run `{install_command('cluster')}`.",
         )
-    token = _token()
+    token = token_here()
     address = _of_this_machine() if on == "auto" else on
     host, _, port = address.rpartition(":")
     if not _answers(host, int(port)):
         raise ClusterLost(
             f"No cluster answers at {address}.",
-            remedy=f"Start one with `ray start`, or leave out --on to work on this machine. {_GUIDE}",
+            remedy=f"Start one with `ray start`, or leave out --on to work on this machine. {GUIDE}",
         )
     dashboard = f"{host}:{_DASHBOARD}"
     known = _asked(dashboard)
@@ -135,7 +135,7 @@ def _check_ray(answer: _Answer | None, address: str) -> None:
     if answer is None:
         return
     if answer.status in (401, 403):
-        raise _wrong_token(address)
+        raise wrong_token(address)
     try:
         theirs = str(json.loads(answer.text)["ray_version"])
     except (ValueError, KeyError, TypeError):  # Ray itself will say it, later
@@ -154,10 +154,10 @@ def _check_form(on: str) -> None:
             "ray:// is not used: Ray itself advises against its client for long work.",
             remedy="Join the cluster with `ray start` and give --on auto.",
         )
-    if on.startswith(("http://", "https://")):
+    if on.lower().startswith(("http://", "https://")):
         raise BadSetting(
-            "Work cannot be handed over to a dashboard's address yet.",
-            remedy="Run headswap on a machine that has joined the cluster with `ray start`, with --on auto.",
+            "A dashboard's address takes whole commands of the shell: teach, compare, predict and evaluate.",
+            remedy="Run one of them with --on, or join the cluster with `ray start` and give auto.",
         )
     if on != "auto" and not re.fullmatch(r"[\w.-]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", on):
         raise BadSetting(
@@ -166,7 +166,7 @@ def _check_form(on: str) -> None:
         )
 
 
-def _token() -> str:
+def token_here() -> str:
     """Where Ray looks for it, in its order.
 
     Raises:
@@ -184,7 +184,7 @@ def _token() -> str:
         raise BadSetting(
             "There is no token for the cluster.",
             remedy="Make one with `ray get-auth-token --generate` and copy ~/.ray/auth_token to every "
-            f"machine. {_GUIDE}",
+            f"machine. {GUIDE}",
         )
     return token
 
@@ -202,7 +202,7 @@ def _of_this_machine() -> str:
             return address
     raise ClusterLost(
         "This machine has joined no cluster.",
-        remedy=f"Join one with `ray start`, or leave out --on to work on this machine. {_GUIDE}",
+        remedy=f"Join one with `ray start`, or leave out --on to work on this machine. {GUIDE}",
     )
 
 
@@ -232,17 +232,19 @@ def _asked(dashboard: str, token: str = "") -> _Answer | None:
 def _refuse_open(dashboard: str, address: str) -> None:
     answer = _asked(dashboard)
     if answer is not None and answer.status == 200:
-        raise _open(address)
+        raise open_cluster(address)
 
 
-def _open(address: str) -> BadSetting:
+def open_cluster(address: str) -> BadSetting:
+    """Said of a cluster that lets anyone in."""
     return BadSetting(
         f"The cluster at {address} asks for no token: all who reach it can run programs on its machines.",
-        remedy=f"Start every node with RAY_AUTH_MODE=token. {_GUIDE}",
+        remedy=f"Start every node with RAY_AUTH_MODE=token. {GUIDE}",
     )
 
 
-def _wrong_token(address: str) -> BadSetting:
+def wrong_token(address: str) -> BadSetting:
+    """Said where a token is not that of the cluster."""
     return BadSetting(
         f"The cluster at {address} refuses this machine's token.",
         remedy="Copy ~/.ray/auth_token of its head to this machine.",
@@ -263,7 +265,7 @@ def _check_nodes(crew: RayCrew, paths: Sequence[Path], folder: Path | None, addr
                 remedy="Install the same headswap for the same Python on every machine of the cluster.",
             )
         if not answer.facts["wants_token"]:
-            raise _open(address)
+            raise open_cluster(address)
         _check_versions(node, answer.facts["versions"])
         for path, fingerprint in seen.items():
             if answer.facts["paths"][path] != fingerprint:

@@ -17,7 +17,7 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -29,6 +29,9 @@ from headswap.threads import one_blas_thread, product
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
+Candidates = tuple[Indices, Indices]  # the numbers of the first and of the second of each pair
+# (N, 32, 32) light and (N, 64) rough numbers of thumbnails -> candidates, by the number of the first
+RoughSearch = Callable[[Floats, Floats], Iterator[Candidates]]
 
 _ROUGH = 8  # numbers a side that stand for a thumbnail in the first step
 _CLOSEST = 6  # candidates kept of each picture
@@ -65,9 +68,12 @@ class NearPairs:
     detail: Floats  # share of the frame that holds detail, of the poorer one, in (0, 1]
 
 
-def near_pairs(thumbnails: ThumbnailArray) -> NearPairs:
-    """All pairs that can be laid on each other, with how well."""
-    found = [_aligned(thumbnails, *some) for some in _in_parts(*_closest_pairs(thumbnails.grey))]
+def near_pairs(thumbnails: ThumbnailArray, search: RoughSearch | None = None) -> NearPairs:
+    """All pairs that can be laid on each other, with how well; `search` makes the first step, None: here."""
+    found = [
+        _aligned(thumbnails, *some)
+        for some in _in_parts(*_closest_pairs(thumbnails.grey, search or search_here))
+    ]
     if not found:
         nothing = np.empty(0, np.int64)
         return NearPairs(nothing, nothing, np.empty(0, np.float32), np.empty(0, np.float32))
@@ -85,23 +91,11 @@ def _in_parts(first: Indices, second: Indices, maps: Floats) -> Iterator[tuple[I
 # -- rough: which pairs are worth a closer look
 
 
-def _closest_pairs(grey: Floats) -> tuple[Indices, Indices, Floats]:
+def _closest_pairs(grey: Floats, search: RoughSearch) -> tuple[Indices, Indices, Floats]:
     """Candidates (a, b) and the (P, 2, 3) map that takes a place of b to one of a, roughly."""
-    count = len(grey)
-    base = _described(grey, _rough_matrices()[0])
-    block = max(1, _CELLS // max(count, 1))
-    firsts, seconds = [], []
-    for start in range(0, count, block):
-        rows = np.arange(start, min(start + block, count))
-        best = np.full((len(rows), count), -1.0, np.float32)
-        for matrix in _rough_matrices():
-            np.maximum(best, product(_described(grey[rows], matrix), base.T), out=best)
-        best[np.arange(len(rows)), rows] = -1.0
-        few = np.argpartition(-best, min(_CLOSEST, count - 1), axis=1)[:, :_CLOSEST]
-        row, column = np.nonzero(np.take_along_axis(best, few, axis=1) >= _ROUGHLY)
-        firsts.append(rows[row])
-        seconds.append(few[row, column])
-    first, second = np.concatenate(firsts), np.concatenate(seconds)
+    base, count = rough_numbers(grey), len(grey)
+    found = list(search(grey, base))
+    first, second = (np.concatenate(column) for column in zip(*found, strict=True))
     scores = np.stack(
         [(_described(grey, matrix)[first] * base[second]).sum(axis=1) for matrix in _rough_matrices()]
     )
@@ -109,6 +103,45 @@ def _closest_pairs(grey: Floats) -> tuple[Indices, Indices, Floats]:
     kept = _better_of_both(first, second, score, count)
     kept = kept[np.argsort(-score[kept], kind="stable")[:_MOST_PAIRS]]
     return first[kept], second[kept], _positions()[scores.argmax(axis=0)[kept]]
+
+
+def rough_numbers(grey: Floats) -> Floats:
+    """(N, 64) that stand for thumbnails in the first step, as they are."""
+    return _described(grey, _rough_matrices()[0])
+
+
+def rows_at_once(count: int) -> int:
+    """Of so many thumbnails, how many are compared with all at the same time; it fixes the last digits."""
+    return max(1, _CELLS // max(count, 1))
+
+
+def candidates_among(grey: Floats, base: Floats, start: int) -> Candidates:
+    """Pairs that are worth a closer look, with some thumbnails first.
+
+    Args:
+        grey: (n, 32, 32), those from number `start` on: a multiple of `rows_at_once`.
+        base: (N, 64) `rough_numbers` of all.
+        start: the number of the first.
+    """
+    count, block = len(base), rows_at_once(len(base))
+    firsts, seconds = [], []
+    for at in range(0, len(grey), block):
+        some = grey[at : at + block]
+        rows = np.arange(start + at, start + at + len(some))
+        best = np.full((len(rows), count), -1.0, np.float32)
+        for matrix in _rough_matrices():
+            np.maximum(best, product(_described(some, matrix), base.T), out=best)
+        best[np.arange(len(rows)), rows] = -1.0
+        few = np.argpartition(-best, min(_CLOSEST, count - 1), axis=1)[:, :_CLOSEST]
+        row, column = np.nonzero(np.take_along_axis(best, few, axis=1) >= _ROUGHLY)
+        firsts.append(rows[row])
+        seconds.append(few[row, column])
+    return np.concatenate(firsts), np.concatenate(seconds)
+
+
+def search_here(grey: Floats, base: Floats) -> Iterator[Candidates]:
+    """Every thumbnail compared with every other one, by this process."""
+    yield candidates_among(grey, base, 0)
 
 
 def _better_of_both(first: Indices, second: Indices, score: Floats, count: int) -> Indices:

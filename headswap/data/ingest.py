@@ -67,8 +67,7 @@ Prepare = Callable[["Image"], NDArray[np.uint8]]
 FileRecords = tuple[ImageRecord | SkippedFile, ...]  # of one file; a film gives many
 # Reads files where others work, from some file on: the records of each, in order. None: they are read here.
 Elsewhere = Callable[[Sequence[PlacedFile]], Generator[FileRecords, None, None] | None]
-# Files that are read here whatever comes after: two batches, after which an engine is settled.
-HERE_FIRST = 32
+HERE_FIRST = 32  # files that are read here whatever comes after: two batches, which settle an engine
 KEEP_BYTES = 512 * 2**20
 
 
@@ -143,6 +142,7 @@ def ingest(  # noqa: PLR0913
     keep_bytes: int = KEEP_BYTES,
     sink: Sink | None = None,
     elsewhere: Elsewhere | None = None,
+    grouped: Callable[[Manifest], Manifest] = with_groups,
     threads: int | None = None,
     min_classes: int = 2,
     policy: ReadPolicy | None = None,
@@ -160,6 +160,7 @@ def ingest(  # noqa: PLR0913
         keep_bytes: memory for prepared inputs; pictures beyond it are read again later.
         sink: is handed every prepared picture as it comes.
         elsewhere: is asked to read the files after the first `HERE_FIRST`; what it reads reaches no sink.
+        grouped: numbers the groups of near duplicates; with many images, others may do it.
         threads: for decoding; None: as many as the processors this process may use.
         min_classes: fewer is refused (1 to evaluate). 0: no one has sorted the images; they are of no class,
             and neither grouped nor checked.
@@ -194,7 +195,7 @@ def ingest(  # noqa: PLR0913
         left_out=tuple(left_out),
         findings=upload.findings,
     )
-    manifest = check(with_groups(manifest)) if min_classes else manifest
+    manifest = check(grouped(manifest)) if min_classes else manifest
     return IngestedImages(manifest=manifest, prepared=prepared)
 
 
@@ -242,8 +243,7 @@ def _results(plan: _Plan, threads: int) -> Generator[tuple[_Taken | SkippedFile,
         return
     yield from _in_order(plan, placed[:HERE_FIRST], threads)
     rest = placed[HERE_FIRST:]
-    read = plan.elsewhere(rest)
-    if read is None:
+    if (read := plan.elsewhere(rest)) is None:
         yield from _in_order(plan, rest, threads)
         return
     with closing(read):

@@ -44,7 +44,7 @@ _VERSIONS = (  # what stores call the version of a file, the surest first
 _NO_LISTINGS: dict[str, Any] = {"use_listings_cache": False}
 # Of S3, or each file is asked for twice.
 _ONE_REQUEST: dict[str, Any] = {**_NO_LISTINGS, "max_concurrency": 1}
-_OPTIONS = {"gs": _NO_LISTINGS, "gcs": _NO_LISTINGS, "s3": _ONE_REQUEST, "s3a": _ONE_REQUEST}
+OPTIONS = {"gs": _NO_LISTINGS, "gcs": _NO_LISTINGS, "s3": _ONE_REQUEST, "s3a": _ONE_REQUEST}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ def opened(url: str, *, files: Sequence[str] | None = None) -> RemoteFolder:
     with explained(url):
         from fsspec.core import url_to_fs
 
-        system, path = url_to_fs(url, **_OPTIONS.get(scheme, {}))
+        system, path = url_to_fs(url, **OPTIONS.get(scheme, {}))
         path = path.rstrip("/")
         if files is not None:
             listed = tuple(RemoteFile(name=name, size=0, copy="") for name in files)
@@ -164,7 +164,7 @@ def explained(url: str) -> Iterator[None]:
         raise
     except ImportError as error:
         raise BadSetting(
-            f"{url.partition(':')[0]}:// needs a package that is not installed: {_first_line(error)}.",
+            f"{url.partition(':')[0]}:// needs a package that is not installed: {first_line(error)}.",
             remedy=f"Run `{install_command('remote')}`.",
         ) from error
     except FileNotFoundError as error:
@@ -189,12 +189,13 @@ def explained(url: str) -> Iterator[None]:
                 remedy="Give s3://, gs://, hf:// or another that fsspec knows, or a folder.",
             ) from error
         raise BadUpload(
-            f"{url} does not answer: {_first_line(error)}.",
+            f"{url} does not answer: {first_line(error)}.",
             remedy="Check the network, and try again: what has been fetched is kept.",
         ) from error
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error of a store says, shortly."""
     lines = str(error).strip().splitlines()
     return shown_name(lines[0] if lines else type(error).__name__, most=200).rstrip(".")
 

@@ -32,7 +32,7 @@ from headswap.features.devices import images_at_once
 from headswap.features.engines import engine_named, exact, needs_every_core
 from headswap.features.extractor import Extractor
 from headswap.features.memmap import matrix
-from headswap.features.shelf import FolderShelf
+from headswap.features.remote_shelf import shelf_of
 from headswap.storage.files import make_folder, write_bytes
 from headswap.threads import processors
 
@@ -53,6 +53,10 @@ class FeatureBank:
 Prepare = Callable[[int], NDArray[np.uint8]]  # number of a picture -> (H, W, C) uint8
 
 
+class FeaturesVanished(TeachingFailed):
+    """Some features are not on the disk any more, or are damaged there."""
+
+
 class BankBuilder:
     """A bank while it is filled: pictures come one by one, and go through the backbone a batch at a time.
 
@@ -67,6 +71,7 @@ class BankBuilder:
         expected: int,
         batch_size: int = 16,
         one_of_many: bool = False,
+        shelf: str | None = None,
     ) -> None:
         """Read what is known.
 
@@ -78,10 +83,12 @@ class BankBuilder:
             one_of_many: other processes fill the same shelf. What shards state of themselves is believed, for
                 one of them checks all at the end; and a batch that is less than whole is filled up, for on
                 one thread the last digits may depend on its size.
+            shelf: an address where shards are kept too, for other machines; None: in the folder alone.
         """
         self.extractor, self.computed = extractor, 0
         self._folder, self._expected, self._batch_size = folder, expected, batch_size
-        self._shelf, self._one_of_many = FolderShelf(folder), one_of_many
+        self._shelf, self._is_believed = shelf_of(folder, shelf), one_of_many or shelf is not None
+        self._one_of_many = one_of_many
         self._key = extractor.key
         self._asked = self._shard_folder
         given_up = self._asked / _GIVEN_UP
@@ -155,18 +162,19 @@ class BankBuilder:
         """The features of pictures that were all added, in the order asked for.
 
         Raises:
-            TeachingFailed: some have vanished from the disk since.
+            FeaturesVanished: some have vanished from the disk since.
         """
         self.flush()
         positions: dict[str, list[int]] = {}
         for number, sha in enumerate(sha256s):
             positions.setdefault(sha, []).append(number)
         bank = matrix(len(sha256s), self.extractor.width)
-        for sha, row in self._shelf.read(self._key_now, self.extractor.width):
+        for sha, row in self._shelf.read(self._key_now, self.extractor.width, positions.keys()):
             for number in positions.pop(sha, ()):
                 bank[number] = row
+        self._known -= positions.keys()
         if positions:
-            raise TeachingFailed(
+            raise FeaturesVanished(
                 f"Features of {len(positions)} pictures have vanished from the disk while they were needed.",
                 remedy="Leave the folder alone while a network is taught, and teach again.",
             )
@@ -188,7 +196,7 @@ class BankBuilder:
         return self._folder / self._key_now
 
     def _on_disk(self) -> set[str]:
-        if self._one_of_many:
+        if self._is_believed:
             return self._shelf.have(self._key_now)
         return {sha for sha, _ in self._shelf.read(self._key_now, self.extractor.width)}
 
@@ -218,6 +226,7 @@ def fill_bank(
     *,
     folder: Path,
     batch_size: int = 16,
+    shelf: str | None = None,
     listener: Listener = silent,
 ) -> FeatureBank:
     """Give the features of pictures, from disk where they are known.
@@ -228,14 +237,31 @@ def fill_bank(
         prepare: gives picture number i as network input, (H, W, C) uint8; called in several threads.
         folder: where shards are kept.
         batch_size: pictures that the backbone sees at once on a processor; a GPU takes more.
+        shelf: an address where shards are kept too; None: in the folder alone.
         listener: hears Progress("features"), and a Note when a GPU was given up.
     """
-    total = len(sha256s)
     if isinstance(extractor, BankBuilder):
         builder = extractor
     else:
-        builder = BankBuilder(extractor, folder=folder, expected=total, batch_size=batch_size)
+        builder = BankBuilder(
+            extractor, folder=folder, expected=len(sha256s), batch_size=batch_size, shelf=shelf
+        )
     builder.catch_up()
+    _fill(builder, sha256s, prepare, listener)
+    try:
+        bank = builder.bank(sha256s)
+    except FeaturesVanished:  # a shard was damaged, or taken away, since its names were read
+        _fill(builder, sha256s, prepare, listener)
+        bank = builder.bank(sha256s)
+    for name in builder.extractor.given_up:
+        if "-cpu-" not in name:
+            listener(Note(f"{name} did not give the features of the exact network: {bank.engine} gave them."))
+    return bank
+
+
+def _fill(builder: BankBuilder, sha256s: Sequence[str], prepare: Prepare, listener: Listener) -> None:
+    """Let the backbone see what the bank lacks."""
+    total = len(sha256s)
     missing = [number for number, sha in enumerate(sha256s) if builder.lacks(sha)]
     done = total - len(missing)
     listener(Progress("features", done, total))
@@ -246,11 +272,6 @@ def fill_bank(
             listener(Progress("features", min(done, total), total))
         builder.catch_up()
         missing = [number for number in range(total) if builder.lacks(sha256s[number])]
-    bank = builder.bank(sha256s)
-    for name in builder.extractor.given_up:
-        if "-cpu-" not in name:
-            listener(Note(f"{name} did not give the features of the exact network: {bank.engine} gave them."))
-    return bank
 
 
 def _ahead(

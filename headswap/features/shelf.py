@@ -10,18 +10,21 @@ computed again.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from headswap.storage.files import discard, make_folder, write_bytes
+
+ENDING = ".safetensors"  # of a shard
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +36,11 @@ class Shelf(Protocol):
         """Names under a key, as the shards state them; no feature is read."""
         ...
 
-    def read(self, key: str, width: int) -> Iterator[tuple[str, Tensor]]:
-        """Each name under a key with its (width,) float32 features, where the shard is whole."""
+    def read(self, key: str, width: int, wanted: Set[str] | None = None) -> Iterator[tuple[str, Tensor]]:
+        """Each name under a key with its (width,) float32 features, where the shard is whole.
+
+        Shards that hold none of the `wanted` names may be left out; None: all are wanted.
+        """
         ...
 
     def put(self, key: str, names: Sequence[str], features: Tensor) -> None:
@@ -51,7 +57,7 @@ class FolderShelf:
 
     def have(self, key: str) -> set[str]:
         found: set[str] = set()
-        for path in (self._folder / key).glob("*.safetensors"):
+        for path in (self._folder / key).glob(f"*{ENDING}"):
             try:
                 with safe_open(path, framework="pt") as shard:
                     found.update((shard.metadata() or {}).get("sha256", "").split())
@@ -59,15 +65,17 @@ class FolderShelf:
                 continue
         return found
 
-    def read(self, key: str, width: int) -> Iterator[tuple[str, Tensor]]:
-        for path in sorted((self._folder / key).glob("*.safetensors")):
+    def read(self, key: str, width: int, wanted: Set[str] | None = None) -> Iterator[tuple[str, Tensor]]:
+        for path in sorted((self._folder / key).glob(f"*{ENDING}")):
             try:
                 with safe_open(path, framework="pt") as shard:
                     facts = shard.metadata() or {}
+                    names = facts.get("sha256", "").split()
+                    if names and wanted is not None and wanted.isdisjoint(names):
+                        continue
                     features = shard.get_tensor("features")
             except (SafetensorError, OSError):
-                facts, features = {}, torch.empty(0)
-            names = facts.get("sha256", "").split()
+                facts, names, features = {}, [], torch.empty(0)
             if facts.get("check") != _check_of(names, features):
                 logger.warning(
                     "a shard of features is damaged; its pictures are computed again: %s", path.name
@@ -78,10 +86,26 @@ class FolderShelf:
                 yield from zip(names, features, strict=True)
 
     def put(self, key: str, names: Sequence[str], features: Tensor) -> None:
-        features = features.contiguous()
-        facts = {"sha256": " ".join(names), "check": _check_of(names, features)}
-        data = save({"features": features}, metadata=facts)
-        write_bytes(make_folder(self._folder / key) / f"{uuid.uuid4().hex}.safetensors", data)
+        name = f"{uuid.uuid4().hex}{ENDING}"
+        write_bytes(make_folder(self._folder / key) / name, shard_bytes(names, features))
+
+
+def shard_bytes(names: Sequence[str], features: Tensor) -> bytes:
+    """(M, D) features of M names, as a shard that proves itself."""
+    features = features.contiguous()
+    facts = {"sha256": " ".join(names), "check": _check_of(names, features)}
+    return save({"features": features}, metadata=facts)
+
+
+def is_whole_shard(data: bytes) -> bool:
+    """Whether a shard holds what was put into it."""
+    try:
+        features = load(data)["features"]
+        length = int.from_bytes(data[:8], "little")
+        facts = json.loads(data[8 : 8 + length])["__metadata__"]
+        return bool(facts["check"] == _check_of(facts["sha256"].split(), features))
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
+        return False
 
 
 def _check_of(names: Sequence[str], features: Tensor) -> str:

@@ -97,6 +97,7 @@ def train(  # noqa: PLR0913
     config: TrainConfig | None = None,
     from_bundle: str | Path | None = None,
     workspace: str | Path | None = None,
+    shelf: str | Path | None = None,
     on: str | None = None,
     processes: int | None = None,
     listener: Listener = silent,
@@ -117,8 +118,10 @@ def train(  # noqa: PLR0913
             None: as `config` says, which is "auto".
         config: how the head is trained.
         from_bundle: repeat the run that left this bundle, choice by choice: on the same images and machine
-            the same head, bit for bit. Then only `data`, `out`, `weights` and `workspace` count.
+            the same head, bit for bit. Then only `data`, `out`, `weights`, `workspace` and `shelf` count.
         workspace: where features are kept between runs; None: the system's cache folder.
+        shelf: an address, such as s3://lab/shelf, or a folder, where features are kept too: other machines
+            that name it compute none of them again. None: nowhere else.
         on: "auto": the machines of the Ray cluster that this one has joined read and see the images; or the
             HOST:PORT of its head. `data`, `weights` and `workspace` must be seen by all of them. The bundle
             is the same. None: this machine alone.
@@ -133,27 +136,26 @@ def train(  # noqa: PLR0913
     _refuse_early(on, processes)
     from headswap.pipeline.experiment import DataConfig, Experiment
     from headswap.pipeline.replay import train_again
-    from headswap.pipeline.run import path_for_bundle, run_experiment
+    from headswap.pipeline.run import run_experiment
+    from headswap.storage.locations import path_for_bundle
     from headswap.zoos.zoo import ZooSettings
 
-    folder = folder_of_copies(workspace)
+    folder, address = folder_of_copies(workspace), opened_shelf(shelf)
     if from_bundle is not None:
-        chosen = (model, test_share, seed, head, config) != (DEFAULT_MODEL, 0.2, 0, None, None)
-        if chosen:
+        if (model, test_share, seed, head, config) != (DEFAULT_MODEL, 0.2, 0, None, None):
             raise BadSetting(
                 "from_bundle repeats a run choice by choice, so no other choice can be followed.",
                 remedy="Leave the other choices out, or leave out from_bundle.",
             )
         with crew_if(on, data, weights, workspace=folder) as crew:
             return train_again(
-                from_bundle, data, out=out, weights=weights, workspace=folder, crew=crew,
+                from_bundle, data, out=out, weights=weights, workspace=folder, shelf=address, crew=crew,
                 processes=processes, listener=listener,
             )  # fmt: skip
-    source = Path(data)
-    target = path_for_bundle(out, source)
+    target = path_for_bundle(out, Path(data))
     teach, path = _read_by(config or TrainConfig(), head)
     experiment = Experiment(
-        data=DataConfig(source=str(source), test_share=test_share, seed=seed),
+        data=DataConfig(source=str(Path(data)), test_share=test_share, seed=seed),
         model=model,
         weights=str(weights) if weights else None,
         head_path=path,
@@ -161,8 +163,9 @@ def train(  # noqa: PLR0913
     )
     with crew_if(on, data, weights, workspace=folder) as crew:
         return run_experiment(
-            experiment, target, workspace=folder, crew=crew, processes=processes, listener=listener,
+            experiment, target, workspace=folder, shelf=address, crew=crew, processes=processes,
             settings=ZooSettings(allow_code=True),  # the caller runs Python anyway
+            listener=listener,
         )  # fmt: skip
 
 
@@ -356,6 +359,21 @@ def loaded(bundle: str | Path | Bundle, allow_code: bool) -> Bundle:
     from headswap.bundle.predictor import load_bundle
 
     return load_bundle(bundle, allow_code=allow_code) if isinstance(bundle, str | Path) else bundle
+
+
+def opened_shelf(named: str | Path | None) -> str | None:
+    """The address of a shelf, once something could be written there; None: there is none.
+
+    Raises:
+        HeadswapError: it cannot be used; said before any work.
+    """
+    if named is None:
+        return None
+    from headswap.data.remote_target import RemoteTarget, address_of_folder
+
+    address = address_of_folder(named)
+    RemoteTarget(address, is_there=True).check()
+    return address
 
 
 def folder_of_copies(folder: str | Path | None) -> Path:

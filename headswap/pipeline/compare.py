@@ -22,7 +22,7 @@ from headswap.errors import BadSetting, HeadswapError
 from headswap.evaluation.metrics import wilson_interval
 from headswap.events import Listener, Note, silent
 from headswap.network import Network
-from headswap.pipeline.api import crew_if
+from headswap.pipeline.api import crew_if, opened_shelf
 from headswap.pipeline.comparison import Comparison, ComparisonRow
 from headswap.pipeline.scoring import (
     NOT_LINEAR,
@@ -52,6 +52,7 @@ def compare(  # noqa: PLR0913
     most_mb: float | None = None,
     any_use: bool = False,
     workspace: str | Path | None = None,
+    shelf: str | Path | None = None,
     on: str | None = None,
     listener: Listener = silent,
     on_row: Callable[[ComparisonRow], None] | None = None,
@@ -70,6 +71,7 @@ def compare(  # noqa: PLR0913
         most_mb: a race leaves out larger weights, in millions of bytes.
         any_use: a race leaves out whatever has no licence that allows any use, as its library states it.
         workspace: where features and finished rows are kept; None: the system's cache folder.
+        shelf: where features are kept too, as for `train`; None: nowhere else.
         on: a cluster that reads and sees the images, as for `train`; None: this machine alone.
         listener: hears the progress of each; what it raises ends that network and is passed on, except
             a KeyboardInterrupt, after which the rows so far are returned.
@@ -86,17 +88,21 @@ def compare(  # noqa: PLR0913
         raise BadSetting(f"folds is {folds}.", remedy="Choose 2 to 20, such as 5.")
     limits = NetworkLimits(fetch=fetch, most_ms=most_ms, most_mb=most_mb, any_use=any_use)
     folder = Path(workspace) if workspace else user_cache_path("headswap")
+    address = opened_shelf(shelf)
     with crew_if(on, data, workspace=folder) as crew:
         if models in (AUTO, [AUTO], (AUTO,)):
             from headswap.pipeline.race import RaceSetting, race
 
             setting = RaceSetting(limits=limits, folds=folds, seed=seed)
-            return race(Path(data), setting, workspace=folder, crew=crew, listener=listener, on_row=on_row)
+            return race(
+                Path(data), setting, workspace=folder, shelf=address, crew=crew, listener=listener,
+                on_row=on_row,
+            )  # fmt: skip
         names = _names_of(models, limits)
         settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
         task = task_of(
-            Path(data), names, folds=folds, seed=seed, workspace=folder, settings=settings, crew=crew,
-            listener=listener,
+            Path(data), names, folds=folds, seed=seed, workspace=folder, shelf=address, settings=settings,
+            crew=crew, listener=listener,
         )  # fmt: skip
         return _compared(task, names, listener, on_row)
 

@@ -47,6 +47,7 @@ def backbone_of(experiment: Experiment, config: TrainConfig, stream: FeatureStre
         engine=stream.builder.extractor.engine.name,
         batch_size=stream.batch_size,
         folder=str(stream.folder.resolve()),
+        shelf=stream.shelf,
     )
 
 

@@ -31,9 +31,9 @@ from headswap.evaluation.report import Report
 from headswap.events import Listener, Progress, silent
 from headswap.pipeline.added_images import AddedReader
 from headswap.pipeline.experiment import Experiment
-from headswap.pipeline.run import path_for_bundle
 from headswap.pipeline.solve_again import KnownImages, save_again, solve_again
 from headswap.storage.files import from_json, read_sealed, to_json
+from headswap.storage.locations import path_for_bundle
 
 
 @dataclass(frozen=True, kw_only=True)

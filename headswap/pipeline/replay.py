@@ -18,8 +18,9 @@ from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting
 from headswap.events import Listener, Note, silent
 from headswap.pipeline.experiment import Experiment
-from headswap.pipeline.run import Outcome, path_for_bundle, run_experiment
+from headswap.pipeline.run import Outcome, run_experiment
 from headswap.storage.files import from_json
+from headswap.storage.locations import path_for_bundle
 from headswap.zoos.zoo import ZooSettings
 
 
@@ -30,6 +31,7 @@ def train_again(  # noqa: PLR0913
     out: str | Path | None = None,
     weights: str | Path | None = None,
     workspace: str | Path | None = None,
+    shelf: str | None = None,
     crew: Crew | None = None,
     processes: int | None = None,
     listener: Listener = silent,
@@ -39,7 +41,7 @@ def train_again(  # noqa: PLR0913
     Args:
         bundle: the folder or zip.
         data: the pictures again; others are taught with the same choices, and the listener hears so.
-        out, workspace, listener: as for `train`; crew, processes: as for `run_experiment`.
+        out, workspace, listener: as for `train`; shelf, crew, processes: as for `run_experiment`.
         weights: the weight file again, when it was your own.
     """
     from platformdirs import user_cache_path
@@ -64,6 +66,7 @@ def train_again(  # noqa: PLR0913
         experiment,
         new_bundle,
         workspace=target,
+        shelf=shelf,
         settings=settings,
         recorded=known,
         crew=crew,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import itertools
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,10 +22,10 @@ from headswap.cluster.crew import Crew
 from headswap.data.ingest import KEEP_BYTES, Elsewhere, FileRecords, IngestedImages, ingest
 from headswap.data.layout import PlacedFile
 from headswap.data.manifest import Manifest, SkippedFile
-from headswap.data.split import split, split_as
+from headswap.data.split import split, split_as, with_groups
 from headswap.data.transforms import prepare, wanted_px
 from headswap.data.upload import store_for
-from headswap.errors import BadSetting, TooFewImages
+from headswap.errors import TooFewImages
 from headswap.evaluation.report import Report
 from headswap.events import Listener, Note, Progress, silent
 from headswap.features.latency import pace_of, size_of
@@ -36,11 +35,11 @@ from headswap.pipeline.dataset_elsewhere import NOT_CAUGHT, backbone_of, is_wort
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.loading import NetworkOrigin, load_as_asked
 from headswap.pipeline.spread import read_elsewhere
+from headswap.pipeline.spread_pairs import grouped_on
 from headswap.pipeline.spread_runs import runs_on
 from headswap.pipeline.stats import RunStats
 from headswap.pipeline.together import with_processes
 from headswap.storage.files import discard
-from headswap.storage.locations import why_not_writable
 from headswap.storage.records import read_record
 from headswap.threads import torch_threads
 from headswap.training.budget import Budget
@@ -86,6 +85,7 @@ def read_images(
         keep_bytes=KEEP_BYTES if experiment.teach.depth != "head" else _A_FEW_BYTES,
         sink=stream,
         elsewhere=_elsewhere(crew, experiment, store, stream, listener) if crew and stream else None,
+        grouped=grouped_on(crew, workspace) if crew else with_groups,
         listener=listener,
     )
     if crew and stream and stream.builder:
@@ -110,7 +110,11 @@ def _elsewhere(
 
 
 def stream_of(
-    experiment: Experiment, spec: InputSpec, workspace: Path, network: Callable[[], Network]
+    experiment: Experiment,
+    spec: InputSpec,
+    workspace: Path,
+    network: Callable[[], Network],
+    shelf: str | None = None,
 ) -> FeatureStream:
     """Where the pictures go while they are decoded: through the backbone of a network that still loads."""
     config = _config_of(experiment)
@@ -121,6 +125,7 @@ def stream_of(
         head=config.head,
         engine=experiment.replay.engine if experiment.replay else None,
         folder=workspace / "features",
+        shelf=shelf,
         batch_size=experiment.teach.batch_size,
         flip=config.flip,
     )
@@ -177,6 +182,7 @@ def run_experiment(  # noqa: PLR0913
     place: Path,
     *,
     workspace: Path,
+    shelf: str | None = None,
     settings: ZooSettings = DEFAULT_SETTINGS,
     recorded: Manifest | None = None,
     crew: Crew | None = None,
@@ -189,6 +195,7 @@ def run_experiment(  # noqa: PLR0913
         experiment: every choice.
         place: where the bundle goes; must not exist.
         workspace: a folder for features and unpacked zips; safe to delete between runs.
+        shelf: an address where features are kept too, for other machines; None: nowhere else.
         settings: where weights come from, and whether the model may be Python code.
         recorded: the pictures of a run that is repeated: their groups and parts hold for the same ones.
         crew: reads and sees the pictures, and tries how far to go; None: this process. Same bundle.
@@ -205,13 +212,13 @@ def run_experiment(  # noqa: PLR0913
     with torch_threads(experiment.replay.threads if experiment.replay else None), _libraries_uncollected():
         with ThreadPoolExecutor(1) as beside:  # torch and weights load meanwhile
             loading = beside.submit(_load, experiment, config, settings, clock, listener)
-            stream = stream_of(experiment, spec, workspace, loading.result)
+            stream = stream_of(experiment, spec, workspace, loading.result, shelf)
             with clock.timing("pictures"):
                 intake = read_images(experiment, spec, workspace, listener, stream, crew)
             network = loading.result()
         intake = _parted(intake, experiment.data, recorded, listener)
         task = _task(experiment, processes, intake, workspace, unfinished, stream, crew)
-        task = replace(task, budget=Budget(config.budget_s, spent_s=clock.passed_s))
+        task = replace(task, budget=Budget(config.budget_s, spent_s=clock.passed_s), shelf=shelf)
         trained = train_head(task, network, timing=clock.timing, listener=listener)
         network = trained.network
         with clock.timing("evaluate"):
@@ -235,30 +242,6 @@ def run_experiment(  # noqa: PLR0913
         seconds=seconds,
         figures=_figures(network, seconds["total"], pace_ms),
     )
-
-
-def path_for_bundle(out: str | Path | None, source: Path) -> Path:
-    """Where a bundle goes: `out`, or in the current folder and named after the data.
-
-    Raises:
-        BadSetting: something is there, or nothing can be written there; said before hours of work.
-    """
-    path = Path(out) if out else Path(f"{source.resolve().stem}-bundle")
-    reason = why_not_writable(path)
-    if reason:
-        raise BadSetting(
-            f"The bundle cannot be written to {path}: {reason}.",
-            remedy="Choose another place for it, one where you may write.",
-        )
-    if out and path.exists():
-        raise BadSetting(f"{path} exists already.", remedy="Choose another name for the bundle.")
-    return free_name(path)
-
-
-def free_name(path: Path) -> Path:
-    """The place, or the first of place-2, place-3, ... that is free."""
-    names = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
-    return path if not path.exists() else next(name for name in names if not name.exists())
 
 
 def _load(

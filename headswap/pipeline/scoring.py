@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from headswap.cluster.crew import Crew
 from headswap.data.ingest import HERE_FIRST, IngestedImages, ingest
 from headswap.data.manifest import ImageRecord, Manifest, check_one_class
+from headswap.data.split import with_groups
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
 from headswap.data.upload import store_for
@@ -25,6 +26,7 @@ from headswap.events import Listener, Progress
 from headswap.network import InputSpec, Network
 from headswap.pipeline.comparison import Comparison, ComparisonRow, Race
 from headswap.pipeline.spread import SeenBy, new_run, read_elsewhere, see_elsewhere
+from headswap.pipeline.spread_pairs import grouped_on
 from headswap.storage.records import read_record
 from headswap.training.config import HeadKind
 from headswap.zoos.catalogue import describe_network
@@ -53,6 +55,7 @@ class ScoringTask:
     folds: int
     seed: int
     workspace: Path
+    shelf: str | None  # an address where features are kept too
     settings: ZooSettings
     crew: Crew | None = None  # sees the pictures; None: this process
 
@@ -93,6 +96,7 @@ def task_of(  # noqa: PLR0913
     folds: int,
     seed: int,
     workspace: Path,
+    shelf: str | None = None,
     settings: ZooSettings,
     crew: Crew | None = None,
     listener: Listener,
@@ -114,6 +118,7 @@ def task_of(  # noqa: PLR0913
         folds=folds,
         seed=seed,
         workspace=workspace,
+        shelf=shelf,
         settings=settings,
         crew=crew,
     )
@@ -132,6 +137,7 @@ def _read(
         prepare=(lambda image: prepare(image, spec)) if spec else None,
         wanted_px=wanted_px(spec) if spec else None,
         elsewhere=(lambda placed: read_elsewhere(crew, data, store, placed, None)) if crew else None,
+        grouped=grouped_on(crew, workspace) if crew else with_groups,
         listener=listener,
     )
 
@@ -197,7 +203,7 @@ def bank_of(
 
     folder = task.workspace / "features"
     extractor = extractor_for(source.network, source.site, folder, engine_named(engine) if engine else None)
-    builder = BankBuilder(extractor, folder=folder, expected=len(images))
+    builder = BankBuilder(extractor, folder=folder, expected=len(images), shelf=task.shelf)
     if task.crew is not None:
         _see_elsewhere(task, task.crew, source, images, builder, listener)
     return fill_bank(
@@ -236,6 +242,7 @@ def _see_elsewhere(
         engine=builder.extractor.engine.name,
         batch_size=BATCH,
         folder=str((task.workspace / "features").resolve()),
+        shelf=task.shelf,
     )
     with closing(see_elsewhere(crew, task.manifest, rest, backbone)) as told:
         for seen in told:

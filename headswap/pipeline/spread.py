@@ -54,7 +54,8 @@ class SeenBy:
     flip: bool
     engine: str
     batch_size: int
-    folder: str  # of the shelf
+    folder: str  # of the features
+    shelf: str | None = None  # an address where they are kept too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,4 +215,11 @@ def _bank(backbone: SeenBy) -> BankBuilder:
     source = source_of(network, located, backbone.head, backbone.expected)
     folder = Path(backbone.folder)
     extractor = Extractor(source.network, source.site, engine, folder / TRANSLATIONS, flip=backbone.flip)
-    return BankBuilder(extractor, folder=folder, expected=0, batch_size=backbone.batch_size, one_of_many=True)
+    return BankBuilder(
+        extractor,
+        folder=folder,
+        expected=0,
+        batch_size=backbone.batch_size,
+        one_of_many=True,
+        shelf=backbone.shelf,
+    )

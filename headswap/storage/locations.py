@@ -8,11 +8,14 @@ Knows paths only; changes nothing.
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 from pathlib import Path
 
 from platformdirs import user_data_path
+
+from headswap.errors import BadSetting
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SAMPLE = Path("assets", "sample")  # of the clone; in a wheel the same path lies inside the package
@@ -64,6 +67,30 @@ def why_not_writable(path: Path) -> str:
     except OSError as error:
         return _words(error)
     return ""
+
+
+def path_for_bundle(out: str | Path | None, source: Path) -> Path:
+    """Where a bundle goes: `out`, or in the current folder and named after the data.
+
+    Raises:
+        BadSetting: something is there, or nothing can be written there; said before hours of work.
+    """
+    path = Path(out) if out else Path(f"{source.resolve().stem}-bundle")
+    reason = why_not_writable(path)
+    if reason:
+        raise BadSetting(
+            f"The bundle cannot be written to {path}: {reason}.",
+            remedy="Choose another place for it, one where you may write.",
+        )
+    if out and path.exists():
+        raise BadSetting(f"{path} exists already.", remedy="Choose another name for the bundle.")
+    return free_name(path)
+
+
+def free_name(path: Path) -> Path:
+    """The place, or the first of place-2, place-3, ... that is free."""
+    names = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    return path if not path.exists() else next(name for name in names if not name.exists())
 
 
 def _words(error: OSError) -> str:

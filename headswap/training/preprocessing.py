@@ -115,6 +115,7 @@ class _OtherViews:
             [image.sha256 for image in images],
             lambda number: task.prepared(images[number], network),
             folder=task.features_folder,
+            shelf=task.shelf,
             batch_size=task.config.batch_size,
             listener=self._tell,
         )

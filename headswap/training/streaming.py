@@ -34,6 +34,7 @@ class FeatureStream:
     engine: str | None  # of the run that is repeated
     folder: Path  # where features are kept
     batch_size: int
+    shelf: str | None = None  # an address where they are kept too
     flip: bool = False  # every picture is seen twice
     head: HeadChoice = "last"  # what the new head may read
     source: FeatureSource | None = None  # the network with its head, after the first picture
@@ -79,7 +80,11 @@ class FeatureStream:
             source = self.source.network
             extractor = extractor_for(source, self.source.site, self.folder, engine, flip=self.flip)
             self.builder = BankBuilder(
-                extractor, folder=self.folder, expected=self.expected, batch_size=self.batch_size
+                extractor,
+                folder=self.folder,
+                expected=self.expected,
+                batch_size=self.batch_size,
+                shelf=self.shelf,
             )
             if self.head == "last" and self.folder.is_dir():
                 self._take_over(self.builder, source_of(network, located, "auto", self.expected))

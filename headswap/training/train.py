@@ -181,7 +181,11 @@ def _builder(task: TrainingTask, source: FeatureSource, listener: Listener) -> B
     folder = task.features_folder
     extractor = extractor_for(source.network, source.site, folder, engine, flip=task.config.flip)
     return BankBuilder(
-        extractor, folder=folder, expected=len(task.manifest.images), batch_size=task.config.batch_size
+        extractor,
+        folder=folder,
+        expected=len(task.manifest.images),
+        batch_size=task.config.batch_size,
+        shelf=task.shelf,
     )
 
 

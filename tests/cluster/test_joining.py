@@ -66,7 +66,7 @@ def refusal(on: str, tmp_path: Path) -> str:
     ("on", "said"),
     [
         ("ray://10.0.0.1:10001", "ray:// is not used"),
-        ("https://head:8265", "cannot be handed over to a dashboard's address yet"),
+        ("https://head:8265", "takes whole commands of the shell"),
         ("the lab", "'the lab' is no cluster"),
         ("auto", "This machine has joined no cluster"),
         ("127.0.0.1:1", "No cluster answers at 127.0.0.1:1"),
@@ -136,11 +136,11 @@ def test_answers_are_not_kept_one_by_one_on_a_cluster(tmp_path: Path) -> None:
 
 
 def test_a_token_is_taken_from_where_ray_takes_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert joining._token() == TOKEN
+    assert joining.token_here() == TOKEN
     monkeypatch.delenv("RAY_AUTH_TOKEN")
     (tmp_path / "token").write_text("kept\n")
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
-    assert joining._token() == "kept"
+    assert joining.token_here() == "kept"
 
 
 def test_the_shell_ends_with_two_and_neither_ray_nor_torch_is_loaded(few_drawings: Path) -> None:

@@ -13,6 +13,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,16 +28,20 @@ from headswap.app.jobs.job import Job, JobState
 from headswap.app.jobs.queue import Queue, QueueSettings
 from headswap.app.jobs.store import Store
 from headswap.app.processes.local import LocalRunner
+from headswap.cli.main import main
 from headswap.cluster import joining, ray_crew
 from headswap.cluster.crew import Crew, Here, Parcel, WorkLost, in_order
+from headswap.cluster.dashboard import open_dashboard
 from headswap.cluster.driver import DrivenCrew
 from headswap.cluster.joining import joined
 from headswap.cluster.ray_crew import RayCrew
+from headswap.data import alignment
 from headswap.data.ingest import HERE_FIRST, FileRecords, ingest
 from headswap.data.layout import PlacedFile
 from headswap.errors import BadSetting, UnreadableImage
 from headswap.events import Event, Progress
-from headswap.pipeline import spread
+from headswap.features import bank
+from headswap.pipeline import spread, spread_pairs
 from headswap.training.config import FinetuneConfig, TrainConfig
 from tests.cluster import tasks
 
@@ -55,6 +60,7 @@ class Cluster:
     """Two nodes of one processor each."""
 
     address: str
+    dashboard: str
     folder: Path  # Ray's own files; also the mark of its processes
 
     def processes(self, *words: str) -> list[psutil.Process]:
@@ -81,23 +87,28 @@ def start(*words: str, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))  # sockets have short names only
-    with socket.create_server((HEAD, 0)) as free:
-        port = free.getsockname()[1]
+    with ExitStack() as stack:
+        free = [stack.enter_context(socket.create_server((HEAD, 0))).getsockname()[1] for _ in range(3)]
+    port, dashboard, agent = free
     mine = {
         "RAY_TMPDIR": str(folder),
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(16),
         "PYTHONPATH": str(ROOT),
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
+        "HEADSWAP_CACHE": str(folder / "cache"),  # of what is handed over to the head
     }
     before = {name: os.environ.get(name) for name in mine}
     os.environ.update(mine)
-    running = Cluster(f"{HEAD}:{port}", folder)
+    running = Cluster(f"{HEAD}:{port}", f"http://{HEAD}:{dashboard}", folder)
     try:
         start(
             "--head",
             f"--port={port}",
             f"--node-ip-address={HEAD}",
-            "--include-dashboard=false",
+            f"--dashboard-host={HEAD}",
+            f"--dashboard-port={dashboard}",
+            f"--dashboard-agent-listen-port={agent}",
             folder=folder,
         )
         start(f"--address={running.address}", f"--node-ip-address={OTHER}", folder=folder)
@@ -290,6 +301,60 @@ def test_what_lies_elsewhere_is_fetched_by_whoever_reads_it_and_once(
     assert len(copies) == len(near.images), "one copy of each, whoever asked for it"
 
 
+def test_near_duplicates_are_searched_for_as_here(
+    crew: Crew, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spread_pairs, "FEWEST", 1)
+    monkeypatch.setattr(spread_pairs, "ROWS", 1)
+    rng = np.random.default_rng(0)
+    grey = rng.random((1_500, 6, 6), np.float32).repeat(6, axis=1).repeat(6, axis=2)[:, :32, :32].copy()
+    grey[700] = grey[3] + np.float32(0.01)
+    base = alignment.rough_numbers(grey)
+    ((first, second),) = alignment.search_here(grey, base)
+
+    found = list(spread_pairs.search_on(crew, tmp_path)(grey, base))
+
+    assert len(found) == 3, "parcels"
+    assert np.array_equal(np.concatenate([one for one, _ in found]), first)
+    assert np.array_equal(np.concatenate([other for _, other in found]), second)
+    assert (3, 700) in set(zip(first.tolist(), second.tolist(), strict=True))
+    assert list((tmp_path / "near").iterdir()) == []
+
+
+def test_a_verb_is_handed_over_and_gone_on_with_after_its_shell_was_killed(
+    cluster: Cluster,
+    sample: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["teach", str(sample / "train"), "--out", str(tmp_path / "taught"), "--head", "last"]
+    words += ["--model", "tests.pipeline.tiny_network:tiny_network", "--on", cluster.dashboard]
+    words += ["--shelf", f"file://{(tmp_path / 'shelf').as_posix()}"]
+    (tmp_path / "shelf").mkdir()
+    monkeypatch.setenv("HEADSWAP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(ROOT)
+    dashboard = open_dashboard(cluster.dashboard)
+    with subprocess.Popen([sys.executable, "-m", "headswap", *words], stderr=subprocess.DEVNULL) as shell:
+        while b"headswap-" not in dashboard.ask("GET", "/api/jobs/").text:
+            assert shell.poll() is None
+        shell.kill()
+
+    assert main(words) == 0
+
+    said = capsys.readouterr()
+    assert "handed over before; going on with it" in said.err
+    assert f"{tmp_path / 'taught'} is ready after" in said.out
+    left = [path.suffix for path in (tmp_path / "shelf").rglob("*") if path.is_file()]
+    assert set(left) == {".safetensors"}, "features stay there, and the bundle came through"
+    headswap.teach(
+        sample / "train", model="tests.pipeline.tiny_network:tiny_network", head="last",
+        out=tmp_path / "here", workspace=tmp_path / "mine",
+    )  # fmt: skip
+    for path in (tmp_path / "here").iterdir():
+        assert path.read_bytes() == (tmp_path / "taught" / path.name).read_bytes(), path.name
+
+
 def test_a_try_whose_process_is_killed_is_gone_on_with(
     ray_here: RayCrew, cluster: Cluster, sample: Path, tmp_path: Path
 ) -> None:
@@ -320,6 +385,9 @@ def test_a_bundle_is_the_same_to_the_byte_though_a_machine_dies_on_the_way(
     ray_here: RayCrew, cluster: Cluster, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spread, "CHUNK", 8)
+    # the usual engine in both runs: the faster one is measured, and a busy machine may find another
+    monkeypatch.setattr(bank, "autotune", lambda *_args, **_more: None)
+    monkeypatch.setattr(spread_pairs, "FEWEST", 1)
     data, told = sample / "train", []
 
     def end_one(event: Event) -> None:

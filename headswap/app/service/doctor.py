@@ -21,6 +21,8 @@ from pathlib import Path
 from headswap.app.processes.memory import IMAGES_BYTES, LIBRARIES_BYTES, free_bytes, is_held_by_system
 from headswap.app.processes.sandbox import confinement_here
 from headswap.app.service.leftovers import leftovers
+from headswap.cluster.dashboard import is_dashboard, open_dashboard
+from headswap.cluster.joining import find_cluster
 from headswap.counted import counted
 from headswap.errors import HeadswapError
 from headswap.storage.locations import install_command, why_not_writable
@@ -63,8 +65,13 @@ class Checkup:
         return all(part.is_well for part in self.parts)
 
 
-def examine(workspace: Path) -> Checkup:
-    """Look at everything once."""
+def examine(workspace: Path, cluster: str = "") -> Checkup:
+    """Look at everything once.
+
+    Args:
+        workspace: of the page.
+        cluster: as HEADSWAP_CLUSTER names it; it is asked for some two seconds at most. Empty: there is none.
+    """
     checks: tuple[Callable[[], Part], ...] = (
         _versions,
         _page,
@@ -78,6 +85,7 @@ def examine(workspace: Path) -> Checkup:
         lambda: _writable(workspace),
         lambda: _job_store(workspace / "jobs.sqlite"),
         lambda: _deletions(workspace),
+        lambda: _cluster(cluster),
     )
     return Checkup(parts=tuple(map(_checked, checks)))
 
@@ -188,6 +196,16 @@ def _deletions(workspace: Path) -> Part:
             remedy="Close what holds them (a virus scanner, a file window); the server tries again.",
         )
     return Part(name="deletions", finding="nothing that was deleted is still on the disk")
+
+
+def _cluster(on: str) -> Part:
+    if not on:
+        return Part(name="cluster", finding="none is named (HEADSWAP_CLUSTER)")
+    try:
+        address = open_dashboard(on).url if is_dashboard(on) else find_cluster(on)
+    except HeadswapError as error:
+        return Part(name="cluster", finding=error.problem, remedy=error.remedy)
+    return Part(name="cluster", finding=f"answers at {address}")
 
 
 def _disk(workspace: Path) -> Part:

@@ -12,7 +12,9 @@ import sqlite3
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
+from headswap.app.jobs.cluster import ClusterState
 from headswap.app.jobs.job import JobState
 from headswap.app.jobs.store import Store
 from headswap.app.jobs.supervisor import Supervisor
@@ -30,11 +32,19 @@ class Health:
     waiting: int
     running: int
     free_disk_bytes: int
+    cluster: Literal["none", "well", "lost"] = "none"  # as the last look found it; runs wait for a lost one
     problems: tuple[str, ...] = ()
 
 
-def health_of(store: Store, supervisor: Supervisor, workspace: Path) -> Health:
-    """Look once."""
+def health_of(
+    store: Store, supervisor: Supervisor, workspace: Path, cluster: ClusterState | None = None
+) -> Health:
+    """Look once.
+
+    Args:
+        store, supervisor, workspace: of the server.
+        cluster: what the last look at it has found, so that nothing is waited for here; None: there is none.
+    """
     problems: list[str] = []
     waiting = running = 0
     try:
@@ -53,6 +63,7 @@ def health_of(store: Store, supervisor: Supervisor, workspace: Path) -> Health:
         waiting=waiting,
         running=running,
         free_disk_bytes=free_bytes,
+        cluster="none" if cluster is None else "well" if cluster.is_well else "lost",
         problems=tuple(problems),
     )
 

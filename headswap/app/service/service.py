@@ -135,7 +135,8 @@ class Service:
 
     def health(self) -> Health:
         """Is all well? Counts that name no one."""
-        return health_of(self._store, self._supervisor, self.settings.workspace)
+        seen = self.cluster.state if self.cluster else None
+        return health_of(self._store, self._supervisor, self.settings.workspace, seen)
 
     # Networks ---------------------------------------------------------------------
 

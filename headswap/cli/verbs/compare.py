@@ -6,9 +6,18 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headswap.cli.progress import Bars
 from headswap.cli.race_table import race_words
-from headswap.cli.verb import DATA, VerbAnswer, Verbs, add_cluster, cluster_of, left_out_lines, new_verb
+from headswap.cli.verb import (
+    DATA,
+    VerbAnswer,
+    Verbs,
+    add_cluster,
+    add_shelf,
+    cluster_of,
+    left_out_lines,
+    new_verb,
+    shelf_named,
+)
 from headswap.errors import BadSetting
 from headswap.storage.locations import why_not_writable
 from headswap.training.config import HeadKind
@@ -33,7 +42,8 @@ def add(verbs: Verbs) -> None:
     race.add_argument("--any-use", action="store_true", help="only those whose licence allows any use")
     sub.add_argument("--folds", type=int, default=5, help="parts of the pictures; default: %(default)s")
     sub.add_argument("--seed", type=int, default=0, help="drives the folds; default: %(default)s")
-    add_cluster(sub)
+    add_shelf(sub)
+    add_cluster(sub, reads=("data", "shelf"), writes="plot")
     sub.add_argument("--plot", metavar="FILE.svg", help="draw accuracy against speed")
 
 
@@ -49,7 +59,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     reason = why_not_writable(plot) if plot is not None else ""
     if reason:
         raise BadSetting(f"{plot} cannot be written: {reason}.", remedy="Choose another place for the plot.")
-    with Bars() as bars:
+    with choices.new_bars() as bars:
         found = compare(
             choices.data,
             models=choices.models,
@@ -60,6 +70,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
             most_mb=choices.most_mb,
             any_use=choices.any_use,
             workspace=choices.workspace,
+            shelf=shelf_named(choices),
             on=cluster_of(choices),
             listener=bars,
         )

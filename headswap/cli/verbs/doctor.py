@@ -26,7 +26,8 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     from headswap.storage.locations import default_workspace
 
     named = choices.app_workspace or choices.environment.get("HEADSWAP_WORKSPACE")
-    checkup = examine(Path(named or default_workspace()).resolve())
+    workspace = Path(named or default_workspace()).resolve()
+    checkup = examine(workspace, choices.environment.get("HEADSWAP_CLUSTER", ""))
     width = max(len(part.name) for part in checkup.parts)
     lines = []
     for part in checkup.parts:

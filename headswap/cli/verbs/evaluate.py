@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from headswap.cli.progress import Bars
 from headswap.cli.verb import (
     VerbAnswer,
     Verbs,
@@ -34,7 +33,7 @@ def add(verbs: Verbs) -> None:
     sub = new_verb(verbs, "evaluate", run)
     add_bundle(sub)
     sub.add_argument("data")
-    add_cluster(sub)
+    add_cluster(sub, reads=("bundle", "data"))
 
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
@@ -42,7 +41,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     from headswap.evaluation.summary import label_line
     from headswap.pipeline.api import evaluate
 
-    with Bars() as bars:
+    with choices.new_bars() as bars:
         result = evaluate(
             choices.bundle,
             choices.data,

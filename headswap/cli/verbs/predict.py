@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headswap.cli.progress import Bars
 from headswap.cli.verb import (
     VerbAnswer,
     Verbs,
@@ -35,7 +34,7 @@ def add(verbs: Verbs) -> None:
         metavar="IMAGE",
         help="a picture, a folder of pictures, a zip, shards, or an address",
     )
-    add_cluster(sub)
+    add_cluster(sub, reads=("bundle", "images"), writes="csv")
     sub.add_argument(
         "--csv",
         metavar="FILE",
@@ -59,7 +58,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     kept = None
     if target is not None and on is None:
         kept = target.with_name(f".{target.name}.part")  # no picture among others
-    with Bars() as bars:
+    with choices.new_bars() as bars:
         said = predict(
             choices.bundle if on else bundle,
             choices.images,

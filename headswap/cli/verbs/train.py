@@ -6,20 +6,22 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any, get_args
 
-from headswap.cli.progress import Bars
 from headswap.cli.verb import (
     DATA,
     VerbAnswer,
     Verbs,
     add_cluster,
+    add_shelf,
     add_weights,
     cluster_of,
     left_out_lines,
     left_out_record,
     new_verb,
+    shelf_named,
 )
 from headswap.cluster.launched import follow, launched, launched_rank
 from headswap.errors import BadSetting
+from headswap.events import Listener
 from headswap.network import CropMode
 from headswap.pipeline.experiment import DataConfig
 from headswap.storage.files import to_plain
@@ -81,7 +83,8 @@ def add(verbs: Verbs) -> None:
         "without the pictures (headswap edit)",
     )
     add_weights(sub)
-    add_cluster(sub)
+    add_shelf(sub)
+    add_cluster(sub, reads=("data", "weights", "again", "shelf"), writes="out")
     sub.add_argument(
         "--processes",
         type=int,
@@ -129,7 +132,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
 
 
 def _trained(choices: argparse.Namespace) -> VerbAnswer:
-    with Bars() as bars:
+    with choices.new_bars() as bars:
         outcome = _again(choices, bars) if choices.again else _anew(choices, bars)
     from headswap.evaluation.summary import summary_of  # loads torch, which what is refused need not wait for
 
@@ -141,7 +144,7 @@ def _trained(choices: argparse.Namespace) -> VerbAnswer:
     return VerbAnswer(_record_of(outcome), "\n".join(lines))
 
 
-def _again(choices: argparse.Namespace, bars: Bars) -> Outcome:
+def _again(choices: argparse.Namespace, bars: Listener) -> Outcome:
     from headswap.pipeline.api import train
 
     given = {option: getattr(choices, name) for option, name in _CHOICES.items()}
@@ -157,13 +160,14 @@ def _again(choices: argparse.Namespace, bars: Bars) -> Outcome:
         out=choices.out,
         weights=choices.weights,
         workspace=choices.workspace,
+        shelf=shelf_named(choices),
         on=cluster_of(choices),
         processes=choices.processes,
         listener=bars,
     )
 
 
-def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
+def _anew(choices: argparse.Namespace, bars: Listener) -> Outcome:
     from headswap.pipeline.api import train
 
     usual = TrainConfig()
@@ -184,6 +188,7 @@ def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
             keep_features=not choices.no_features,
         ),
         workspace=choices.workspace,
+        shelf=shelf_named(choices),
         on=cluster_of(choices),
         processes=choices.processes,
         listener=bars,

@@ -37,12 +37,28 @@ def test_a_sound_installation_is_well(tmp_path: Path) -> None:
 
     ours = [part for part in checkup.parts if part.name not in ("disk", "memory")]  # those are this machine's
     assert [part.name for part in ours if not part.is_well] == []
-    assert len(ours) == 10
+    assert len(ours) == 11
     found = {part.name: part.finding for part in checkup.parts}
     assert "torch 2" in found["versions"]
     assert "tf_efficientnet_lite0" in found["weights"]
     assert found["engines"]
     assert found["job store"] == "whole, 1 run"
+
+
+def test_a_cluster_that_is_named_is_asked_and_one_that_is_not_there_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a-token")
+
+    assert doctor._cluster("").is_well
+    for on, said in (
+        ("http://127.0.0.1:1", "No dashboard answers at http://127.0.0.1:1."),
+        ("127.0.0.1:1", "No cluster answers at 127.0.0.1:1."),
+    ):
+        found = doctor._cluster(on)
+        assert (found.finding, found.is_well) == (said, False)
+    monkeypatch.setattr(doctor, "find_cluster", lambda on: f"{on}:6379")
+    assert doctor._cluster("head").finding == "answers at head:6379"
 
 
 def test_a_damaged_job_store_is_found_and_not_touched(tmp_path: Path) -> None:

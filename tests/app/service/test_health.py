@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from headswap.app.jobs.cluster import ClusterState
 from headswap.app.jobs.queue import Queue, QueueSettings
 from headswap.app.jobs.store import Store
 from headswap.app.jobs.supervisor import Supervisor
 from headswap.app.processes.local import LocalRunner
 from headswap.app.service import health
 from headswap.app.service.health import health_of
+from headswap.cluster.driver import lost_cluster
 from headswap.storage.files import to_json
 
 
@@ -34,6 +36,18 @@ def test_it_counts_and_names_nobody(store: Store, supervisor: Supervisor, tmp_pa
     assert found.well
     assert (found.waiting, found.running) == (1, 0)
     assert not any(secret in to_json(found) for secret in ("ada", "secret", job.id, str(tmp_path)))
+
+
+def test_a_cluster_is_as_the_last_look_found_it_and_a_lost_one_is_no_illness(
+    store: Store, supervisor: Supervisor, tmp_path: Path
+) -> None:
+    lost = ClusterState(trouble=lost_cluster())
+
+    found = [
+        health_of(store, supervisor, tmp_path, state) for state in (None, ClusterState(processors=4), lost)
+    ]
+
+    assert [(one.cluster, one.well) for one in found] == [("none", True), ("well", True), ("lost", True)]
 
 
 def test_a_full_disk_and_a_broken_store_are_said(

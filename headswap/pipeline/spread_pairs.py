@@ -1,0 +1,77 @@
+"""The first step of finding near duplicates, by many machines: every thumbnail compared with every other one.
+
+Flow:  light of thumbnails --rows of it--> find_candidates, on any machine --> pairs worth a closer look
+
+This step takes the square of the number of images. The others take less, and stay with the process that asks.
+The rows of a parcel are whole blocks of the search here, so the candidates are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save
+
+from headswap.cluster.crew import Crew, Parcel, in_order, task
+from headswap.data.alignment import Candidates, RoughSearch, candidates_among, rows_at_once, search_here
+from headswap.data.manifest import Manifest
+from headswap.data.split import with_groups
+from headswap.storage.files import make_folder, remove, write_bytes
+
+FEWEST = 8_192  # images, below which the search takes seconds on one processor
+ROWS = 1_024  # of a parcel, about
+
+Floats = NDArray[np.float32]
+
+
+def grouped_on(crew: Crew, workspace: Path) -> Callable[[Manifest], Manifest]:
+    """What numbers the groups of near duplicates, with the search on a crew that sees the workspace."""
+    return partial(with_groups, search=search_on(crew, workspace))
+
+
+def search_on(crew: Crew, workspace: Path) -> RoughSearch:
+    """The search on a crew; few thumbnails are compared here."""
+
+    def search(grey: Floats, base: Floats) -> Iterator[Candidates]:
+        if len(grey) < FEWEST:
+            yield from search_here(grey, base)
+            return
+        data = save({"base": base})
+        path = make_folder(workspace.resolve() / "near") / hashlib.sha256(data).hexdigest()[:32]
+        write_bytes(path, data)
+        size = rows_at_once(len(base)) * max(1, ROWS // rows_at_once(len(base)))
+        parcels = (
+            Parcel(
+                facts={"base": str(path), "start": start},
+                arrays={"grey": grey[start : start + size]},
+                about=f"The search for near duplicates of the images from number {start} on",
+            )
+            for start in range(0, len(grey), size)
+        )
+        try:
+            with closing(crew.each(find_candidates, parcels)) as answers:
+                for answer in in_order(answers):
+                    yield answer.arrays["first"], answer.arrays["second"]
+        finally:
+            remove(path)
+
+    return search
+
+
+@task
+def find_candidates(parcel: Parcel) -> Parcel:
+    """Which thumbnails are worth a closer look with those of a parcel."""
+    base = _base(parcel.facts["base"])
+    first, second = candidates_among(np.asarray(parcel.arrays["grey"]), base, parcel.facts["start"])
+    return Parcel(arrays={"first": first, "second": second})
+
+
+@lru_cache(maxsize=1)
+def _base(path: str) -> Floats:
+    return load_file(path)["base"]
