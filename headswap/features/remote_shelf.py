@@ -65,7 +65,7 @@ class RemoteShelf:
     def put(self, key: str, names: Sequence[str], features: Tensor) -> None:
         data = shard_bytes(names, features)
         name = f"{hashlib.sha256(data).hexdigest()[:32]}{ENDING}"
-        self._there.write(f"{key}/{name}", data)  # first there: what is here only, nobody else would find
+        self._there.write(f"{key}/{name}", data)  # first there: no other machine finds what is only here
         write_bytes(make_folder(self._folder / key) / name, data)
 
     def _list(self, key: str) -> list[str]:

@@ -164,8 +164,7 @@ def train(  # noqa: PLR0913
     with crew_if(on, data, weights, workspace=folder) as crew:
         return run_experiment(
             experiment, target, workspace=folder, shelf=address, crew=crew, processes=processes,
-            settings=ZooSettings(allow_code=True),  # the caller runs Python anyway
-            listener=listener,
+            settings=ZooSettings(allow_code=True), listener=listener,  # the caller runs Python anyway
         )  # fmt: skip
 
 

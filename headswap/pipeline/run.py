@@ -206,9 +206,8 @@ def run_experiment(  # noqa: PLR0913
     clock, config = _Clock(), _config_of(experiment)
     listener = listener if listener is silent else LastWord(listener)
     unfinished = _unfinished(place, workspace if crew else None)
-    spec = (
-        describe_network(experiment.model, settings=settings).input.sized(config.px).fitted(config.crop_mode)
-    )
+    own = describe_network(experiment.model, settings=settings).input
+    spec = own.sized(config.px).fitted(config.crop_mode)
     with torch_threads(experiment.replay.threads if experiment.replay else None), _libraries_uncollected():
         with ThreadPoolExecutor(1) as beside:  # torch and weights load meanwhile
             loading = beside.submit(_load, experiment, config, settings, clock, listener)

@@ -83,6 +83,17 @@ def add(verbs: Verbs) -> None:
         "without the pictures (headswap edit)",
     )
     add_weights(sub)
+    _add_machines(sub)
+    sub.add_argument(
+        "--head",
+        metavar="last|wide|auto|LAYER",
+        help="what the new head reads: the last layer, every layer, or whichever cross-validation finds "
+        "better (the default); or the name of a layer to take as the head instead of finding it",
+    )
+
+
+def _add_machines(sub: argparse.ArgumentParser) -> None:
+    """Which machines and processes do the work, and where they leave what others need."""
     add_shelf(sub)
     add_cluster(sub, reads=("data", "weights", "again", "shelf"), writes="out")
     sub.add_argument(
@@ -91,12 +102,6 @@ def add(verbs: Verbs) -> None:
         metavar="N",
         help="so many processes of this machine train more than the head together (--depth); default: "
         "HEADSWAP_PROCESSES, or else one on each GPU",
-    )
-    sub.add_argument(
-        "--head",
-        metavar="last|wide|auto|LAYER",
-        help="what the new head reads: the last layer, every layer, or whichever cross-validation finds "
-        "better (the default); or the name of a layer to take as the head instead of finding it",
     )
 
 
