@@ -14,13 +14,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from headswap.errors import BadSetting
-from headswap.evaluation.multi_label import average_precision, fit_label_temperature
+from headswap.evaluation.label_ranking import rank_labels
+from headswap.evaluation.multi_label import fit_label_temperature
 from headswap.heads.detect import Located
 from headswap.heads.site import HeadSite, Tap
 from headswap.heads.swap import SwapRecord
@@ -30,6 +29,7 @@ from headswap.network import Network
 from headswap.training.config import HeadChoice, HeadKind
 from headswap.training.finetune.compare import FinetuneGain, compare, score_held_out
 from headswap.training.linear.heads import LinearHeads, can_hold
+from headswap.training.linear.solver import MOST_IN_SPAN
 
 MOST_NUMBERS = 2**28  # of wide features in all, 1 GB: with more images fewer blocks are read, or none
 
@@ -174,29 +174,23 @@ def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> Cho
 def _chosen_for_labels(
     last: tuple[LinearHeads, Tensor], wide: tuple[LinearHeads, Tensor], labels: Tensor
 ) -> ChosenHead:
-    """The same for several labels: average precision must rise, and the loss fall by more than its error."""
-    truth = labels.numpy().astype(np.bool_)
-    precisions = [_mean_average_precision(logits, truth) for _, logits in (last, wide)]
-    falls = _label_losses(last[1], labels) - _label_losses(wide[1], labels)  # (P,)
-    error = float(falls.std(unbiased=True)) / math.sqrt(len(falls)) if len(falls) > 1 else math.inf
+    """The same for several labels."""
+    before, after = (mean_average_precision(logits, labels) for _, logits in (last, wide))
     figures = (
-        f"mean average precision was {precisions[1]:.2f} in cross-validation, with the last layer alone "
-        f"{precisions[0]:.2f}."
+        f"mean average precision was {after:.2f} in cross-validation, with the last layer alone {before:.2f}."
     )
-    if precisions[1] > precisions[0] and float(falls.mean()) > error:
+    if is_clearly_better(last[1], wide[1], labels):
         return ChosenHead(kind="wide", heads=wide[0], words=f"The new head reads every layer: {figures}")
     words = f"The new head reads the last layer. One that reads every layer is not clearly better: {figures}"
     return ChosenHead(kind="last", heads=last[0], words=words)
 
 
-def _mean_average_precision(logits: Tensor, truth: NDArray[np.bool_]) -> float:
+def mean_average_precision(logits: Tensor, labels: Tensor) -> float:
     """Over the labels that some image has, of (P, C) logits and (P, C) labels."""
-    scores = logits.double().numpy()
-    each = [average_precision(scores[:, label], truth[:, label]) for label in range(truth.shape[1])]
-    return float(np.mean([one for one in each if one is not None]))
+    return rank_labels(logits.double().numpy(), labels.numpy()).value
 
 
-def _label_losses(logits: Tensor, labels: Tensor) -> Tensor:
+def label_losses(logits: Tensor, labels: Tensor) -> Tensor:
     """(P,) cross-entropy of sigmoids after calibration on the same images, over the labels together."""
     heat = fit_label_temperature(logits.double().numpy(), labels.numpy())
     each = torch.nn.functional.binary_cross_entropy_with_logits(
@@ -206,8 +200,39 @@ def _label_losses(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def is_clearly_better(last: Tensor, wide: Tensor, labels: Tensor) -> bool:
-    """Whether (N, C) answers of wide heads, out of fold, are better than plain ones' beyond chance."""
-    return _gain(last, wide, labels).is_clear()
+    """Whether (N, C) answers of wide heads, out of fold, are better than plain ones' beyond chance.
+
+    Args:
+        last, wide: (N, C) logits.
+        labels: (N,); or (N, C) of 0 and 1: then mean average precision must rise too, and the loss of an
+            image, over its labels together, must fall by more than its standard error.
+    """
+    if labels.ndim == 1:
+        return _gain(last, wide, labels).is_clear()
+    if mean_average_precision(wide, labels) <= mean_average_precision(last, labels):
+        return False
+    falls = label_losses(last, labels) - label_losses(wide, labels)  # (N,)
+    error = float(falls.std(unbiased=True)) / math.sqrt(len(falls)) if len(falls) > 1 else math.inf
+    return float(falls.mean()) > error
+
+
+def check_solvable(*, fits: bool, is_multi_label: bool) -> None:
+    """Refuse several labels per picture where no linear head fits.
+
+    Raises:
+        BadSetting: such a head would be taught by gradient, which is for one class per picture.
+    """
+    if is_multi_label and not fits:
+        raise BadSetting(
+            "These pictures have several labels each, and the head of this network is more than one linear "
+            "layer.",
+            remedy="Choose another network, such as the usual one.",
+        )
+
+
+def is_too_many(images: int, *, is_multi_label: bool) -> bool:
+    """Whether solving a wide head would take minutes: each label's own, on more images than fit a span."""
+    return is_multi_label and images > MOST_IN_SPAN
 
 
 def _gain(last: Tensor, wide: Tensor, labels: Tensor) -> FinetuneGain:

@@ -136,7 +136,19 @@ def _right(logits: Tensor, labels: Tensor, folds: Tensor | None) -> int:
     """Practice pictures that are answered rightly: by their class, or by every label of theirs."""
     if labels.ndim == 1:
         return int((logits.argmax(1) == labels).sum())
-    thresholds = choose_thresholds(None if folds is None else folds.numpy(), labels.numpy())
+    return every_label_right(logits, labels, folds, labels)
+
+
+def every_label_right(logits: Tensor, labels: Tensor, folds: Tensor | None, practised: Tensor) -> int:
+    """How many images have every label told rightly, by thresholds of practice images out of fold.
+
+    Args:
+        logits: (N, C).
+        labels: (N, C) of 0 and 1.
+        folds: (P, C) logits of practice images, out of fold; None: too few.
+        practised: (P, C) labels of these.
+    """
+    thresholds = choose_thresholds(None if folds is None else folds.numpy(), practised.numpy())
     return int(((logits.numpy() >= thresholds) == labels.numpy().astype(bool)).all(axis=1).sum())
 
 

@@ -19,7 +19,11 @@ from headswap.data.edit import drop_images, rename_class
 from headswap.errors import BadSetting, BadUpload
 from headswap.exports.templates import pictures
 from headswap.pipeline.many import folders_of, pack_sorted
+from headswap.pipeline.race import RaceSetting
+from headswap.pipeline.race import race as find
 from headswap.training.config import TrainConfig
+from headswap.zoos.candidates import NetworkLimits
+from headswap.zoos.zoo import ZooSettings
 from tests.collages import make_collages
 
 
@@ -111,14 +115,45 @@ def test_a_head_for_labels_may_read_every_layer(collages: Path, workspace: Path,
         assert [said[name] for name in bundle.classes] == pytest.approx(told[image.file], abs=1e-3)
 
 
+def test_networks_are_compared_by_mean_average_precision(
+    taught: headswap.Outcome, collages: Path, workspace: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    model, plot = "tf_efficientnet_lite0", tmp_path / "plot.svg"
+    monkeypatch.setenv("HEADSWAP_CACHE", str(workspace))
+    command = ["compare", str(collages), "--models", model, "--plot", str(plot)]
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert main(command) == 0
+    words = capsys.readouterr().out
+    settings = ZooSettings(cache=tmp_path, offline=True)
+    setting = RaceSetting(limits=NetworkLimits(most_mb=19))  # one network
+    race = find(collages, setting, workspace=workspace, settings=settings).race
+
+    row = found["rows"][0]
+    assert (row["total"], row["accuracy"], found["is_multi_label"]) == (28, None, True)
+    assert row["interval"][0] < row["mean_average_precision"] < row["interval"][1]
+    assert row["mean_average_precision"] > 1.5 * found["baseline_accuracy"]
+    assert found["baseline_accuracy"] == pytest.approx(36 / 3 / 28)
+    assert f" {row['mean_average_precision']:.2f} " in words
+    assert "28 pictures, each" in words
+    assert "a blind guess gets 0.43" in words
+    assert "Mean average precision against time" in plot.read_text(encoding="utf-8")
+    assert race is not None
+    assert race.test is not None
+    assert (
+        f"only network that could be judged; mean average precision {race.rounds[0].figures[0].score:.2f}"
+        in (race.words)
+    )
+    assert (race.test.right, race.test.total) == (taught.report.test_right, taught.report.test_total)
+
+
 def test_what_needs_one_class_for_each_picture_is_refused(
     taught: headswap.Outcome, collages: Path, few_drawings: Path, tmp_path: Path, workspace: Path
 ) -> None:
     out = tmp_path / "out"
     with pytest.raises(BadSetting, match="only the head is taught"):
         headswap.teach(collages, out=out, config=TrainConfig(depth="auto"), workspace=workspace)
-    with pytest.raises(BadSetting, match="Comparing networks needs one class"):
-        headswap.compare(collages, models=["squeezenet1_1"], workspace=workspace)
     with pytest.raises(BadSetting, match="Changing the classes"):
         headswap.edit(taught.bundle, out, rename={"bird": "duck"})
     with pytest.raises(BadUpload, match="have one class each"):

@@ -216,21 +216,43 @@ def folds_of(
 ) -> NDArray[np.int64] | None:
     """A fold for each picture, stratified, groups whole; None when a class has fewer than two groups.
 
-    Of (N, C) labels the rarest are dealt first, images with none of them last (Sechidis et al. 2011).
+    Of (N, C) labels the rarest are dealt first, images with none of them last (Sechidis et al. 2011). A class
+    or label of two groups or more has them in two folds or more, as far as the groups it has in common with
+    others allow: in one fold, it would be missing from all that the heads of this fold are solved on.
     """
     random = np.random.default_rng(seed)
     members = np.arange(len(labels)) if groups is None else np.asarray(groups)
     fold_of_group: dict[int, int] = {}
+    strata: list[list[int]] = []
     for has in _strata(labels):
         own = list(dict.fromkeys(members[has].tolist()))
         if len(own) < 2 and labels.ndim == 1:
             return None
+        strata.append(own)
         fresh = [group for group in own if group not in fold_of_group]
         random.shuffle(fresh)
         offset = int(random.integers(count))
         fold_of_group.update({group: (offset + number) % count for number, group in enumerate(fresh)})
+    _spread_out(fold_of_group, strata, count)
     folds = np.array([fold_of_group[group] for group in members.tolist()])
     return folds if len(np.unique(folds)) > 1 else None
+
+
+def _spread_out(fold_of_group: dict[int, int], strata: Sequence[Sequence[int]], count: int) -> None:
+    """Move single groups to other folds where all groups of a stratum are in one, as long as that helps."""
+
+    def crowded() -> list[Sequence[int]]:
+        return [own for own in strata if len(own) > 1 and len({fold_of_group[group] for group in own}) == 1]
+
+    while before := crowded():
+        moves = [(group, fold) for own in before for group in own for fold in range(count)]
+        for group, fold in moves:
+            old, fold_of_group[group] = fold_of_group[group], fold
+            if len(crowded()) < len(before):
+                break
+            fold_of_group[group] = old
+        else:
+            return
 
 
 def _strata(labels: NDArray[np.generic]) -> Iterator[NDArray[np.bool_]]:
