@@ -119,10 +119,7 @@ class NetworkScore:
     def loss(self) -> float:
         """Mean cross-entropy of a picture after calibration on these pictures."""
         from headswap.training.finetune.compare import score_held_out
-        from headswap.training.head_choice import label_losses
 
-        if self.labels.ndim == 2:
-            return float(label_losses(self.logits, self.labels).mean())
         return score_held_out(self.logits, self.labels).loss
 
 

@@ -10,7 +10,6 @@ standard error: a tie goes to the plain head (docs/decisions/0031-a-wide-head.md
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +18,6 @@ from torch import Tensor
 
 from headswap.errors import BadSetting
 from headswap.evaluation.label_ranking import rank_labels
-from headswap.evaluation.multi_label import fit_label_temperature
 from headswap.heads.detect import Located
 from headswap.heads.site import HeadSite, Tap
 from headswap.heads.swap import SwapRecord
@@ -158,45 +156,17 @@ def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> Cho
     before, after = last.fold_logits, wide.fold_logits
     if before is None or after is None:  # too few pictures to compare anything
         return ChosenHead(kind="last", heads=last)
-    if labels.ndim == 2:
-        return _chosen_for_labels((last, before), (wide, after), labels)
     gain = _gain(before, after, labels)
-    figures = (
-        f"{gain.right_after} of {gain.images} practice pictures were right in cross-validation, "
-        f"with the last layer alone {gain.right_before}."
-    )
+    figures = f"{gain.words('practice pictures', ' in cross-validation, with the last layer alone')}."
     if gain.is_clear():
         return ChosenHead(kind="wide", heads=wide, words=f"The new head reads every layer: {figures}")
     words = f"The new head reads the last layer. One that reads every layer is not clearly better: {figures}"
     return ChosenHead(kind="last", heads=last, words=words)
 
 
-def _chosen_for_labels(
-    last: tuple[LinearHeads, Tensor], wide: tuple[LinearHeads, Tensor], labels: Tensor
-) -> ChosenHead:
-    """The same for several labels."""
-    before, after = (mean_average_precision(logits, labels) for _, logits in (last, wide))
-    figures = (
-        f"mean average precision was {after:.2f} in cross-validation, with the last layer alone {before:.2f}."
-    )
-    if is_clearly_better(last[1], wide[1], labels):
-        return ChosenHead(kind="wide", heads=wide[0], words=f"The new head reads every layer: {figures}")
-    words = f"The new head reads the last layer. One that reads every layer is not clearly better: {figures}"
-    return ChosenHead(kind="last", heads=last[0], words=words)
-
-
 def mean_average_precision(logits: Tensor, labels: Tensor) -> float:
     """Over the labels that some image has, of (P, C) logits and (P, C) labels."""
     return rank_labels(logits.double().numpy(), labels.numpy()).value
-
-
-def label_losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """(P,) cross-entropy of sigmoids after calibration on the same images, over the labels together."""
-    heat = fit_label_temperature(logits.double().numpy(), labels.numpy())
-    each = torch.nn.functional.binary_cross_entropy_with_logits(
-        logits.double() / heat, labels.double(), reduction="none"
-    )
-    return each.sum(dim=1)
 
 
 def is_clearly_better(last: Tensor, wide: Tensor, labels: Tensor) -> bool:
@@ -207,13 +177,7 @@ def is_clearly_better(last: Tensor, wide: Tensor, labels: Tensor) -> bool:
         labels: (N,); or (N, C) of 0 and 1: then mean average precision must rise too, and the loss of an
             image, over its labels together, must fall by more than its standard error.
     """
-    if labels.ndim == 1:
-        return _gain(last, wide, labels).is_clear()
-    if mean_average_precision(wide, labels) <= mean_average_precision(last, labels):
-        return False
-    falls = label_losses(last, labels) - label_losses(wide, labels)  # (N,)
-    error = float(falls.std(unbiased=True)) / math.sqrt(len(falls)) if len(falls) > 1 else math.inf
-    return float(falls.mean()) > error
+    return _gain(last, wide, labels).is_clear()
 
 
 def check_solvable(*, fits: bool, is_multi_label: bool) -> None:

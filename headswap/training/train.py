@@ -28,7 +28,7 @@ from headswap.heads.site import HeadSite
 from headswap.heads.swap import SwapRecord, swap_located
 from headswap.heads.trainable import head_parameters
 from headswap.network import Network
-from headswap.training.config import HeadKind, check_multi_label
+from headswap.training.config import HeadKind
 from headswap.training.diagnostics import diagnose, old_head_of
 from headswap.training.finetune.adapter import run_finetuning
 from headswap.training.gradient import GradientResult, train_through
@@ -63,8 +63,6 @@ def train_head(
         timing: takes the seconds of the steps "load", "features", "head" and "finetune".
         listener: hears progress, passes and guesses.
     """
-    if task.manifest.is_multi_label:
-        check_multi_label(task.config)
     beginning = begin(task, network, timing=timing, listener=listener)
     if task.config.depth == "head":
         return beginning.trained

@@ -79,3 +79,23 @@ def test_a_label_that_a_part_cannot_hold_is_the_last_choice_of_its_heads() -> No
 
     assert (logits[:2, 2] < logits[:2, :2].min()).all()
     assert torch.isfinite(logits).all()
+
+
+def test_a_label_is_solved_on_the_images_of_which_it_is_known() -> None:
+    l2, labels = 0.1, LABELS.copy()
+    labels[:40, 1] = np.nan
+    labels[30:60, 2] = np.nan
+
+    solved = fit_head(
+        LabeledFeatures(torch.from_numpy(FEATURES), torch.from_numpy(labels), 3), config=TrainConfig(l2=l2)
+    )
+
+    standard = (FEATURES - FEATURES.mean(0)) / np.sqrt(FEATURES.var(0) + 1e-8)
+    said = (torch.from_numpy(FEATURES) @ solved.weight.T + solved.bias).sigmoid().numpy()
+    for label in range(3):
+        known = ~np.isnan(labels[:, label])
+        oracle = LogisticRegression(C=1 / (known.sum() * l2), tol=1e-8, max_iter=5000)
+        oracle.fit(standard[known], labels[known, label])
+        np.testing.assert_allclose(said[:, label], oracle.predict_proba(standard)[:, 1], atol=3e-3)
+    assert solved.fold_logits is not None
+    assert torch.isfinite(solved.fold_logits).all()

@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import math
 import time
-from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from headswap.errors import TeachingFailed
 from headswap.features.devices import (
@@ -33,7 +31,7 @@ from headswap.heads.site import HeadSite
 from headswap.training.budget import Budget
 from headswap.training.finetune.batches import Augment, ImageBatches, mixer
 from headswap.training.finetune.checkpoint import load_checkpoint, save_checkpoint
-from headswap.training.finetune.compare import answers, balance
+from headswap.training.finetune.compare import answers
 from headswap.training.finetune.modes import (
     borrowed,
     moving_tensors,
@@ -42,6 +40,7 @@ from headswap.training.finetune.modes import (
     recalibrate,
     train_mode,
 )
+from headswap.training.finetune.objective import loss_for, right_answers
 from headswap.training.finetune.param_groups import build_optimizer, moving_groups, rate_at, release_epoch
 from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnEpoch, Tick
 from headswap.training.finetune.state import RunState
@@ -108,8 +107,8 @@ class _Run:
         self.scaler = torch.amp.GradScaler(engine.device, enabled=engine.precision == "float16")
         self.order = torch.Generator().manual_seed(task.seed)
         self.augment, self.mix = Augment(image_batches.spec, config), mixer(config, site.num_classes)
-        weight = balance(task.labels[task.learn], site.num_classes).float().to(engine.device)
-        self.loss = partial(cross_entropy, weight=weight, label_smoothing=config.label_smoothing)
+        labels = task.labels[task.learn]
+        self.loss = loss_for(labels, site.num_classes, label_smoothing=config.label_smoothing)
         names = [name for group in self.groups for name in group.names]
         self.state = RunState(
             labels=task.labels[task.watch],
@@ -167,10 +166,10 @@ class _Run:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         broke = not bool(torch.isfinite(length)) and not self.scaler.is_enabled()
-        return math.nan if broke else loss, int((said == labels).sum())
+        return math.nan if broke else loss, int(right_answers(said, labels).sum())
 
     def _slopes(self, batch: Tensor, targets: Tensor) -> tuple[float, Tensor]:
-        """Forward and backward, in as many parts as the device has room for; the loss, and (B,) answers."""
+        """Forward and backward, in as many parts as the device has room for; the loss, and (B, C) logits."""
         while True:
             self.optimizer.zero_grad(set_to_none=True)
             size = min(self._room, len(batch))
@@ -204,7 +203,7 @@ class _Run:
                 aux_weight=self.task.config.aux_weight,
             )
         loss = loss * share if share < 1 else loss
-        said = logits_of(answer, self.site).detach().argmax(dim=1).cpu()
+        said = logits_of(answer, self.site).detach().float().cpu()
         self.scaler.scale(loss).backward()
         return float(loss.detach()), said
 

@@ -78,7 +78,7 @@ def _logits_of_known(
     """(M, C) logits by heads of the classes that some images have; every other class is the last choice."""
     labels, count = images.labels, images.num_classes
     several = labels.ndim == 2
-    has = labels.sum(dim=0) > 0 if several else torch.bincount(labels, minlength=count) > 0  # (C,)
+    has = (labels > 0).any(dim=0) if several else torch.bincount(labels, minlength=count) > 0  # (C,)
     if bool(has.all()) or int(has.sum()) < 2:  # of one class no head can be solved, and the solver says so
         return solve(images).logits(features)
     known = labels[:, has] if several else (has.cumsum(0) - 1)[labels]

@@ -90,7 +90,7 @@ def _winner_line(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
     test = race.test
     sentence = None
     if test is not None:
-        sentence = _exam_words(test)
+        sentence = _test_words(test)
     return h.div[
         h.p(".live.reading", role="status")[prose(race.words), sentence],
         h.p(".hs-soft")["The pictures have changed since; run it again."] if view.is_stale else None,
@@ -98,7 +98,7 @@ def _winner_line(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
     ]
 
 
-def _exam_words(test: TestFigure) -> str:
+def _test_words(test: TestFigure) -> str:
     low, high = test.interval
     share = f"{percent(test.accuracy)}, probably {100 * low:.0f}–{100 * high:.0f}\u00a0%"
     begin = " In the exam, which the race never looked at,"
