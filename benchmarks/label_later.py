@@ -6,8 +6,9 @@ Each DATA is a folder of class folders, laid in collages as `benchmarks.multi_la
 used once, and a collage has the classes of what lies on it as labels. A third of the collages is locked
 away. For some labels, a bundle is taught on other collages without it, and the label is added in three ways:
 
-    table   a table of the collages with the label and of as many without it; of the old ones nothing is said
-    absent  a table of the collages with the label; no old one shows it
+    table   a table of the collages with the label and of as many without it; of the others, which are the
+            old ones, nothing is said
+    absent  a table of the collages with the label; no old one, which are all others, shows it
     folder  the collages with the label in a folder of its name, no other label said; no old one shows it
 
 "again" is everything taught again, with every label known. All answer the collages that were locked away; the
@@ -65,19 +66,24 @@ def trial(images: Any, truth: Any, labels: Sequence[str], number: int, home: Pat
     lacking = [row for row in train if new not in names[row]]
     beside, old = lacking[: len(having)], lacking[len(having) :]
     place = lay_out(images, names, locked, home / "locked")
-    first = headswap.train(
-        lay_out(images, names, old, home / "old"), out=home / "first", workspace=home / "kept"
-    )
+    bases = {
+        part: headswap.train(
+            lay_out(images, names, rows, home / f"old {part}"),
+            out=home / f"base {part}",
+            workspace=home / "kept",
+        ).bundle
+        for part, rows in (("some", old), ("all", lacking))
+    }
     folder = home / new
     folder.mkdir()
     for row in having:
         images[row].save(folder / f"{row:03}.png")
     table = lay_out(images, names, [*having, *beside], home / "both")
     alone = lay_out(images, names, having, home / "alone")
-    asked = {"table": (table, ()), "absent": (alone, new), "folder": (folder, new)}
+    asked = {"table": ("some", table, ()), "absent": ("all", alone, new), "folder": ("all", folder, new)}
     found: dict[str, Any] = {"label": new, "old": len(old), "new": len(having)}
-    for way, (source, absent) in asked.items():
-        done = headswap.edit(first.bundle, home / way, add=source, absent=absent, workspace=home / "kept")
+    for way, (part, source, absent) in asked.items():
+        done = headswap.edit(bases[part], home / way, add=source, absent=absent, workspace=home / "kept")
         found[f"{way}, s"] = done.seconds
         found[way] = precisions(done.bundle, place, labels, truth[locked])
     begin = time.perf_counter()

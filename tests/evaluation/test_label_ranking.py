@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from headswap.evaluation.label_ranking import paired_gap, rank_labels
@@ -11,7 +12,9 @@ from headswap.evaluation.label_ranking import paired_gap, rank_labels
 random = np.random.default_rng(4)
 HAS = random.random((40, 4)) < (0.5, 0.2, 0.1, 0.0)
 HAS[:2, 2] = True
-SCORES = np.round(random.normal(size=HAS.shape) + 2.0 * HAS, 1)  # with equal ones among them
+SCORES: NDArray[np.float64] = np.round(
+    random.normal(size=HAS.shape) + 2.0 * HAS.astype(np.float64), 1
+)  # with equal ones among them
 
 
 def exact(scores: np.ndarray, has: np.ndarray) -> float:
@@ -47,7 +50,7 @@ def test_a_difference_is_of_the_same_images_and_never_certain_on_few() -> None:
     assert paired_gap(good, same)[1][0] < 0.0 < paired_gap(good, same)[1][1]
     gap, (low, high) = paired_gap(good, poor)
     assert 0.0 < low < gap < high
-    perfect, empty = rank_labels(HAS * 1.0, HAS), rank_labels(SCORES, np.zeros_like(HAS))
+    perfect, empty = rank_labels(HAS.astype(np.float64), HAS), rank_labels(SCORES, np.zeros_like(HAS))
     assert perfect.interval[0] < perfect.value == 1.0
     assert (empty.value, empty.interval[0]) == (0.0, 0.0)
     assert rank_labels(SCORES[:1], HAS[:1]).parts.shape == (1,)
