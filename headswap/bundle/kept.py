@@ -59,8 +59,8 @@ def _rows_by_class(manifest: Manifest, part: Part) -> list[int]:
     """Rows of one part, a class after the other, again and again."""
     by_class: dict[str, list[int]] = {name: [] for name in manifest.classes}
     for row, image in enumerate(manifest.images):
-        if image.part == part:
-            by_class[image.class_name].append(row)
+        if image.part == part:  # of several labels, every set of them that there is takes its turn
+            by_class.setdefault(image.class_name, []).append(row)
     for rows in by_class.values():
         rows.sort(key=lambda row: manifest.images[row].sha256)  # a fair draw that needs no seed
     return [row for rows in zip_longest(*by_class.values()) for row in rows if row is not None]

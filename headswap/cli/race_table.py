@@ -27,14 +27,14 @@ def race_words(found: Comparison, race: Race, data: str, seed: int = 0) -> str:
         data: as it was given, for the command.
         seed: of the split.
     """
-    lines = [_HEADER]
-    lines += [_line(row, race) for row in found.rows if row.state == "done" and row.total]
+    lines = [_header(found)]
+    lines += [_line(row, found, race) for row in found.rows if row.state == "done" and row.total]
     lines += [f"{row.model}: {row.reason}" for row in found.rows if row.state != "done"]
     lines += [f"{row.model}: {row.note}." for row in found.rows if row.note]
     lines.append(
         f"Decided on {race.train_images} training pictures, each judged by a head that never saw it "
-        f"({found.folds} folds), compared picture by picture. Always saying {found.baseline_class} gets "
-        f"{found.baseline_accuracy:.0%}. ms: one prediction here. Licences are the libraries' own statements."
+        f"({found.folds} folds), compared picture by picture. {baseline_words(found)} ms: one "
+        "prediction here. Licences are the libraries' own statements."
     )
     if found.stopped:
         lines.append("Stopped. What was computed is kept; the same command goes on from there.")
@@ -46,21 +46,49 @@ def race_words(found: Comparison, race: Race, data: str, seed: int = 0) -> str:
     return "\n".join(lines)
 
 
-_HEADER = (
-    f"{'network':32} {'round':>5} {'of pictures':>11} {'right':>7} {'probably':>11} {'behind, points':>20} "
-    f"{'head reads':>10} {'ms':>7} {'MB':>6}  {'licence':12}  what became of it"
-)
+def score_title(found: Comparison) -> str:
+    """Above the column of what networks are compared by."""
+    return "mAP" if found.is_multi_label else "right"
 
 
-def _line(row: ComparisonRow, race: Race) -> str:
-    number, figure = _last_of(row.model, race)
+def score_words(score: float | None, found: Comparison) -> str:
+    """A share of right answers as a percentage; a mean average precision as it is."""
+    return f"{score or 0:.2f}" if found.is_multi_label else f"{score or 0:.1%}"
+
+
+def interval_words(row: ComparisonRow, found: Comparison) -> str:
+    """Where the true score of a network lies, 95 of 100 times."""
     low, high = row.interval or (0.0, 1.0)
+    return f"{low:.2f} to {high:.2f}" if found.is_multi_label else f"{low:.0%} to {high:.0%}"
+
+
+def baseline_words(found: Comparison) -> str:
+    """What a network has to beat."""
+    if found.is_multi_label:
+        return (
+            "mAP: mean average precision over the labels; 1 is perfect, a blind guess gets "
+            f"{found.baseline_accuracy:.2f}."
+        )
+    return f"Always saying {found.baseline_class} gets {found.baseline_accuracy:.0%}."
+
+
+def _header(found: Comparison) -> str:
+    behind = "behind" if found.is_multi_label else "behind, points"
+    return (
+        f"{'network':32} {'round':>5} {'of pictures':>11} {score_title(found):>7} {'probably':>12} "
+        f"{behind:>20} {'head reads':>10} {'ms':>7} {'MB':>6}  {'licence':12}  what became of it"
+    )
+
+
+def _line(row: ComparisonRow, found: Comparison, race: Race) -> str:
+    number, figure = _last_of(row.model, race)
     became = figure.words if figure else ""
     name = row.model.partition("/")[2]
     return (
-        f"{name:32} {number:>5} {row.total:>11,} {row.accuracy or 0:>7.1%} {f'{low:.0%} to {high:.0%}':>11} "
-        f"{_behind(figure):>20} {_HEADS[row.head]:>10} {row.ms_per_image or 0:>7.1f} "
-        f"{(row.size_bytes or 0) / 1e6:>6.0f}  {row.licence or 'not stated':12}  {became}"
+        f"{name:32} {number:>5} {row.total:>11,} {score_words(row.score, found):>7} "
+        f"{interval_words(row, found):>12} {_behind(figure):>20} {_HEADS[row.head]:>10} "
+        f"{row.ms_per_image or 0:>7.1f} {(row.size_bytes or 0) / 1e6:>6.0f}  "
+        f"{row.licence or 'not stated':12}  {became}"
     )
 
 
@@ -77,7 +105,10 @@ def _last_of(model: str, race: Race) -> tuple[int, RoundFigure | None]:
 def _behind(figure: RoundFigure | None) -> str:
     if figure is None or figure.behind_interval == (0.0, 0.0):
         return "leads"
-    low, high = (100 * end for end in figure.behind_interval)
+    low, high = figure.behind_interval
+    if figure.mean_average_precision is not None:
+        return f"{figure.behind:.3f} ({low:.3f} to {high:.3f})"
+    low, high = 100 * low, 100 * high
     return f"{100 * figure.behind:.1f} ({low:.1f} to {high:.1f})"
 
 
@@ -86,6 +117,12 @@ def _test_words(race: Race) -> list[str]:
     if test is None:
         return []
     low, high = test.interval
+    if test.mean_average_precision is not None:
+        return [
+            f"On the {test.total} test pictures, which the race never looked at: every label right on "
+            f"{test.right}, {test.accuracy:.1%} (probably {low:.0%} to {high:.0%}); mean average precision "
+            f"{test.mean_average_precision:.2f}."
+        ]
     return [
         f"On the {test.total} test pictures, which the race never looked at: {test.right} right, "
         f"{test.accuracy:.1%} (probably {low:.0%} to {high:.0%})."

@@ -18,7 +18,7 @@ from headswap.data.decode import shown_name
 from headswap.data.duplicates import near_any
 from headswap.data.edit import free_name, valid_name
 from headswap.data.layout import class_key
-from headswap.data.manifest import ImageRecord, Manifest, Part, SkippedFile
+from headswap.data.manifest import ImageRecord, Manifest, Part, SkippedFile, joined
 from headswap.data.split import split
 from headswap.errors import BadSetting
 
@@ -96,13 +96,73 @@ def _check_apart(classes: Sequence[str], changes: ClassChanges, found: Mapping[s
 
 
 def with_classes(manifest: Manifest, names: Mapping[str, str | None]) -> tuple[Manifest, list[int]]:
-    """The images under their new names, in their order, and which of those before they are."""
-    rows = [row for row, image in enumerate(manifest.images) if names[image.class_name] is not None]
-    images = tuple(
-        replace(manifest.images[row], class_name=str(names[manifest.images[row].class_name])) for row in rows
-    )
+    """The images under their new names, in their order, and which of those before they are.
+
+    Where an image may have several labels, one that loses all of them stays: it is an example of none. Labels
+    that are put together are there if one of them is. An image of which nothing would be known any more goes.
+    """
     classes = tuple(sorted({new for new in names.values() if new is not None}))
+    renamed = [_renamed(image, names) for image in manifest.images]
+    rows = [
+        row for row, image in enumerate(renamed) if image is not None and len(image.unknown) < len(classes)
+    ]
+    images = tuple(image for image in (renamed[row] for row in rows) if image is not None)
     return replace(manifest, classes=classes, images=images, findings=()), rows
+
+
+def _renamed(image: ImageRecord, names: Mapping[str, str | None]) -> ImageRecord | None:
+    """One image under its new names; None: its class is removed."""
+    if image.labels is None:
+        new = names[image.class_name]
+        return None if new is None else replace(image, class_name=new)
+    has = {new for name in image.labels if (new := names[name]) is not None}
+    unknown = {new for name in image.unknown if (new := names[name]) is not None} - has
+    labels = tuple(sorted(has))
+    return replace(image, class_name=joined(labels), labels=labels, unknown=tuple(sorted(unknown)))
+
+
+def with_labels(more: Manifest, classes: Sequence[str]) -> tuple[ImageRecord, ...]:
+    """Images that join others which may have several labels: what is known of them, and what is not.
+
+    A table that gives several labels answers, for each of its images, every label that it gives to any. A
+    folder, or a table with one label for each image, says of an image that it has this one, and no more.
+
+    Args:
+        more: read just now.
+        classes: the labels of the others, whose spelling is kept.
+    """
+    spelling = {class_key(name): name for name in classes}
+    asked = {spelling.get(class_key(name), name) for name in more.classes}
+    joining = []
+    for image in more.images:
+        labels = tuple(sorted({spelling.get(class_key(name), name) for name in image.names}))
+        known = asked if more.is_multi_label else set(labels)
+        unknown = tuple(sorted({*classes, *asked} - known))
+        joining.append(replace(image, class_name=joined(labels), labels=labels, unknown=unknown))
+    return tuple(joining)
+
+
+def without(manifest: Manifest, absent: Sequence[str], recorded: int) -> Manifest:
+    """Note that none of the first so many images has some labels that were not known of them.
+
+    Raises:
+        BadSetting: there is no such label, or it is known of all of these images.
+    """
+    spelling = {class_key(name): name for name in manifest.classes}
+    named = set()
+    for name in absent:
+        label = spelling.get(class_key(name))
+        if label is None or not any(label in image.unknown for image in manifest.images[:recorded]):
+            raise BadSetting(
+                f"{shown_name(name)} is no new label, so nothing more can be said of the old pictures.",
+                remedy="Name labels that are added now, or that the old pictures were not known to have.",
+            )
+        named.add(label)
+    images = [
+        replace(image, unknown=tuple(one for one in image.unknown if one not in named))
+        for image in manifest.images[:recorded]
+    ]
+    return replace(manifest, images=(*images, *manifest.images[recorded:]))
 
 
 def with_images(
@@ -110,13 +170,14 @@ def with_images(
 ) -> tuple[Manifest, tuple[ImageRecord, ...], tuple[SkippedFile, ...]]:
     """Add images behind those that are recorded.
 
-    Images of a new class are drawn for the test as in any run. Images of a class that is there are trained
-    on, so that its test stays what it was. What is among the recorded ones, byte for byte, is left out, and
+    Images of a new class, or of which a new label is known, are drawn for the test as in any run. Other
+    images are trained on, so that the test of the old classes stays what it was. Whether the recorded images
+    have a new label is not known. What is among the recorded ones, byte for byte, is left out, and
     so is a near duplicate of a test image.
 
     Args:
         manifest: recorded, with parts and groups.
-        more: read just now, of any classes.
+        more: read just now, of any classes; `with_labels` of these, where images may have several labels.
         test_share: of a new class.
         seed: drives the draw.
 
@@ -136,22 +197,31 @@ def with_images(
         elif is_near:
             reason = f"{shown} is a near duplicate of a picture of the exam."
         else:
-            given.append(
-                replace(image, class_name=spelling.get(class_key(image.class_name), image.class_name))
-            )
+            name = spelling.get(class_key(image.class_name), image.class_name)
+            given.append(replace(image, class_name=name) if image.labels is None else image)
             continue
         left_out.append(SkippedFile(file=image.file, reason=reason))
     added = _with_parts(manifest, given, test_share=test_share, seed=seed)
-    classes = tuple(sorted({*manifest.classes, *(image.class_name for image in added)}))
-    images = (*manifest.images, *_with_free_names(manifest, added))
-    return replace(manifest, classes=classes, images=images), tuple(given), tuple(left_out)
+    classes = tuple(sorted({*manifest.classes, *(name for image in added for name in image.names)}))
+    new = set(classes) - set(manifest.classes)
+    recorded = [
+        one if one.labels is None else replace(one, unknown=tuple(sorted({*one.unknown, *new})))
+        for one in manifest.images
+    ]
+    joining = [
+        replace(one, unknown=tuple(name for name in one.unknown if name in classes))
+        for one in _with_free_names(manifest, added)
+    ]
+    whole = replace(manifest, classes=classes, images=(*recorded, *joining))
+    return whole, tuple(given), tuple(left_out)
 
 
 def _with_parts(
     manifest: Manifest, images: Sequence[ImageRecord], *, test_share: float, seed: int
 ) -> list[ImageRecord]:
     """New classes are drawn on their own, or as their folders say; groups get numbers that no one has."""
-    fresh = tuple(p for p in images if p.class_name not in manifest.classes and p.given_part is None)
+    named = {name for image in images for name in image.names} - set(manifest.classes)
+    fresh = tuple(p for p in images if _says(p, named) and p.given_part is None)
     parts: dict[str, Part] = {image.file: "test" for image in images if image.given_part == "test"}
     if fresh:
         alone = replace(manifest, classes=(), images=fresh, left_out=(), findings=())
@@ -162,6 +232,11 @@ def _with_parts(
         replace(image, group=first + image.group, part=parts.get(image.file, "train"), given_part=None)
         for image in images
     ]
+
+
+def _says(image: ImageRecord, named: set[str]) -> bool:
+    """Whether an image is of a new class, or says yes or no to a new label."""
+    return image.class_name in named if image.labels is None else not named <= set(image.unknown)
 
 
 def _with_free_names(manifest: Manifest, images: Sequence[ImageRecord]) -> list[ImageRecord]:

@@ -63,6 +63,7 @@ class ImageRecord:
     labels: tuple[str, ...] | None = (
         None  # sorted, where it may have several, or none; None: it has one class
     )
+    unknown: tuple[str, ...] = ()  # labels of which it is not known whether it has them; sorted
 
     @property
     def names(self) -> tuple[str, ...]:

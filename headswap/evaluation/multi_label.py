@@ -4,7 +4,7 @@ Flow:  (N, C) logits out of fold + (N, C) labels --choose_thresholds--> (C,) thr
        the same --fit_label_temperature, label_probabilities--> (N, C) probabilities
        probabilities + what was said + labels --label_scores--> LabelScore of each
 
-numpy only. Labels are 0 and 1, or bool.
+numpy only. Labels are 0 and 1, or bool; a label that is not known of an image is NaN, and counts for nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,21 @@ _FEWEST = 3  # images with a label, and without it, from which its threshold is 
 _Z = 1.959964  # 95 %
 
 
+def known_of(labels: Table) -> Bools:
+    """(N, C) whether it is known that an image has a label or has it not."""
+    return ~np.isnan(labels.astype(np.float64))
+
+
+def has_of(labels: Table) -> Bools:
+    """(N, C) whether it is known that an image has a label."""
+    return np.asarray(labels.astype(np.float64) > 0)
+
+
+def all_right(said: Bools, labels: Table) -> Bools:
+    """(N,) whether every known label of an image is told rightly, by (N, C) labels said and labels there."""
+    return np.asarray(((said == has_of(labels)) | ~known_of(labels)).all(axis=1))
+
+
 def choose_thresholds(logits: Logits | None, labels: Table) -> Floats:
     """(C,) logits from which each label is said: where F1 is largest on images that no head had seen.
 
@@ -35,8 +50,8 @@ def choose_thresholds(logits: Logits | None, labels: Table) -> Floats:
     """
     if logits is None:
         return np.zeros(labels.shape[1])
-    columns = zip(np.asarray(logits, np.float64).T, labels.astype(bool).T, strict=True)
-    return np.array([_threshold(row, has) for row, has in columns])
+    columns = zip(np.asarray(logits, np.float64).T, has_of(labels).T, known_of(labels).T, strict=True)
+    return np.array([_threshold(row[known], has[known]) for row, has, known in columns])
 
 
 def _threshold(logits: Floats, has: Bools) -> float:
@@ -68,8 +83,9 @@ def fit_label_temperature(logits: Logits, labels: Table) -> float:
     """
     from scipy.optimize import minimize_scalar
 
-    exact, count = np.asarray(logits, np.float64), len(logits)
-    targets = (labels.astype(np.float64) * count + 1.0) / (count + 2.0)
+    known, count = known_of(labels), len(logits)
+    exact, has = np.asarray(logits, np.float64)[known], labels.astype(np.float64)[known]
+    targets = (has * count + 1.0) / (count + 2.0)
 
     def loss(log_temperature: float) -> float:
         scaled = exact / math.exp(log_temperature)
@@ -144,9 +160,10 @@ def label_scores(
     """
     scores = []
     for number, name in enumerate(names):
-        has, told = labels[:, number].astype(bool), said[:, number]
+        known = known_of(labels[:, number])
+        has, told = has_of(labels[known, number]), said[known, number]
         images, count, right = int(has.sum()), int(told.sum()), int((has & told).sum())
-        precise = average_precision(probabilities[:, number], has)
+        precise = average_precision(probabilities[known, number], has)
         scores.append(
             LabelScore(
                 name=name,

@@ -16,7 +16,7 @@ from headswap.data.manifest import joined
 from headswap.field_types import keys_on_disk
 
 AdviceCode = Literal[
-    "further", "head", "view", "changed", "hardly-judged",  # what happened in this run, and since
+    "further", "head", "view", "changed", "hardly-judged", "unknown-labels",  # what happened in this run
     "baseline", "shortcut", "twins", "near-duplicates",  # warnings
     "nothing-to-mend", "stop", "more-pictures", "underfitting", "memorising", "mixed",  # what to do
     "written",  # by a version that kept sentences only
@@ -63,7 +63,8 @@ class TestAnswer:
     def believed(self) -> float:
         """How much its true class was believed, in [0, 1]; of several labels, the one believed least."""
         if self.truths is not None:
-            shares = enumerate(self.probabilities)
+            numbers = self.among or range(len(self.probabilities))
+            shares = zip(numbers, self.probabilities, strict=True)
             return min(one if number in self.truths else 1.0 - one for number, one in shares)
         return self.probabilities[self.among.index(self.truth) if self.among else self.truth]
 
@@ -201,7 +202,7 @@ class Advice:
     @property
     def kind(self) -> Literal["happened", "warning", "to do"]:
         """What stands over it."""
-        if self.code in ("further", "head", "view", "changed"):
+        if self.code in ("further", "head", "view", "changed", "unknown-labels"):
             return "happened"
         return "warning" if self.code in ("baseline", "shortcut", "twins", "near-duplicates") else "to do"
 

@@ -103,7 +103,7 @@ def _remembered(
     manifest, old = task.manifest, None
     columns = trained.site.last_features  # they say best what an image looks like
     rows, test = rows_to_remember(manifest, columns.stop - columns.start)
-    keeps = task.config.keep_features and trained.l2 is not None and not manifest.is_multi_label
+    keeps = task.config.keep_features and trained.l2 is not None
     kept = rows_to_keep(manifest, sum(trained.site.in_features)) if keeps else []
     wanted = sorted({*rows, *test, *kept})
     features = _features(task, trained, network, wanted)

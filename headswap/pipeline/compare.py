@@ -6,7 +6,8 @@ Flow:  pictures + names --compare--> Comparison: accuracy, seconds, size and pac
 The head alone is judged: the frozen backbone runs once (features are kept on disk and shared with
 every other run), then heads are solved in folds, plain and wide, each picture judged by a head that
 never saw it or a near duplicate of it; the wide one counts where it is clearly better. Penalties are
-chosen inside the folds. A finished row is kept, so a comparison that was stopped goes on where it was; a
+chosen inside the folds. Where a picture may have several labels, mean average precision counts instead of
+accuracy. A finished row is kept, so a comparison that was stopped goes on where it was; a
 network that cannot be had is listed with the reason.
 """
 
@@ -19,7 +20,6 @@ from pathlib import Path
 from typing import Literal
 
 from headswap.errors import BadSetting, HeadswapError
-from headswap.evaluation.metrics import wilson_interval
 from headswap.events import Listener, Note, silent
 from headswap.network import Network
 from headswap.pipeline.api import crew_if, opened_shelf
@@ -60,7 +60,8 @@ def compare(  # noqa: PLR0913
     """Judge several networks on the same pictures, or find the right one.
 
     Args:
-        data: a folder of class folders, or a zip of one, shards, or an address, as for `train`.
+        data: a folder of class folders, or a zip of one, shards, or an address, as for `train`. Where a table
+            says several labels of an image, networks are compared by mean average precision.
         models: names of networks; or "auto": a race among all whose weights are on this machine. It is
             decided inside the training part, on some of its pictures first and on all of them at the end;
             the winner alone answers the test (`Comparison.race`).
@@ -170,7 +171,8 @@ def _read(kept: Path) -> ComparisonRow:
 def _key(task: ScoringTask, full_name: str) -> str:
     """Another picture, label, fold or network is another row."""
     lines = [f"{image.sha256} {image.class_name} {image.group}" for image in task.manifest.images]
-    words = (str(_FORMAT), full_name, str(task.folds), str(task.seed), *lines)
+    several = [" ".join(image.labels or ()) for image in task.manifest.images if image.labels is not None]
+    words = (str(_FORMAT), full_name, str(task.folds), str(task.seed), *lines, *several)
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
 
 
@@ -195,8 +197,8 @@ def _measure(task: ScoringTask, network: Network, start: float, listener: Listen
         state="done",
         right=judged.right,
         total=len(images),
-        accuracy=judged.right / len(images),
-        interval=wilson_interval(judged.right, len(images)),
+        accuracy=judged.accuracy,
+        interval=judged.interval,
         seconds=round(seconds, 2),
         computed=judged.computed,
         parameters=parameters,
@@ -206,4 +208,5 @@ def _measure(task: ScoringTask, network: Network, start: float, listener: Listen
         right_last=judged.right_last,
         note="" if linear else NOT_LINEAR,
         licence=network.card.licence,
+        mean_average_precision=judged.mean_average_precision,
     )

@@ -7,8 +7,10 @@ from typing import Literal
 
 from headswap.data.manifest import SkippedFile
 from headswap.field_types import keys_on_disk
-from headswap.plots.scatter import Dot
+from headswap.plots.scatter import ACCURACY, Dot, Scale
 from headswap.training.config import HeadKind
+
+_AVERAGE_PRECISION = Scale(title="mean average precision", subject="Mean average precision", is_percent=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +24,8 @@ class ComparisonRow:
     reason: str = ""  # why not
     right: int = 0  # pictures, each judged by a head that never saw it
     total: int = 0
-    accuracy: float | None = None
-    interval: tuple[float, float] | None = None  # where the true share lies, 95 of 100 times
+    accuracy: float | None = None  # None: not done, or pictures may have several labels
+    interval: tuple[float, float] | None = None  # where the true score lies, 95 of 100 times
     seconds: float | None = None  # to load, to run the backbone and to solve, when it was measured
     computed: int = 0  # pictures that the backbone had to look at; of the others features were at hand
     parameters: int | None = None
@@ -33,22 +35,34 @@ class ComparisonRow:
     right_last: int = 0  # by a head that reads the last features alone
     note: str = ""
     licence: str | None = None  # of the weights, as the library states it; None: not stated
+    mean_average_precision: float | None = None  # where pictures may have several labels
+
+    @property
+    def score(self) -> float | None:
+        """What networks are compared by, in [0, 1]: accuracy, or mean average precision."""
+        return self.accuracy if self.mean_average_precision is None else self.mean_average_precision
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoundFigure:
-    """One network in one round of a race, compared with the one that was right most often in it."""
+    """One network in one round of a race, compared with the best of it."""
 
     model: str
     right: int  # pictures, each judged by a head that never saw it
     total: int
-    interval: tuple[float, float]  # where the true share lies, 95 of 100 times
+    interval: tuple[float, float]  # where the true score lies, 95 of 100 times
     head: HeadKind
-    behind: float  # how much smaller its share of right answers is, on the same pictures; 0: it leads
+    behind: float  # how much smaller its score is, on the same pictures; 0: it leads
     behind_interval: tuple[float, float]  # where that difference lies, 95 of 100 times
     is_tie: bool  # the difference is within its standard error
     is_kept: bool  # for the next round
     words: str  # what became of it and why
+    mean_average_precision: float | None = None  # where pictures may have several labels; `right` is 0 then
+
+    @property
+    def score(self) -> float:
+        """What networks are compared by, in [0, 1]: accuracy, or mean average precision."""
+        return self.accuracy if self.mean_average_precision is None else self.mean_average_precision
 
     @property
     def accuracy(self) -> float:
@@ -69,9 +83,10 @@ class TestFigure:
 
     __test__ = False  # no test, whatever a collector of tests makes of its name
 
-    right: int
+    right: int  # where pictures may have several labels: with every label told rightly
     total: int
-    interval: tuple[float, float]
+    interval: tuple[float, float]  # of the share of right ones
+    mean_average_precision: float | None = None  # where pictures may have several labels
 
     @property
     def accuracy(self) -> float:
@@ -94,34 +109,40 @@ class Race:
 class Comparison:
     """What came of comparing networks, in the order that they were asked for; of a race, the winner first."""
 
-    counts: dict[str, int]  # pictures of each class
+    counts: dict[str, int]  # pictures of each class, or with each label
     folds: int
     rows: tuple[ComparisonRow, ...]
     left_out: tuple[SkippedFile, ...]
-    baseline_class: str  # always saying this
-    baseline_accuracy: float  # would get so many right
+    baseline_class: str  # always saying this; "" where pictures may have several labels
+    baseline_accuracy: float  # would get so many right; or the mean average precision of a blind guess
     stopped: bool = False  # by the person, before all were judged
     race: Race | None = None  # with models="auto"; its rows are of the last round that each network ran in
+    is_multi_label: bool = False  # networks are compared by mean average precision, not by accuracy
 
     @property
     def best(self) -> ComparisonRow | None:
-        """The winner of a race; else the most accurate, of equals the fastest."""
+        """The winner of a race; else the one with the best score, of equals the fastest."""
         if self.race is not None:
             return next((row for row in self.rows if row.model == self.race.winner), None)
-        done = [row for row in self.rows if row.accuracy is not None]
-        return min(done, key=lambda row: (-(row.accuracy or 0), row.ms_per_image or 0), default=None)
+        done = [row for row in self.rows if row.score is not None]
+        return min(done, key=lambda row: (-(row.score or 0), row.ms_per_image or 0), default=None)
+
+    @property
+    def scale(self) -> Scale:
+        """What the height of a dot is, in a plot of these networks."""
+        return _AVERAGE_PRECISION if self.is_multi_label else ACCURACY
 
 
 def dots_of(found: Comparison) -> list[Dot]:
-    """Accuracy against speed: one dot for each network that was judged and timed."""
+    """Accuracy, or mean average precision, against speed: one dot for each network judged and timed."""
     return [
         Dot(
             name=row.model.partition("/")[2],
             ms=row.ms_per_image,
-            accuracy=row.accuracy,
+            accuracy=row.score,
             low=row.interval[0],
             high=row.interval[1],
         )
         for row in found.rows
-        if row.ms_per_image and row.accuracy is not None and row.interval is not None
+        if row.ms_per_image and row.score is not None and row.interval is not None
     ]

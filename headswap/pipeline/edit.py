@@ -22,11 +22,19 @@ from headswap.bundle.format import EXPERIMENT, opened, read_features, save_bundl
 from headswap.bundle.kept import KeptFeatures
 from headswap.bundle.predictor import Bundle, load_bundle
 from headswap.counted import counted
-from headswap.data.class_changes import ClassChanges, new_names, with_classes, with_images
+from headswap.data.class_changes import (
+    ClassChanges,
+    new_names,
+    with_classes,
+    with_images,
+    with_labels,
+    without,
+)
 from headswap.data.decode import shown_name
-from headswap.data.manifest import ImageRecord, Manifest, SkippedFile, check_one_class
-from headswap.errors import BadSetting, BundleDamaged, TooFewImages
+from headswap.data.manifest import NO_LABEL, ImageRecord, Manifest, SkippedFile, check_one_class, joined
+from headswap.errors import BadSetting, BadUpload, BundleDamaged, TooFewImages
 from headswap.evaluation.advice import advise
+from headswap.evaluation.multi_label_report import label_advice, most_common
 from headswap.evaluation.report import Report
 from headswap.events import Listener, Progress, silent
 from headswap.pipeline.added_images import AddedReader
@@ -60,6 +68,15 @@ class _Opened:
     kept: KeptFeatures | None
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What shall become of the classes."""
+
+    names: Mapping[str, str | None]  # new names
+    said: Sequence[str]  # the same in words
+    absent: Sequence[str]  # new labels that no old image has
+
+
 def edit(  # noqa: PLR0913
     bundle: str | Path,
     out: str | Path,
@@ -68,6 +85,7 @@ def edit(  # noqa: PLR0913
     remove: str | Sequence[str] = (),
     merge: Mapping[str, Sequence[str]] | None = None,
     rename: Mapping[str, str] | None = None,
+    absent: str | Sequence[str] = (),
     allow_code: bool = False,
     workspace: str | Path | None = None,
     listener: Listener = silent,
@@ -82,9 +100,15 @@ def edit(  # noqa: PLR0913
         out: where the new bundle goes; must not exist.
         add: a folder or zip with one folder of images for each class, or with the images of one class, which
             is then called like it; or several of these. A class that is there already gets more images.
+            Where images may have several labels, a table with several labels says of its images which of
+            the labels that it names they have; a folder says of its images that they have one label, and
+            nothing of the others.
         remove: classes that are no longer answered.
-        merge: the name that classes get together, and which these are.
+        merge: the name that classes get together, and which these are. An image has the merged label if it
+            has one of them.
         rename: the old name of a class, and its new one.
+        absent: new labels that no old image has. Without that it is not known which old images have a new
+            label, and they are left out where it is learned and judged.
         allow_code: let a bundle trained on your own code import that code.
         workspace: where a zip is unpacked; None: the system's cache folder.
         listener: hears how far it is; may raise `Cancelled`.
@@ -103,20 +127,25 @@ def edit(  # noqa: PLR0913
         merge=tuple((into, tuple(names)) for into, names in (merge or {}).items()),
         rename=tuple((rename or {}).items()),
     )
-    if not sources and changes == ClassChanges():
+    if not sources and not absent and changes == ClassChanges():
         raise BadSetting("No change was named.", remedy="Say what to add, remove, merge or rename.")
+    unseen = (absent,) if isinstance(absent, str) else tuple(absent)
     new_bundle = path_for_bundle(out, Path(out))
     with opened(Path(bundle)) as folder:
         before = _open(folder, allow_code)
+    if unseen and not before.bundle.card.is_multi_label:
+        raise BadSetting(
+            "absent is for a network that gives several labels to a picture.", remedy="Leave it out."
+        )
     names = new_names(before.bundle.classes, changes)
     said = _in_words(changes)
-    if not sources and changes.only_names:
+    if not sources and not unseen and changes.only_names:
         done = _rename(before, names, said, new_bundle)
     else:
         target = Path(workspace) if workspace else user_cache_path("headswap")
         kept = _kept_in(before)
         reading = AddedReader(before.bundle, sources, target, engine=kept.engine, listener=listener)
-        done = _solve_again(before, kept, (names, said), new_bundle, reading)
+        done = _solve_again(before, kept, _Wanted(names, said, unseen), new_bundle, reading)
     return replace(done, seconds=round(time.perf_counter() - begin, 3))
 
 
@@ -124,7 +153,6 @@ def _open(folder: Path, allow_code: bool) -> _Opened:
     bundle = load_bundle(folder, allow_code=allow_code)
     if bundle.dataset is None:
         raise BundleDamaged("The bundle does not say what it was trained on.", remedy="Teach it again.")
-    check_one_class("Changing the classes of a bundle", is_multi_label=bundle.card.is_multi_label)
     experiment: Experiment = from_json(Experiment, read_sealed(folder, EXPERIMENT))
     return _Opened(
         bundle=bundle, dataset=bundle.dataset, experiment=experiment, kept=read_features(folder)
@@ -165,9 +193,13 @@ def _with_names(report: Report, names: Mapping[str, str | None], manifest: Manif
     renamed = replace(
         report,
         classes=manifest.classes,
-        baseline_class=str(names[report.baseline_class]),
         class_scores=tuple(replace(one, name=str(names[one.name])) for one in report.class_scores),
+        label_scores=tuple(replace(one, name=str(names[one.name])) for one in report.label_scores),
     )
+    if report.is_multi_label:
+        advice = (*happened, *label_advice(renamed.label_scores, manifest))
+        return replace(renamed, baseline_class=joined(most_common(manifest)), advice=advice)
+    renamed = replace(renamed, baseline_class=str(names[report.baseline_class]))
     train = [image.class_name for image in manifest.part("train")]
     advised = advise(renamed, [train.count(name) for name in manifest.classes])
     return replace(advised, advice=(*happened, *advised.advice))
@@ -176,18 +208,20 @@ def _with_names(report: Report, names: Mapping[str, str | None], manifest: Manif
 def _solve_again(
     before: _Opened,
     kept: KeptFeatures,
-    wanted: tuple[Mapping[str, str | None], Sequence[str]],
+    wanted: _Wanted,
     new_bundle: Path,
     reading: AddedReader,
 ) -> EditOutcome:
-    """Another head, solved on what is kept and on what is added; `wanted`: new names, and words for them."""
-    names, said = wanted
-    images = _put_together(before, kept, names, reading)
-    recorded = sum(names[image.class_name] is not None for image in before.dataset.images)
+    """Another head, solved on what is kept and on what is added."""
+    images, recorded = _put_together(before, kept, wanted, reading)
     fresh = images.manifest.images[recorded:]
     if reading.sources and not fresh:
         raise TooFewImages("No image was added.", remedy=reading.left_out[0].reason)
-    said = [*said, *_added_in_words(fresh)]
+    said = [
+        *wanted.said,
+        *_added_in_words(fresh),
+        *(f"no old picture shows {shown_name(name)}" for name in wanted.absent),
+    ]
     reading.listener(Progress("head", 0, 1))
     done = solve_again(before.bundle, before.experiment, images, said, reading.shown)
     reading.listener(Progress("save", 0, 1))
@@ -216,30 +250,44 @@ def _kept_in(before: _Opened) -> KeptFeatures:
 
 
 def _put_together(
-    before: _Opened, kept: KeptFeatures, names: Mapping[str, str | None], reading: AddedReader
-) -> KnownImages:
-    """What is kept of the classes that stay, then what is added."""
-    manifest, rows = with_classes(before.dataset, names)
+    before: _Opened, kept: KeptFeatures, wanted: _Wanted, reading: AddedReader
+) -> tuple[KnownImages, int]:
+    """What is kept of the classes that stay, then what is added; and how many images are recorded."""
+    manifest, rows = with_classes(before.dataset, wanted.names)
     positions = {row: number for number, row in enumerate(rows)}
     stays = np.array([int(row) in positions for row in kept.rows])
     known, features = [positions[int(row)] for row in kept.rows[stays]], [kept.features[stays]]
     data = before.experiment.data
     for source in reading.sources:
         more, start = reading.read(source), len(manifest.images)
-        manifest, given, left = with_images(
-            manifest, more.manifest.images, test_share=data.test_share, seed=data.seed
-        )
+        joining = _joining(before, manifest, more.manifest)
+        manifest, given, left = with_images(manifest, joining, test_share=data.test_share, seed=data.seed)
         known += range(start, len(manifest.images))
         features.append(reading.features(more, given))
         reading.left_out += [*more.manifest.left_out, *left]
+    manifest = without(manifest, wanted.absent, len(rows))
     manifest = replace(manifest, left_out=(*manifest.left_out, *reading.left_out))
-    return KnownImages(
+    images = KnownImages(
         manifest=manifest, rows=tuple(known), features=np.concatenate(features), engine=kept.engine
     )
+    return images, len(rows)
+
+
+def _joining(before: _Opened, manifest: Manifest, more: Manifest) -> tuple[ImageRecord, ...]:
+    """What is added, as the pictures of the bundle are: with one class, or with several labels."""
+    if before.bundle.card.is_multi_label:
+        if set(more.classes) <= {"0", "1"}:
+            raise BadUpload(
+                "The table says only 0 and 1, and not of which label.",
+                remedy='Give it a column for each of two labels or more, or lists, as "photo1.jpg,mug;cup".',
+            )
+        return with_labels(more, manifest.classes)
+    check_one_class("A network of this kind", is_multi_label=more.is_multi_label)
+    return more.images
 
 
 def _added_in_words(images: Sequence[ImageRecord]) -> list[str]:
-    counts = Counter(image.class_name for image in images)
+    counts = Counter(name for image in images for name in image.names or (NO_LABEL,))
     return [
         f"added {counted(count, 'picture')} of {shown_name(name)}" for name, count in sorted(counts.items())
     ]

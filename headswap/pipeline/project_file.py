@@ -279,7 +279,9 @@ def _check_run(folder: Path, run: SavedRun, states: int) -> None:
 def _is_whole(report: Report) -> bool:
     """Whether every number of a report points to a class that it has."""
     count = len(report.classes)
-    rows = len(report.confusion) == count and all(len(row) == count for row in report.confusion)
+    size = 0 if report.is_multi_label else count  # of several labels there is no grid
+    rows = len(report.confusion) == size and all(len(row) == count for row in report.confusion)
+    rows = rows and len(report.label_scores) in (0, count)
     answers = all(_is_whole_answer(answer, count) for answer in report.answers)
     label_issues = all(0 <= d.label < count and 0 <= d.suggested < count for d in report.label_issues)
     return count > 0 and rows and answers and label_issues and len(report.class_scores) == count
@@ -287,8 +289,9 @@ def _is_whole(report: Report) -> bool:
 
 def _is_whole_answer(answer: TestAnswer, count: int) -> bool:
     among = answer.among or tuple(range(count))
-    inside = 0 <= answer.truth < count and all(0 <= number < count for number in among)
-    return inside and answer.truth in among and len(answer.probabilities) == len(among)
+    own = (answer.truth,) if answer.truths is None else (*answer.truths, *(answer.said or ()))
+    inside = all(0 <= number < count for number in among) and set(own) <= set(among)
+    return inside and len(answer.probabilities) == len(among)
 
 
 def _check_image(path: Path, limits: ImageLimits | None) -> None:

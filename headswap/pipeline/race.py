@@ -6,8 +6,9 @@ Flow:  networks within the limits --line up--> pace of each here
 
 Successive halving: a network that is behind on few pictures is not run over many. Features are kept by
 content, so the next round computes only what is new. What decides is the share of right answers in
-cross-validation inside the training part, compared picture by picture. A difference within its standard
-error is a tie, and of tied networks the fastest is taken, of equally fast ones the smallest
+cross-validation inside the training part, compared picture by picture; where a picture may have several
+labels, mean average precision. A difference within its standard error is a tie, and of tied networks the
+fastest is taken, of equally fast ones the smallest
 (docs/decisions/0039-a-race-among-networks.md).
 
 Source:
@@ -39,6 +40,7 @@ from headswap.pipeline.scoring import (
     bank_of,
     check_foldable,
     comparison_of,
+    kinds_of,
     score_network,
     task_of,
 )
@@ -236,9 +238,11 @@ class _RaceRun:
 
     def _measured(self, card: NetworkCard) -> Racer:
         from headswap.features.latency import size_of
+        from headswap.training.head_choice import check_solvable
 
         start = time.perf_counter()
         source = self._source(card)
+        check_solvable(fits=source.fits_linear_head, is_multi_label=self._task.manifest.is_multi_label)
         plain = source.plain
         ms = _pace(plain, self._task.ready(plain, self._task.manifest.part("train")[0]))
         parameters, size_bytes = size_of(plain.module)
@@ -282,9 +286,10 @@ class _RaceRun:
     def _tested(self, winner: Racer, train: Sequence[ImageRecord], test: Sequence[ImageRecord]) -> TestFigure:
         """The head that training would solve, on pictures that the race has never looked at."""
         from headswap.training.config import HeadKind, TrainConfig
-        from headswap.training.head_choice import ChosenHead, choose_head
+        from headswap.training.head_choice import ChosenHead, choose_head, mean_average_precision
         from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias
         from headswap.training.linear.labeled_features import LabeledFeatures
+        from headswap.training.verify import every_label_right
 
         task, source, count = self._task, self._source(winner.card), len(train)
         images = [*train, *test]
@@ -298,11 +303,22 @@ class _RaceRun:
             biases = has_bias(reading.network.module, reading.site)
             return fit_heads(known, reading.site, has_bias=biases, config=TrainConfig(), seed=task.seed)
 
-        chosen = choose_head(solve, labels[:count]) if source.is_wide else ChosenHead(kind="last")
+        both = len(kinds_of(task, source)) > 1
+        chosen = choose_head(solve, labels[:count]) if both else ChosenHead(kind="last")
         heads = chosen.heads or solve(chosen.kind)
-        said = heads.logits(bank.features[count:, source.reads(chosen.kind).columns]).argmax(1)
-        right = int((said == labels[count:]).sum())
-        return TestFigure(right=right, total=len(test), interval=wilson_interval(right, len(test)))
+        said, truth = heads.logits(bank.features[count:, source.reads(chosen.kind).columns]), labels[count:]
+        precision = None
+        if labels.ndim == 1:
+            right = int((said.argmax(1) == truth).sum())
+        else:
+            right = every_label_right(said, truth, heads.fold_logits, labels[:count])
+            precision = mean_average_precision(said, truth)
+        return TestFigure(
+            right=right,
+            total=len(test),
+            interval=wilson_interval(right, len(test)),
+            mean_average_precision=precision,
+        )
 
     def _tell(self, row: ComparisonRow) -> None:
         self._rows[row.model] = row
@@ -310,14 +326,14 @@ class _RaceRun:
             self._on_row(row)
 
     def _ordered(self, outcome: Race) -> list[ComparisonRow]:
-        """The winner, then who came furthest and was right most often, then who did not run."""
+        """The winner, then who came furthest and was best there, then who did not run."""
 
         def rank(row: ComparisonRow) -> tuple[bool, bool, int, float, str]:
             return (
                 row.model != outcome.winner,
                 row.state != "done",
                 -row.total,
-                -(row.accuracy or 0.0),
+                -(row.score or 0.0),
                 row.model,
             )
 

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from headswap.data.manifest import ImageRecord
-from headswap.evaluation.metrics import paired_interval, wilson_interval
+from headswap.data.manifest import NO_LABEL, ImageRecord
+from headswap.evaluation.label_ranking import paired_gap
+from headswap.evaluation.metrics import paired_interval
 from headswap.network import NetworkCard
 from headswap.pipeline.comparison import ComparisonRow, RaceRound, RoundFigure
 
@@ -56,6 +57,11 @@ class Racer:
     def right(self) -> int:
         return self.judged.right if self.judged else 0
 
+    @property
+    def average_precision(self) -> float | None:
+        """The mean over the labels; None: not judged yet, or each picture has one class."""
+        return self.judged.mean_average_precision if self.judged else None
+
     def row(self) -> ComparisonRow:
         """As far as it is known."""
         judged = self.judged
@@ -65,8 +71,9 @@ class Racer:
             state="done",
             right=self.right,
             total=total,
-            accuracy=self.right / total if total else None,
-            interval=wilson_interval(self.right, total) if total else None,
+            accuracy=judged.accuracy if judged else None,
+            interval=judged.interval if judged else None,
+            mean_average_precision=self.average_precision,
             seconds=round(self.seconds, 2),
             computed=self.computed,
             parameters=self.parameters,
@@ -107,7 +114,7 @@ def round_images(images: int, classes: int, networks: int) -> tuple[int, ...]:
 
 
 def some_of(images: Sequence[ImageRecord], share: float, seed: int) -> list[ImageRecord]:
-    """A share of each class, near duplicates together, drawn by what pictures show and not by their order.
+    """A share of each class or label, near duplicates together, drawn by what pictures show, not by order.
 
     A larger share holds the smaller ones, so their features are used again.
 
@@ -119,18 +126,23 @@ def some_of(images: Sequence[ImageRecord], share: float, seed: int) -> list[Imag
     groups: dict[int, list[ImageRecord]] = defaultdict(list)
     for image in images:
         groups[image.group].append(image)
-    there = Counter(name for members in groups.values() for name in {one.class_name for one in members})
+    there = Counter(name for members in groups.values() for name in _names(members))
     wanted = {
         name: max(min(count, LEAST_OF_CLASS), math.ceil(share * count)) for name, count in there.items()
     }
     taken: Counter[str] = Counter()
     chosen: set[int] = set()
     for number in sorted(groups, key=lambda number: _lot(groups[number], seed)):
-        names = {one.class_name for one in groups[number]}
+        names = _names(groups[number])
         if any(taken[name] < wanted[name] for name in names):
             chosen.add(number)
             taken.update(names)
     return [image for image in images if image.group in chosen]
+
+
+def _names(members: Sequence[ImageRecord]) -> set[str]:
+    """The classes or labels of a group, or that an image of it has none."""
+    return {name for one in members for name in one.names or (NO_LABEL,)}
 
 
 def _lot(members: Sequence[ImageRecord], seed: int) -> str:
@@ -149,7 +161,7 @@ def survivors(racers: Sequence[Racer], images: int, *, is_last: bool) -> tuple[R
         images: how many.
         is_last: no one is dropped any more.
     """
-    ranked = sorted(racers, key=lambda one: (-one.right, round(_loss(one), 6), one.ms))  # no rounding decides
+    ranked = sorted(racers, key=_rank)
     leader, half = ranked[0], max(2, math.ceil(len(ranked) / 2))
     figures, kept = [], []
     for position, racer in enumerate(ranked):
@@ -162,16 +174,23 @@ def survivors(racers: Sequence[Racer], images: int, *, is_last: bool) -> tuple[R
                 model=racer.model,
                 right=racer.right,
                 total=images,
-                interval=wilson_interval(racer.right, images),
+                interval=racer.judged.interval if racer.judged else (0.0, 1.0),
                 head=racer.judged.head if racer.judged else "last",
                 behind=behind,
                 behind_interval=interval,
                 is_tie=is_tie,
                 is_kept=goes_on,
                 words="" if racer is leader else _words(leader, interval, is_tie=is_tie, goes_on=goes_on),
+                mean_average_precision=racer.average_precision,
             )
         )
     return RaceRound(images=images, figures=tuple(figures)), kept
+
+
+def _rank(racer: Racer) -> tuple[int, float, float, float]:
+    """The best first; no rounding error decides."""
+    precision, loss = racer.average_precision or 0.0, racer.judged.loss if racer.judged else math.inf
+    return -racer.right, -round(precision, 6), round(loss, 6), racer.ms
 
 
 def _words(leader: Racer, interval: tuple[float, float], *, is_tie: bool, goes_on: bool) -> str:
@@ -214,13 +233,14 @@ def _told(last: RaceRound, winner: Racer) -> RaceRound:
 def _decision_text(winner: Racer, tied: Sequence[Racer], last: RaceRound) -> str:
     best = last.figures[0]
     if len(last.figures) == 1:
-        return f"{winner.name} is the only network that could be judged; it is right in {best.accuracy:.1%}."
+        score = f"it is right in {best.accuracy:.1%}" if best.mean_average_precision is None else _score(best)
+        return f"{winner.name} is the only network that could be judged; {score}."
     others = [racer for racer in tied if racer is not winner]
     if others:
         figure = next(one for one in last.figures if one.model == winner.model)
         names = " and ".join(racer.name for racer in others)
         return (
-            f"{winner.name} ({figure.accuracy:.1%} right) and {names} are equally good here: they differ by "
+            f"{winner.name} ({_score(figure)}) and {names} are equally good here: they differ by "
             f"no more than chance explains. {winner.name} is taken, as it is {_gain(winner, others)}: "
             f"{winner.ms:.1f} ms for one prediction, {winner.size_bytes / 1e6:.0f} MB."
         )
@@ -228,10 +248,20 @@ def _decision_text(winner: Racer, tied: Sequence[Racer], last: RaceRound) -> str
     follower = second.model.partition("/")[2]
     low, high = second.behind_interval
     chance = "; that may still be chance" if low <= 0 else ""
+    if best.mean_average_precision is not None:
+        return (
+            f"{winner.name} is the best: {_score(best)}. The next, {follower}, is {second.behind:.3f} behind "
+            f"(probably {low:.3f} to {high:.3f}{chance})."
+        )
     return (
         f"{winner.name} is right most often: {best.accuracy:.1%}. The next, {follower}, is "
         f"{100 * second.behind:.1f} points behind (probably {100 * low:.1f} to {100 * high:.1f}{chance})."
     )
+
+
+def _score(figure: RoundFigure) -> str:
+    precision = figure.mean_average_precision
+    return f"{figure.accuracy:.1%} right" if precision is None else f"mean average precision {precision:.2f}"
 
 
 def _gain(winner: Racer, others: Sequence[Racer]) -> str:
@@ -246,14 +276,10 @@ def _gap(leader: Racer, other: Racer) -> tuple[float, tuple[float, float], bool]
     ahead, behind = leader.judged, other.judged
     if ahead is None or behind is None or other is leader:
         return 0.0, (0.0, 0.0), True
+    if ahead.ranking is not None and behind.ranking is not None:
+        gap, interval = paired_gap(ahead.ranking, behind.ranking)
+        return gap, interval, paired_gap(ahead.ranking, behind.ranking, z=1.0)[1][0] <= 0
     right, also = ahead.logits.argmax(1) == ahead.labels, behind.logits.argmax(1) == behind.labels
     gained, lost, total = int((right & ~also).sum()), int((also & ~right).sum()), len(right)
     low, _ = paired_interval(gained, lost, total, z=1.0)
     return (gained - lost) / total, paired_interval(gained, lost, total), low <= 0
-
-
-def _loss(racer: Racer) -> float:
-    from headswap.training.finetune.compare import score_held_out
-
-    judged = racer.judged
-    return score_held_out(judged.logits, judged.labels).loss if judged else math.inf

@@ -11,17 +11,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headswap.cluster.crew import Crew
 from headswap.data.ingest import HERE_FIRST, IngestedImages, ingest
-from headswap.data.manifest import ImageRecord, Manifest, check_one_class
+from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.split import with_groups
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
 from headswap.data.upload import store_for
 from headswap.errors import HeadswapError, TooFewImages
+from headswap.evaluation.metrics import wilson_interval
 from headswap.events import Listener, Progress
 from headswap.network import InputSpec, Network
 from headswap.pipeline.comparison import Comparison, ComparisonRow, Race
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from headswap.evaluation.label_ranking import LabelRanking
     from headswap.features.bank import BankBuilder, FeatureBank
     from headswap.training.head_choice import FeatureSource
 
@@ -60,10 +63,10 @@ class ScoringTask:
     crew: Crew | None = None  # sees the pictures; None: this process
 
     def labels(self, images: Sequence[ImageRecord]) -> Tensor:
-        """(N,) int64."""
-        import torch
+        """(N,) int64; or (N, C) float32 of 0 and 1 where a picture may have several labels."""
+        from headswap.training.targets import labels_of
 
-        return torch.tensor([self.manifest.label(image) for image in images])
+        return labels_of(self.manifest, images)
 
     def ready(self, network: Network, image: ImageRecord) -> NDArray[np.uint8]:
         """A picture as the network wants it: from memory where it is there, or read again."""
@@ -78,15 +81,49 @@ class NetworkScore:
     """What the better head of a network says of some pictures, none of which it was solved on."""
 
     logits: Tensor  # (N, C)
-    labels: Tensor  # (N,)
+    labels: Tensor  # (N,); or (N, C) of 0 and 1 where a picture may have several
     head: HeadKind
-    right_last: int  # by the plain head
+    right_last: int  # by the plain head; 0 of several labels
     computed: int  # pictures that the backbone had to see
     engine: str  # what ran the backbone
 
     @property
     def right(self) -> int:
+        """Pictures; of several labels 0: what is said of each is decided by thresholds, later."""
+        if self.labels.ndim == 2:
+            return 0
         return int((self.logits.argmax(1) == self.labels).sum())
+
+    @property
+    def accuracy(self) -> float | None:
+        return None if self.labels.ndim == 2 else self.right / len(self.labels)
+
+    @cached_property
+    def ranking(self) -> LabelRanking | None:
+        """Of several labels: how well they rank the pictures; None: each picture has one class."""
+        from headswap.evaluation.label_ranking import rank_labels
+
+        if self.labels.ndim == 1:
+            return None
+        return rank_labels(self.logits.double().numpy(), self.labels.numpy())
+
+    @property
+    def mean_average_precision(self) -> float | None:
+        return None if self.ranking is None else self.ranking.value
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the true accuracy or mean average precision lies, 95 of 100 times."""
+        if self.ranking is not None:
+            return self.ranking.interval
+        return wilson_interval(self.right, len(self.labels))
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy of a picture after calibration on these pictures."""
+        from headswap.training.finetune.compare import score_held_out
+
+        return score_held_out(self.logits, self.labels).loss
 
 
 def task_of(  # noqa: PLR0913
@@ -110,7 +147,6 @@ def task_of(  # noqa: PLR0913
         except HeadswapError:
             continue  # its row will say why
     intake = _read(data, spec, workspace, crew, listener)
-    check_one_class("Comparing networks", is_multi_label=intake.manifest.is_multi_label)
     return ScoringTask(
         manifest=intake.manifest,
         prepared=intake.prepared,
@@ -143,13 +179,13 @@ def _read(
 
 
 def check_foldable(classes: Sequence[str], images: Sequence[ImageRecord]) -> None:
-    """Whether every class can be judged by heads that never saw a picture.
+    """Whether every class or label can be judged by heads that never saw a picture.
 
     Raises:
-        TooFewImages: a class has not two pictures that differ.
+        TooFewImages: one has not two pictures that differ.
     """
     for name in classes:
-        if len({image.group for image in images if image.class_name == name}) < 2:
+        if len({image.group for image in images if name in image.names}) < 2:
             raise TooFewImages(
                 f"{name} has not two pictures that differ, so no head can be judged on one it never saw.",
                 remedy="Add pictures of it; ten or more are better.",
@@ -171,9 +207,13 @@ def score_network(
         images: N, at least two that differ of each class.
         listener: hears progress.
         engine: that ran the backbone on some of the pictures before; None: whatever is fastest here.
-    """
-    from headswap.training.head_choice import prefers_wide
 
+    Raises:
+        BadSetting: pictures have several labels, and no linear head fits the network.
+    """
+    from headswap.training.head_choice import check_solvable, prefers_wide
+
+    check_solvable(fits=source.fits_linear_head, is_multi_label=task.manifest.is_multi_label)
     labels = task.labels(images)
     bank = bank_of(task, source, images, listener, engine)
     logits = _answers(task, source, bank, images, listener)
@@ -183,7 +223,7 @@ def score_network(
         logits=logits[better],
         labels=labels,
         head=better,
-        right_last=int((logits["last"].argmax(1) == labels).sum()),
+        right_last=0 if labels.ndim == 2 else int((logits["last"].argmax(1) == labels).sum()),
         computed=bank.computed,
         engine=bank.engine,
     )
@@ -250,6 +290,14 @@ def _see_elsewhere(
     builder.refresh_index()
 
 
+def kinds_of(task: ScoringTask, source: FeatureSource) -> tuple[HeadKind, ...]:
+    """The heads that teaching would choose between."""
+    from headswap.training.head_choice import is_too_many
+
+    many = is_too_many(len(task.manifest.images), is_multi_label=task.manifest.is_multi_label)
+    return ("last", "wide") if source.is_wide and not many else ("last",)
+
+
 def _answers(
     task: ScoringTask,
     source: FeatureSource,
@@ -262,13 +310,14 @@ def _answers(
     from headswap.training.linear.heads import has_bias
     from headswap.training.linear.labeled_features import LabeledFeatures
 
-    kinds: tuple[HeadKind, ...] = ("last", "wide") if source.is_wide else ("last",)
+    kinds = kinds_of(task, source)
     labels, groups = task.labels(images), [image.group for image in images]
     logits: dict[HeadKind, Tensor] = {}
     for number, kind in enumerate(kinds):
         listener(Progress("head", number, len(kinds), unit="heads"))
         reading = source.reads(kind)
-        known = LabeledFeatures(bank.features[:, reading.columns], labels, int(labels.max()) + 1, groups)
+        classes = len(task.manifest.classes)
+        known = LabeledFeatures(bank.features[:, reading.columns], labels, classes, groups)
         logits[kind] = cross_validate(
             known,
             reading.site,
@@ -284,15 +333,18 @@ def comparison_of(
     task: ScoringTask, rows: Sequence[ComparisonRow], *, stopped: bool, race: Race | None = None
 ) -> Comparison:
     """The rows with what they are measured against."""
-    manifest = task.manifest
-    common = max(manifest.counts, key=lambda name: manifest.counts[name])
+    manifest, counts, total = task.manifest, task.manifest.counts, len(task.manifest.images)
+    common = max(counts, key=lambda name: counts[name])
+    is_multi_label = manifest.is_multi_label
+    blind = sum(counts.values()) / len(counts) / total  # a blind guess ranks each label by its share
     return Comparison(
-        counts=manifest.counts,
+        counts=counts,
         folds=task.folds,
         rows=tuple(rows),
         left_out=manifest.left_out,
-        baseline_class=common,
-        baseline_accuracy=manifest.counts[common] / len(manifest.images),
+        baseline_class="" if is_multi_label else common,
+        baseline_accuracy=blind if is_multi_label else counts[common] / total,
         stopped=stopped,
         race=race,
+        is_multi_label=is_multi_label,
     )

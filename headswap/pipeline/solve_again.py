@@ -10,6 +10,7 @@ flatter: there only the test speaks, and one number, how sure it may be, is chos
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,8 +40,9 @@ from headswap.storage.files import to_json
 from headswap.training.diagnostics import diagnose
 from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias
 from headswap.training.linear.labeled_features import LabeledFeatures
+from headswap.training.targets import labels_of
 from headswap.training.task import TrainingResult
-from headswap.training.verify import installed
+from headswap.training.verify import installed, right_answers
 
 _PROOF_IMAGES = 8
 _FEW_JUDGED = 5  # images of a class: with fewer, its figure says next to nothing
@@ -96,6 +98,7 @@ def solve_again(
             f"Only {' and '.join(map(shown_name, known.classes)) or 'nothing'} would be left.",
             remedy="A network needs at least two classes to choose between.",
         )
+    _check_answers(known)
     network, site = _resized(bundle.network.seeing(card.input), card.site, len(known.classes))
     heads = _solved(network, site, experiment, known, torch.from_numpy(images.features))
     heads = _proved(network, site, heads, images, shown if shown is not None else _noise(card), card.flip)
@@ -112,6 +115,7 @@ def solve_again(
     report = report_of(trained, known)
     changed = (
         Advice(code="changed", sentence=_sentence(images, said, has_moved(experiment))),
+        *_not_known(known),
         *_hardly_judged(report, bundle.classes),
     )
     of_now = (one for one in report.advice if one.code != "further")  # that was of the classes of before
@@ -131,6 +135,8 @@ def save_again(
         site=trained.site,
         temperature=report.calibration.temperature if report.calibration else 1.0,
         even_share=report.even_share,
+        thresholds=tuple(one.threshold for one in report.label_scores),
+        logit_offset=trained.logit_offset if report.is_multi_label else 0.0,
         l2=trained.l2,
         versions=versions_here(),
         parameters=sum(parameter.numel() for parameter in trained.network.module.parameters()),
@@ -181,7 +187,7 @@ def _solved(
     return fit_heads(
         LabeledFeatures(
             features[train],
-            _labels(known)[train],
+            labels_of(known, known.images)[train],
             len(known.classes),
             [image.group for image in known.part("train")],
         ),
@@ -202,7 +208,8 @@ def _proved(
 ) -> LinearHeads:
     """The heads as the network, which holds them now, combines them."""
     largest = float(heads.logits(torch.from_numpy(images.features)).abs().max())
-    found = installed(network, site, heads, shown, largest=largest, flip=flip)
+    several = images.manifest.is_multi_label
+    found = installed(network, site, heads, shown, largest=largest, flip=flip, several=several)
     if found is None:
         raise SwapFailed(
             "The network does not say what was solved for its new head.",
@@ -222,18 +229,19 @@ def _trained(
 ) -> TrainingResult:
     """The new head as a run would hand it on."""
     known = images.known
-    labels, train = _labels(known), _is_train(known)
+    labels, train = labels_of(known, known.images), _is_train(known)
     test = torch.tensor([image.part == "test" for image in known.images])
     logits, folds = heads.logits(torch.from_numpy(images.features)), heads.fold_logits
     return TrainingResult(
         site=site,
         test=_split_logits(known, test, logits[test]),
         train=None if folds is None else _split_logits(known, train, folds),
-        train_right=int((logits.argmax(1) == labels)[train].sum()),
+        train_right=right_answers(logits[train], labels[train], folds),
         engine=card.engine,
         l2=heads.solved[0].l2,
         network=network,
         flip=card.flip,
+        logit_offset=heads.factor * heads.bias_offset,
     )
 
 
@@ -268,6 +276,36 @@ def _sentence(images: KnownImages, said: Sequence[str], moved: bool) -> str:
     )
 
 
+def _check_answers(known: Manifest) -> None:
+    """Refuse a label that came later where no image is known to lack it: there is nothing to tell it from.
+
+    Raises:
+        TooFewImages: nothing says no to it.
+    """
+    for name in known.classes:
+        train = [image for image in known.part("train") if name not in image.unknown]
+        if len(train) < len(known.part("train")) and all(name in image.names for image in train):
+            raise TooFewImages(
+                f"Nothing says which pictures do not show {shown_name(name)}.",
+                remedy="Say that no old picture shows it (absent), or add a table with pictures that show it "
+                "and pictures that do not.",
+            )
+
+
+def _not_known(known: Manifest) -> tuple[Advice, ...]:
+    """Labels that are not known of all pictures, each with how many it was learned and judged without."""
+    counts = Counter(name for image in known.images for name in image.unknown)
+    return tuple(
+        Advice(
+            code="unknown-labels",
+            sentence=f"Of {count} of {len(known.images)} pictures it is not known whether they show "
+            f"{shown_name(name)}: it was learned and judged without them.",
+            figures={"images": count},
+        )
+        for name, count in sorted(counts.items())
+    )
+
+
 def _hardly_judged(report: Report, before: Sequence[str]) -> tuple[Advice, ...]:
     """New classes of so few images that no figure says how well they are known."""
     few = [one for one in report.class_scores if one.name not in before and one.images < _FEW_JUDGED]
@@ -285,11 +323,6 @@ def _few_words(one: ClassScore) -> str:
     )
 
 
-def _labels(known: Manifest) -> Tensor:
-    """(M,) int64."""
-    return torch.tensor([known.label(image) for image in known.images])
-
-
 def _is_train(known: Manifest) -> Tensor:
     """(M,) bool."""
     return torch.tensor([image.part == "train" for image in known.images])
@@ -301,6 +334,6 @@ def _split_logits(known: Manifest, rows: Tensor, logits: Tensor) -> SplitLogits:
     return SplitLogits(
         files=[image.file for image in images],
         sha256s=[image.sha256 for image in images],
-        labels=_labels(known)[rows].numpy(),
+        labels=labels_of(known, images).numpy(),
         logits=logits.double().numpy(),
     )

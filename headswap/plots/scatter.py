@@ -27,9 +27,29 @@ class Dot:
 
     name: str
     ms: float  # one prediction; above 0
-    accuracy: float  # in [0, 1]
+    accuracy: float  # or another figure, in [0, 1]
     low: float  # where the true share probably lies
     high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """What the height of a dot is."""
+
+    title: str  # at the axis
+    subject: str  # begins the words for a screen reader
+    is_percent: bool = True
+
+    def written(self, share: float) -> str:
+        return f"{100 * share:.0f} %" if self.is_percent else f"{share:.2f}"
+
+    def tick(self, share: float) -> str:
+        if not self.is_percent:
+            return f"{share:.3g}"
+        return "100 %" if share > 0.999 else f"{100 * share:.3g}"
+
+
+ACCURACY = Scale(title="right answers", subject="Accuracy")
 
 
 @dataclass(frozen=True)
@@ -74,15 +94,15 @@ class _Frame:
         return across and self.top <= box.y <= self.height - self.bottom - 4
 
 
-def scatter(dots: Sequence[Dot], *, narrow: bool = False) -> str:
+def scatter(dots: Sequence[Dot], scale: Scale = ACCURACY, *, narrow: bool = False) -> str:
     """One drawing, 728 px wide or, for a phone, 320; nothing to draw is an empty text."""
-    drawn = _drawing(dots, narrow=narrow)
+    drawn = _drawing(dots, scale, narrow=narrow)
     return "" if drawn is None else written(drawn)
 
 
-def svg_file(dots: Sequence[Dot], title: str) -> str:
+def svg_file(dots: Sequence[Dot], title: str, scale: Scale = ACCURACY) -> str:
     """The same as a file of its own, on paper."""
-    drawn = _drawing(dots, narrow=False)
+    drawn = _drawing(dots, scale, narrow=False)
     svg = ""
     if drawn is not None:
         drawn.insert(0, shape("rect", {"width": 728, "height": 360, "fill": "#ffffff"}))
@@ -91,7 +111,7 @@ def svg_file(dots: Sequence[Dot], title: str) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{svg}\n'
 
 
-def _drawing(dots: Sequence[Dot], *, narrow: bool) -> Element | None:
+def _drawing(dots: Sequence[Dot], scale: Scale, *, narrow: bool) -> Element | None:
     dots = sorted((dot for dot in dots if dot.ms > 0), key=lambda dot: (dot.ms, dot.name))
     if not dots:
         return None
@@ -99,7 +119,7 @@ def _drawing(dots: Sequence[Dot], *, narrow: bool) -> Element | None:
     speeds = [dot.ms for dot in dots]
     width, height, kind = (320, 320, "narrow") if narrow else (728, 360, "wide")
     frame = _Frame(width, height, kind, _below(min(speeds)), _above(max(speeds)), least)
-    words = "; ".join(f"{dot.name} {_percent(dot.accuracy)} in {_time(dot.ms)}" for dot in dots)
+    words = "; ".join(f"{dot.name} {scale.written(dot.accuracy)} in {_time(dot.ms)}" for dot in dots)
     attributes = {
         "xmlns": "http://www.w3.org/2000/svg",
         "class": f"chart {frame.kind}",
@@ -108,25 +128,25 @@ def _drawing(dots: Sequence[Dot], *, narrow: bool) -> Element | None:
         "font-family": "system-ui, sans-serif",
         "font-size": "13",
         "fill": _SOFT,
-        "aria-label": f"Accuracy against time for one prediction: {words}.",
+        "aria-label": f"{scale.subject} against time for one prediction: {words}.",
     }
     whiskers, points = [_whisker(frame, dot) for dot in dots], [_point(frame, dot) for dot in dots]
-    return shape("svg", attributes, inside=(*_axes(frame), *whiskers, *points, *_names(frame, dots)))
+    return shape("svg", attributes, inside=(*_axes(frame, scale), *whiskers, *points, *_names(frame, dots)))
 
 
-def _axes(frame: _Frame) -> list[Element]:
+def _axes(frame: _Frame, scale: Scale) -> list[Element]:
     right, low = frame.width - frame.right, frame.height - frame.bottom
     steps = 4 if frame.least <= 0.6 else 2
     shares = [frame.least + (1 - frame.least) * number / steps for number in range(steps + 1)]
     drawn = []
     for share in shares:
-        y, label = frame.y(share), "100 %" if share > 0.999 else f"{100 * share:.3g}"
+        y, label = frame.y(share), scale.tick(share)
         drawn.append(shape("path", {"d": f"M{frame.left} {y:.1f}H{right}", "stroke": _LINE}))
         drawn.append(_label(frame.left - 10, f"{y + 4.5:.1f}", label, anchor="end"))
     drawn += [_label(f"{frame.x(ms):.1f}", low + 22, _time(ms), anchor="middle") for ms in _ticks(frame)]
     return [
         *drawn,
-        _label(frame.left, 18, "right answers"),
+        _label(frame.left, 18, scale.title),
         _label(right, low + 44, "time for one prediction", anchor="end"),
         _label(frame.left, low + 44, "← faster"),
     ]
@@ -201,7 +221,3 @@ def _rounds() -> list[float]:
 
 def _time(ms: float) -> str:
     return f"{ms / 1000:.3g} s" if ms >= 1000 else f"{ms:.3g} ms"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"

@@ -126,19 +126,6 @@ class TrainConfig:
             raise BadSetting(f"batch_size is {self.batch_size}.", remedy="Choose 1 to 1024.")
 
 
-def check_multi_label(config: TrainConfig) -> None:
-    """What is not there yet for several labels per picture is refused, not answered wrongly.
-
-    Raises:
-        BadSetting: the settings ask for it.
-    """
-    if config.depth != "head":
-        raise BadSetting(
-            f"These pictures have several labels each: only the head is taught, not depth “{config.depth}”.",
-            remedy="Leave that choice out, or give each picture one label.",
-        )
-
-
 # What a run found out about this machine and these images, so that it can be repeated exactly. Everything
 # else of a run follows from its settings and its seed.
 @dataclass(frozen=True, kw_only=True)

@@ -12,17 +12,14 @@ few to tell the two apart, a tie goes to the wide one, which is better there on 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from headswap.errors import BadSetting
-from headswap.evaluation.multi_label import average_precision, fit_label_temperature
+from headswap.evaluation.label_ranking import rank_labels
 from headswap.heads.detect import Located
 from headswap.heads.site import HeadSite, Tap
 from headswap.heads.swap import SwapRecord
@@ -32,6 +29,7 @@ from headswap.network import Network
 from headswap.training.config import HeadChoice, HeadKind
 from headswap.training.finetune.compare import FinetuneGain, compare, score_held_out
 from headswap.training.linear.heads import LinearHeads, can_hold
+from headswap.training.linear.solver import MOST_IN_SPAN
 
 FEW_OF_A_CLASS = 8  # on average: with fewer practice pictures a tie between the heads says nothing
 MOST_NUMBERS = 2**28  # of wide features in all, 1 GB: with more images fewer blocks are read, or none
@@ -159,18 +157,10 @@ def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> Cho
     """
     last, wide = solve("last"), solve("wide")
     before, after = last.fold_logits, wide.fold_logits
-    if labels.ndim == 2:
-        if before is None or after is None:  # too few pictures to compare anything
-            return ChosenHead(kind="last", heads=last)
-        return _chosen_for_labels((last, before), (wide, after), labels)
     if before is None or after is None:
-        words = "The new head reads every layer: with so few practice pictures that is better on most sets."
-        return ChosenHead(kind="wide", heads=wide, words=words)
+        return _uncompared(last, wide, labels)
     gain = _gain(before, after, labels)
-    figures = (
-        f"{gain.right_after} of {gain.images} practice pictures were right in cross-validation, "
-        f"with the last layer alone {gain.right_before}."
-    )
+    figures = f"{gain.words('practice pictures', ' in cross-validation, with the last layer alone')}."
     if gain.is_clear():
         return ChosenHead(kind="wide", heads=wide, words=f"The new head reads every layer: {figures}")
     if _takes_wide(gain, labels):
@@ -182,50 +172,54 @@ def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> Cho
     return ChosenHead(kind="last", heads=last, words=words)
 
 
-def _chosen_for_labels(
-    last: tuple[LinearHeads, Tensor], wide: tuple[LinearHeads, Tensor], labels: Tensor
-) -> ChosenHead:
-    """The same for several labels: average precision must rise, and the loss fall by more than its error."""
-    truth = labels.numpy().astype(np.bool_)
-    precisions = [_mean_average_precision(logits, truth) for _, logits in (last, wide)]
-    falls = _label_losses(last[1], labels) - _label_losses(wide[1], labels)  # (P,)
-    error = float(falls.std(unbiased=True)) / math.sqrt(len(falls)) if len(falls) > 1 else math.inf
-    figures = (
-        f"mean average precision was {precisions[1]:.2f} in cross-validation, with the last layer alone "
-        f"{precisions[0]:.2f}."
-    )
-    if precisions[1] > precisions[0] and float(falls.mean()) > error:
-        return ChosenHead(kind="wide", heads=wide[0], words=f"The new head reads every layer: {figures}")
-    words = f"The new head reads the last layer. One that reads every layer is not clearly better: {figures}"
-    return ChosenHead(kind="last", heads=last[0], words=words)
-
-
-def _mean_average_precision(logits: Tensor, truth: NDArray[np.bool_]) -> float:
+def mean_average_precision(logits: Tensor, labels: Tensor) -> float:
     """Over the labels that some image has, of (P, C) logits and (P, C) labels."""
-    scores = logits.double().numpy()
-    each = [average_precision(scores[:, label], truth[:, label]) for label in range(truth.shape[1])]
-    return float(np.mean([one for one in each if one is not None]))
-
-
-def _label_losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """(P,) cross-entropy of sigmoids after calibration on the same images, over the labels together."""
-    heat = fit_label_temperature(logits.double().numpy(), labels.numpy())
-    each = torch.nn.functional.binary_cross_entropy_with_logits(
-        logits.double() / heat, labels.double(), reduction="none"
-    )
-    return each.sum(dim=1)
+    return rank_labels(logits.double().numpy(), labels.numpy()).value
 
 
 def prefers_wide(last: Tensor, wide: Tensor, labels: Tensor) -> bool:
-    """Whether the wide head is taken, given (N, C) answers of both out of fold, and (N,) labels."""
+    """Whether the wide head is taken, by answers out of fold.
+
+    Args:
+        last, wide: (N, C) logits of both heads.
+        labels: (N,); or (N, C) of 0 and 1: then mean average precision must rise too, and the loss of an
+            image, over its labels together, must fall by more than its standard error.
+    """
     return _takes_wide(_gain(last, wide, labels), labels)
 
 
 def _takes_wide(gain: FinetuneGain, labels: Tensor) -> bool:
-    if len(labels) >= FEW_OF_A_CLASS * len(labels.unique()):
+    if labels.ndim == 2 or len(labels) >= FEW_OF_A_CLASS * len(labels.unique()):
         return gain.is_clear()
     is_worse = gain.loss < -2 * gain.loss_error or gain.right < -2 * max(1.0, gain.right_error)
     return not is_worse
+
+
+def _uncompared(last: LinearHeads, wide: LinearHeads, labels: Tensor) -> ChosenHead:
+    """The head where pictures are too few for folds."""
+    if labels.ndim == 2:  # it was not measured whether the wide one is better there
+        return ChosenHead(kind="last", heads=last)
+    words = "The new head reads every layer: with so few practice pictures that is better on most sets."
+    return ChosenHead(kind="wide", heads=wide, words=words)
+
+
+def check_solvable(*, fits: bool, is_multi_label: bool) -> None:
+    """Refuse several labels per picture where no linear head fits.
+
+    Raises:
+        BadSetting: such a head would be taught by gradient, which is for one class per picture.
+    """
+    if is_multi_label and not fits:
+        raise BadSetting(
+            "These pictures have several labels each, and the head of this network is more than one linear "
+            "layer.",
+            remedy="Choose another network, such as the usual one.",
+        )
+
+
+def is_too_many(images: int, *, is_multi_label: bool) -> bool:
+    """Whether solving a wide head would take minutes: each label's own, on more images than fit a span."""
+    return is_multi_label and images > MOST_IN_SPAN
 
 
 def _gain(last: Tensor, wide: Tensor, labels: Tensor) -> FinetuneGain:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -155,13 +155,11 @@ def _words(fits: FinetuneGain | None, flips: FinetuneGain | None, spec: InputSpe
     if fits is not None:
         also = ", and mirrored too" if flips is not None else ""
         last = flips or fits
-        return (
-            f"{_WORDS[spec.crop_mode]}{also}: {last.right_after} of {last.images} practice pictures were "
-            f"right in cross-validation, in the usual way {fits.right_before}."
+        figures = replace(last, right_before=fits.right_before, precision_before=fits.precision_before).words(
+            "practice pictures", " in cross-validation, in the usual way"
         )
+        return f"{_WORDS[spec.crop_mode]}{also}: {figures}."
     if flips is not None:
-        return (
-            f"Mirrored pictures are looked at too: {flips.right_after} of {flips.images} practice "
-            f"pictures were right in cross-validation, without them {flips.right_before}."
-        )
+        figures = flips.words("practice pictures", " in cross-validation, without them")
+        return f"Mirrored pictures are looked at too: {figures}."
     return ""

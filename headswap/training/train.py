@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headswap.data.manifest import ImageRecord
-from headswap.errors import BadSetting
 from headswap.events import Listener, Note, silent
 from headswap.features.autotune import extractor_for
 from headswap.features.bank import BankBuilder, FeatureBank, fill_bank
@@ -29,14 +28,22 @@ from headswap.heads.site import HeadSite
 from headswap.heads.swap import SwapRecord, swap_located
 from headswap.heads.trainable import head_parameters
 from headswap.network import Network
-from headswap.training.config import HeadKind, check_multi_label
+from headswap.training.config import HeadKind
 from headswap.training.diagnostics import diagnose, old_head_of
 from headswap.training.finetune.adapter import run_finetuning
 from headswap.training.gradient import GradientResult, train_through
-from headswap.training.head_choice import ChosenHead, FeatureReading, FeatureSource, choose_head, source_of
+from headswap.training.head_choice import (
+    ChosenHead,
+    FeatureReading,
+    FeatureSource,
+    check_solvable,
+    choose_head,
+    is_too_many,
+    source_of,
+)
 from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias, install
 from headswap.training.linear.labeled_features import LabeledFeatures
-from headswap.training.linear.solver import MOST_IN_SPAN, Watch
+from headswap.training.linear.solver import Watch
 from headswap.training.preprocessing import ChosenPreprocessing, choose_preprocessing
 from headswap.training.progress import EpochCounter
 from headswap.training.task import TrainedHead, TrainingResult, TrainingTask
@@ -56,8 +63,6 @@ def train_head(
         timing: takes the seconds of the steps "load", "features", "head" and "finetune".
         listener: hears progress, passes and guesses.
     """
-    if task.manifest.is_multi_label:
-        check_multi_label(task.config)
     beginning = begin(task, network, timing=timing, listener=listener)
     if task.config.depth == "head":
         return beginning.trained
@@ -114,12 +119,7 @@ def begin(
 
 
 def _check_gradient(task: TrainingTask) -> None:
-    if task.manifest.is_multi_label:
-        raise BadSetting(
-            "These pictures have several labels each, and the head of this network is more than one linear "
-            "layer.",
-            remedy="Choose another network, such as the usual one.",
-        )
+    check_solvable(fits=False, is_multi_label=task.manifest.is_multi_label)
 
 
 def _source(task: TrainingTask, network: Network) -> FeatureSource:
@@ -129,7 +129,8 @@ def _source(task: TrainingTask, network: Network) -> FeatureSource:
 
 def _chosen(task: TrainingTask, source: FeatureSource, bank: FeatureBank) -> ChosenHead:
     """What the new head reads: as a person says, or as cross-validation does."""
-    if not source.is_wide or (_is_too_many(task) and task.config.head != "wide"):
+    many = is_too_many(len(task.manifest.images), is_multi_label=task.manifest.is_multi_label)
+    if not source.is_wide or (many and task.config.head != "wide"):
         return ChosenHead(kind="last")
     if task.config.head == "wide":
         return ChosenHead(kind="wide")
@@ -144,11 +145,6 @@ def _chosen(task: TrainingTask, source: FeatureSource, bank: FeatureBank) -> Cho
     if task.head is None:
         return found
     return ChosenHead(kind=task.head, words=found.words if found.kind == task.head else "")
-
-
-def _is_too_many(task: TrainingTask) -> bool:
-    """Whether solving a wide head would take minutes: each label's own, on more images than fit a span."""
-    return task.manifest.is_multi_label and len(task.manifest.images) > MOST_IN_SPAN
 
 
 def _columns(bank: FeatureBank, reading: FeatureReading) -> FeatureBank:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from headswap.data.manifest import ImageRecord
 from headswap.evaluation.evaluate import SplitLogits
-from headswap.evaluation.multi_label import choose_thresholds
+from headswap.evaluation.multi_label import all_right, choose_thresholds
 from headswap.features.bank import BankBuilder, FeatureBank, fill_bank
 from headswap.features.engines import choose_engine, exact
 from headswap.features.extractor import Extractor
@@ -123,7 +123,7 @@ def training_result_of(
         site=site,
         test=split_logits(task, "test", logits[test]),
         train=None if folds is None else split_logits(task, "train", folds),
-        train_right=_right(logits[train], labels[train], folds),
+        train_right=right_answers(logits[train], labels[train], folds),
         engine=bank.engine,
         l2=heads.solved[0].l2,
         network=network,
@@ -132,12 +132,24 @@ def training_result_of(
     )
 
 
-def _right(logits: Tensor, labels: Tensor, folds: Tensor | None) -> int:
+def right_answers(logits: Tensor, labels: Tensor, folds: Tensor | None) -> int:
     """Practice pictures that are answered rightly: by their class, or by every label of theirs."""
     if labels.ndim == 1:
         return int((logits.argmax(1) == labels).sum())
-    thresholds = choose_thresholds(None if folds is None else folds.numpy(), labels.numpy())
-    return int(((logits.numpy() >= thresholds) == labels.numpy().astype(bool)).all(axis=1).sum())
+    return every_label_right(logits, labels, folds, labels)
+
+
+def every_label_right(logits: Tensor, labels: Tensor, folds: Tensor | None, practised: Tensor) -> int:
+    """How many images have every label told rightly, by thresholds of practice images out of fold.
+
+    Args:
+        logits: (N, C).
+        labels: (N, C) of 0 and 1, NaN where a label is not known, which then counts for nothing.
+        folds: (P, C) logits of practice images, out of fold; None: too few.
+        practised: (P, C) labels of these.
+    """
+    thresholds = choose_thresholds(None if folds is None else folds.numpy(), practised.numpy())
+    return int(all_right(logits.numpy() >= thresholds, labels.numpy()).sum())
 
 
 def _recomputed_logits(task: TrainingTask, network: Network, proof: HeadProof, logits: Tensor) -> Tensor:

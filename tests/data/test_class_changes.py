@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from headswap.data.class_changes import ClassChanges, new_names, with_classes, with_images
+from headswap.data.class_changes import (
+    ClassChanges,
+    new_names,
+    with_classes,
+    with_images,
+    with_labels,
+    without,
+)
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.errors import BadSetting
 
@@ -103,3 +110,57 @@ def test_what_was_trained_or_tested_on_is_left_out_by_name() -> None:
         "1.png is among the pictures that it was taught on, as heron.",
         "1.png is a near duplicate of a picture of the exam.",
     ]
+
+
+def labelled(number: int, *labels: str, unknown: tuple[str, ...] = (), **other: Any) -> ImageRecord:
+    return image(" + ".join(labels), number, labels=labels, unknown=unknown, **other)
+
+
+SEVERAL = Manifest(
+    name="set", root="", classes=("bird", "pen"),
+    images=(labelled(0, "bird", part="test"), labelled(1, "bird", "pen"), labelled(2), labelled(3, "pen")),
+)  # fmt: skip
+
+
+def test_of_a_label_that_came_later_nothing_is_known_of_the_old_images_unless_it_is_said() -> None:
+    folder = replace(SEVERAL, classes=("Ink",), images=tuple(image("Ink", 10 + one) for one in range(5)))
+    table = replace(
+        SEVERAL,
+        classes=("PEN", "ink"),
+        images=(labelled(20, "PEN", "ink"), labelled(21, "PEN"), labelled(22)),
+    )
+
+    first, _, _ = with_images(SEVERAL, with_labels(folder, SEVERAL.classes), test_share=0.2, seed=0)
+    both, given, _ = with_images(first, with_labels(table, first.classes), test_share=0.2, seed=0)
+
+    assert both.classes == ("Ink", "bird", "pen")
+    assert [one.unknown for one in both.images] == [("Ink",)] * 4 + [("bird", "pen")] * 5 + [("bird",)] * 3
+    assert [one.labels for one in given] == [("Ink", "pen"), ("pen",), ()]
+    assert [one.part for one in both.images[4:9]].count("test") == 1, "a new label has a test of its own"
+    assert {one.part for one in both.images[9:]} == {"train"}, "one that is there keeps its test"
+    assert [one.unknown for one in without(both, ["INK"], 4).images[:5]] == [()] * 4 + [("bird", "pen")]
+    for absent in ("pen", "cat"):
+        with pytest.raises(BadSetting, match=f"{absent} is no new label"):
+            without(both, [absent], 4)
+
+
+def test_of_labels_that_are_put_together_one_is_enough_and_what_is_not_known_stays_so() -> None:
+    manifest = replace(
+        SEVERAL,
+        classes=("bird", "ink", "pen"),
+        images=(
+            labelled(0, "bird", "pen"), labelled(1, "ink"), labelled(2), labelled(3, "ink", unknown=("pen",)),
+            labelled(4, unknown=("pen",)), labelled(5, "bird", unknown=("ink", "pen")),
+        ),
+    )  # fmt: skip
+
+    merged, rows = with_classes(manifest, {"bird": "bird", "ink": "write", "pen": "write"})
+    alone, kept = with_classes(manifest, {"bird": None, "ink": "ink", "pen": "pen"})
+
+    assert [(one.labels, one.unknown) for one in merged.images] == [
+        (("bird", "write"), ()), (("write",), ()), ((), ()), (("write",), ()), ((), ("write",)),
+        (("bird",), ("write",)),
+    ]  # fmt: skip
+    assert merged.images[0].class_name == "bird + write"
+    assert (rows, kept) == ([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4]), "nothing is known of the last one any more"
+    assert alone.images[0].labels == ("pen",)

@@ -105,6 +105,29 @@ def test_many_pictures_are_shown_by_class_the_doubtful_first_and_can_be_filtered
     show(tried, "all")
 
 
+def test_a_press_during_which_the_grid_is_drawn_again_is_not_lost(tried: Visit) -> None:
+    page, again = (
+        tried.page,
+        "(inside) => { inside.parentElement.innerHTML = inside.parentElement.innerHTML; }",
+    )
+    show(tried, "all")
+    unlike = page.locator("#hs-many .filters [data-name=unlike]")
+    unlike.hover()
+
+    page.mouse.down()
+    page.eval_on_selector("#hs-many .batch", again)
+    page.mouse.up()
+
+    tried.wait("#hs-many .filters [data-name=unlike][aria-pressed=true]")
+    page.locator("#hs-many .filters [data-name=all]").hover()
+    page.mouse.down()
+    page.eval_on_selector("#hs-many .batch", again)
+    page.mouse.move(2, 2)  # let go beside it: no press
+    page.mouse.up()
+    assert unlike.get_attribute("aria-pressed") == "true"
+    show(tried, "all")
+
+
 def test_one_of_them_is_opened_large_with_its_bars_and_leads_to_the_next(tried: Visit) -> None:
     page, judge = tried.page, Judge(tried)
     first = page.locator("#hs-many .look").first.get_attribute("title") or ""

@@ -12,7 +12,7 @@ import pytest
 
 from headswap.data.manifest import NO_LABEL
 from tests.collages import make_collages
-from tests.e2e.house import SAMPLE, Visit
+from tests.e2e.house import SAMPLE, House, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -56,7 +56,23 @@ def tried_many_saved_and_opened(visit: Visit, folder: Path, tmp_path: Path) -> N
     assert page.inner_text("#hs-verdict h1") == told
 
 
-def test_a_csv_of_two_labels(enter: Callable[..., Visit], tmp_path: Path) -> None:
+def raced_and_taken(visit: Visit, house: House) -> None:
+    """A race of one network, by mean average precision, and the press that takes the winner."""
+    page = visit.page
+    page.goto(f"{house.url}runs")
+    visit.wait("#hs-race-panel [data-state=none]", "attached")
+    visit.moved_on()
+    page.fill("#hs-race-mb input", "19")
+    page.click("#hs-race")
+    visit.wait("#hs-race-panel [data-winner='timm/tf_efficientnet_lite0']")
+    said = page.inner_text("#hs-race-panel")
+    assert "mean average precision 0." in said
+    assert "it has every label right on" in said
+    page.click("#hs-race-panel [data-race=take]")
+    visit.wait("#hs-race-status:has-text('the network of this project now')")
+
+
+def test_a_csv_of_two_labels(enter: Callable[..., Visit], house: House, tmp_path: Path) -> None:
     folder = make_collages(SAMPLE, tmp_path / "collages", rounds=3)
     packed = tmp_path / "collages.zip"
     with zipfile.ZipFile(packed, "w") as file:
@@ -89,5 +105,6 @@ def test_a_csv_of_two_labels(enter: Callable[..., Visit], tmp_path: Path) -> Non
     assert marked.all_inner_texts() == names
     assert set(names) <= set(shares)
     tried_many_saved_and_opened(visit, folder, tmp_path)
+    raced_and_taken(visit, house)
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0

@@ -7,6 +7,7 @@ import pytest
 from sklearn import metrics
 
 from headswap.evaluation.multi_label import (
+    all_right,
     average_precision,
     average_precision_interval,
     choose_thresholds,
@@ -86,3 +87,23 @@ def test_an_answer_of_several_labels_is_right_when_all_of_them_are() -> None:
     assert answer.is_right
     assert answer.sure == pytest.approx(0.6)
     assert answer.believed == pytest.approx(0.4)
+
+
+def test_a_label_that_is_not_known_of_an_image_counts_for_nothing() -> None:
+    labels = HAS.astype(float)
+    labels[::3, 0] = np.nan
+    known = ~np.isnan(labels[:, 0])
+    said = LOGITS >= 0.5
+
+    score = label_scores("abcd", np.full(4, 0.6), LOGITS, said, labels)[0]
+
+    assert score.average_precision == pytest.approx(
+        metrics.average_precision_score(HAS[known, 0], LOGITS[known, 0])
+    )
+    assert score.recall == pytest.approx(metrics.recall_score(HAS[known, 0], said[known, 0]))
+    assert score.share == HAS[known, 0].mean()
+    assert choose_thresholds(LOGITS, labels)[0] == choose_thresholds(LOGITS[known], HAS[known])[0]
+    expected = [all(said[n, k] == HAS[n, k] for k in range(4) if k or known[n]) for n in range(60)]
+    assert all_right(said, labels).tolist() == expected
+    both = [fit_label_temperature(LOGITS, one) for one in (HAS, np.where(np.isnan(labels), 1.0, labels))]
+    assert fit_label_temperature(LOGITS, labels) not in both

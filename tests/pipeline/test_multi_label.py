@@ -11,15 +11,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 from huggingface_hub import ModelCard, ModelCardData
+from sklearn.metrics import average_precision_score
 
 import headswap
+from headswap.app.service.service import Service
+from headswap.app.service.settings import Settings
+from headswap.app.ui.steps.class_later import class_table
+from headswap.app.ui.widgets.html import rendered
 from headswap.bundle.format import MULTI_LABEL_FORMAT, read_dataset, read_report
 from headswap.cli.main import main
 from headswap.data.edit import drop_images, rename_class
-from headswap.errors import BadSetting, BadUpload
+from headswap.errors import BadSetting, BadUpload, FinishEarly, TooFewImages
+from headswap.events import Event, Progress
 from headswap.exports.templates import pictures
 from headswap.pipeline.many import folders_of, pack_sorted
-from headswap.training.config import TrainConfig
+from headswap.pipeline.race import RaceSetting
+from headswap.pipeline.race import race as find
+from headswap.training.config import FinetuneConfig, TrainConfig
+from headswap.zoos.candidates import NetworkLimits
+from headswap.zoos.zoo import ZooSettings
 from tests.collages import make_collages
 
 
@@ -111,16 +121,188 @@ def test_a_head_for_labels_may_read_every_layer(collages: Path, workspace: Path,
         assert [said[name] for name in bundle.classes] == pytest.approx(told[image.file], abs=1e-3)
 
 
-def test_what_needs_one_class_for_each_picture_is_refused(
-    taught: headswap.Outcome, collages: Path, few_drawings: Path, tmp_path: Path, workspace: Path
+def test_networks_are_compared_by_mean_average_precision(
+    taught: headswap.Outcome, collages: Path, workspace: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    model, plot = "tf_efficientnet_lite0", tmp_path / "plot.svg"
+    monkeypatch.setenv("HEADSWAP_CACHE", str(workspace))
+    command = ["compare", str(collages), "--models", model, "--plot", str(plot)]
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert main(command) == 0
+    words = capsys.readouterr().out
+    settings = ZooSettings(cache=tmp_path, offline=True)
+    setting = RaceSetting(limits=NetworkLimits(most_mb=19))  # one network
+    race = find(collages, setting, workspace=workspace, settings=settings).race
+
+    row = found["rows"][0]
+    assert (row["total"], row["accuracy"], found["is_multi_label"]) == (28, None, True)
+    assert row["interval"][0] < row["mean_average_precision"] < row["interval"][1]
+    assert row["mean_average_precision"] > 1.5 * found["baseline_accuracy"]
+    assert found["baseline_accuracy"] == pytest.approx(36 / 3 / 28)
+    assert f" {row['mean_average_precision']:.2f} " in words
+    assert "28 pictures, each" in words
+    assert "a blind guess gets 0.43" in words
+    assert "Mean average precision against time" in plot.read_text(encoding="utf-8")
+    assert race is not None
+    assert race.test is not None
+    assert (
+        f"only network that could be judged; mean average precision {race.rounds[0].figures[0].score:.2f}"
+        in (race.words)
+    )
+    assert (race.test.right, race.test.total) == (taught.report.test_right, taught.report.test_total)
+
+
+@pytest.fixture(scope="module")
+def bugs(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zip with a folder of twelve bugs."""
+    packed = tmp_path_factory.mktemp("later") / "bug.zip"
+    with zipfile.ZipFile(packed, "w") as file:
+        for path in sorted((sample / "train" / "bug").iterdir())[:12]:
+            file.write(path, f"bug/{path.name}")
+    return packed
+
+
+def test_a_label_is_added_later_and_what_is_not_known_is_never_a_no(
+    taught: headswap.Outcome, collages: Path, bugs: Path, sample: Path, workspace: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "out"
-    with pytest.raises(BadSetting, match="only the head is taught"):
-        headswap.teach(collages, out=out, config=TrainConfig(depth="auto"), workspace=workspace)
-    with pytest.raises(BadSetting, match="Comparing networks needs one class"):
-        headswap.compare(collages, models=["squeezenet1_1"], workspace=workspace)
-    with pytest.raises(BadSetting, match="Changing the classes"):
-        headswap.edit(taught.bundle, out, rename={"bird": "duck"})
+    with pytest.raises(TooFewImages, match=r"Nothing says which pictures do not show bug.*absent"):
+        headswap.edit(taught.bundle, tmp_path / "no", add=bugs, workspace=workspace)
+    extra = tmp_path / "extra"
+    extra.mkdir()
+    rows = ["file,bug,bird"]
+    for kind, has in (("bug", 1), ("fruit", 0), ("bird", 0)):
+        for path in sorted((sample / "train" / kind).iterdir())[-8:]:
+            (extra / f"{kind}-{path.name}").write_bytes(path.read_bytes())
+            rows.append(f"{kind}-{path.name},{has},{int(kind == 'bird')}")
+    (extra / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
+
+    said = headswap.edit(taught.bundle, tmp_path / "said", add=bugs, absent="bug", workspace=workspace)
+    asked = headswap.edit(taught.bundle, tmp_path / "asked", add=extra, workspace=workspace)
+
+    assert said.changes == ("added 12 pictures of bug", "no old picture shows bug")
+    assert asked.report.advice[1].code == "unknown-labels"
+    assert "Of 28 of 52 pictures it is not known whether they show bug" in " ".join(
+        one.sentence for one in asked.report.advice
+    )
+    scores = {one.name: one for one in asked.report.label_scores}
+    assert scores["bug"].share == pytest.approx(8 / 24), "of the pictures of which it is known"
+    assert scores["bird"].share == pytest.approx(20 / 52)
+    assert scores["fruit"].share == pytest.approx(12 / 28), "the table says nothing of it"
+    with (extra / "labels.csv").open("w", encoding="utf-8") as file:
+        file.write("\n".join(f"{row.rsplit(',', 1)[0]}" for row in rows))
+    with pytest.raises(BadUpload, match="only 0 and 1"):
+        headswap.edit(taught.bundle, tmp_path / "numbers", add=extra, workspace=workspace)
+    for done in (said, asked):
+        bundle = headswap.load_bundle(done.bundle)
+        assert bundle.classes == ("bird", "bug", "fruit", "vehicle")
+        assert len(bundle.card.thresholds) == 4
+        never_seen = sorted((sample / "train" / "bug").iterdir())[12:16]
+        bug = [one.probabilities["bug"] for one in bundle.predict_many(never_seen)]
+        others = [
+            one.probabilities["bug"] for one in bundle.predict_many(sorted(collages.glob("*.jpg"))[:12])
+        ]
+        assert average_precision_score([1] * 4 + [0] * 12, [*bug, *others]) > 0.5  # a blind guess: 0.25
+        told = {answer.file: answer for answer in done.report.answers}
+        exam = read_dataset(Path(done.bundle)).part("test")
+        assert {one.file for one in exam} <= set(told)
+
+
+def test_labels_are_put_together_renamed_and_removed_without_the_pictures(
+    taught: headswap.Outcome, collages: Path, tmp_path: Path
+) -> None:
+    images = sorted(collages.glob("*.jpg"))[:6]
+    before = [one.probabilities for one in headswap.load_bundle(taught.bundle).predict_many(images)]
+
+    named = headswap.edit(taught.bundle, tmp_path / "named", rename={"bird": "zebra finch"})
+    fewer = headswap.edit(named.bundle, tmp_path / "fewer", merge={"alive": ["fruit", "zebra finch"]})
+
+    after = headswap.load_bundle(named.bundle)
+    assert after.classes == ("zebra finch", "fruit", "vehicle")
+    assert [one.name for one in after.report.label_scores] == list(after.classes)
+    assert after.card.thresholds == headswap.load_bundle(taught.bundle).card.thresholds
+    for was, now in zip(before, after.predict_many(images), strict=True):
+        assert now.probabilities["zebra finch"] == was["bird"]
+    assert fewer.counts == {"alive": 20, "vehicle": 12}, "either of the two, and both of them once"
+    assert fewer.report.total == 28
+    with pytest.raises(TooFewImages, match="Only vehicle would be left"):
+        headswap.edit(fewer.bundle, tmp_path / "none", remove="alive")
+
+
+def test_a_label_is_added_on_the_page_to_a_network_without_its_pictures(
+    taught: headswap.Outcome, bugs: Path, few_drawings: Path, tmp_path: Path
+) -> None:
+    packed, table = tmp_path / "several.zip", tmp_path / "table.zip"
+    with zipfile.ZipFile(packed, "w") as file:
+        for path in sorted(Path(taught.bundle).iterdir()):
+            file.write(path, f"several/{path.name}")
+    with zipfile.ZipFile(table, "w") as file, zipfile.ZipFile(bugs) as given:
+        names = given.namelist()
+        for name in names:
+            file.writestr(name.replace("/", "-"), given.read(name))
+        lines = [f"{name.replace('/', '-')},{'new;big' if n % 2 else 'big'}" for n, name in enumerate(names)]
+        file.writestr("labels.csv", "\n".join(["file,label", *lines]))
+    with Service(Settings(workspace=tmp_path / "page", sample=few_drawings)) as service:
+        project = service.archive.open("ada", packed)
+        first = service.project("ada", project).done_job
+        assert first is not None
+        drawn = rendered(class_table(service.report("ada", first)))
+        added = service.later.add_class("ada", first, table, absent=True)
+        merged = service.later.call_class("ada", added.job, "bird", "Vehicle")
+        report = service.report("ada", merged.job)
+
+    assert drawn.count("data-class-later=") == 3
+    assert "A picture may have several labels here" in drawn
+    assert added.changes == (
+        "added 12 pictures of big", "added 6 pictures of new", "no old picture shows big",
+        "no old picture shows new",
+    )  # fmt: skip
+    assert report.classes == ("big", "fruit", "new", "vehicle")
+
+
+def test_more_than_the_head_learns_several_labels_and_an_early_end_keeps_the_best(
+    collages: Path, workspace: Path, tmp_path: Path
+) -> None:
+    finetune = FinetuneConfig(
+        epochs=8, batch_size=8, learning_rate=3e-2, confirmations=1, validation_share=0.5, least_crop=1.0
+    )
+    config = TrainConfig(depth="norms", px=32, head="last", finetune=finetune)
+    network = "tests.pipeline.tiny_network:tiny_network"
+
+    def enough(event: Event) -> None:
+        if isinstance(event, Progress) and event.step == "finetune" and event.done > 8:
+            raise FinishEarly
+
+    deep = headswap.teach(collages, model=network, out=tmp_path / "deep", config=config, workspace=workspace)
+    early = headswap.teach(
+        collages, model=network, out=tmp_path / "early", config=config, workspace=workspace,
+        listener=enough,
+    )  # fmt: skip
+
+    for done in (deep, early):
+        found = done.report.finetune
+        assert found is not None
+        assert found.asked == "norms"
+        assert "mean average precision was " in found.sentence, found.sentence
+        bundle = headswap.load_bundle(done.bundle, allow_code=True)
+        told = {answer.file: answer for answer in done.report.answers}
+        for image in read_dataset(Path(done.bundle)).part("test"):
+            said = bundle.predict(collages / image.file).probabilities
+            assert [said[name] for name in bundle.classes] == pytest.approx(
+                told[image.file].probabilities, abs=1e-3
+            )
+    assert deep.report.finetune is not None
+    assert deep.report.finetune.depth == "norms"
+    assert early.report.finetune is not None
+    assert "Teaching ended early, as was asked: this is the best" in early.report.finetune.sentence
+    later = headswap.edit(deep.bundle, tmp_path / "later", remove="fruit", allow_code=True).report
+    assert later.method == "exam", "its own training images would flatter a moved body"
+
+
+def test_what_needs_one_class_for_each_picture_is_refused(
+    taught: headswap.Outcome, collages: Path, few_drawings: Path, workspace: Path
+) -> None:
     with pytest.raises(BadUpload, match="have one class each"):
         headswap.evaluate(taught.bundle, few_drawings, workspace=workspace)
     manifest = headswap.check(collages, workspace=workspace)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 import torch
 
 from headswap.data.manifest import ImageRecord
@@ -111,6 +114,53 @@ def test_a_lead_that_may_be_chance_is_called_one() -> None:
     result, kept = survivors(racers, 100, is_last=True)
 
     assert "that may still be chance" in decide(kept, result).words
+
+
+def a_labelling_racer(name: str, noise: float, *, ms: float = 10.0) -> Racer:
+    """It ranks 80 pictures with two labels, with noise."""
+    random = torch.Generator().manual_seed(1)
+    labels = (torch.rand(80, 2, generator=random) < 0.4).float()
+    logits = 4 * labels - 2 + noise * torch.randn(80, 2, generator=random)
+    racer = a_racer(name, range(0), ms=ms)
+    racer.judged = NetworkScore(
+        logits=logits, labels=labels, head="last", right_last=0, computed=0, engine="torch"
+    )
+    return racer
+
+
+def test_networks_for_several_labels_are_ranked_by_mean_average_precision() -> None:
+    racers = [a_labelling_racer("slow", 1.0, ms=40), a_labelling_racer("fast", 1.01, ms=5)]
+    tied, kept = survivors(racers, 80, is_last=True)
+    poor = a_labelling_racer("poor", 9.0, ms=1)
+    clear, _ = survivors([racers[0], poor], 80, is_last=True)
+
+    best, second = clear.figures
+    assert [one.mean_average_precision for one in clear.figures] == [best.score, second.score]
+    assert (best.model, second.is_tie, second.behind) == ("timm/slow", False, best.score - second.score)
+    assert second.behind_interval[0] < second.behind < second.behind_interval[1]
+    row = poor.row()
+    assert (row.accuracy, row.mean_average_precision, row.score) == (None, second.score, second.score)
+    words = decide([racers[0], poor], clear).words
+    assert words.startswith(
+        f"slow is the best: mean average precision {best.score:.2f}. The next, poor, is 0."
+    )
+    assert decide(kept, tied).winner.name == "fast"
+    assert "equally good here" in decide(kept, tied).words
+
+
+def test_a_part_of_pictures_with_several_labels_has_each_label_and_some_without() -> None:
+    names = (("a",), ("a", "b"), ("b", "c"), ())
+    images = [
+        replace(an_image(i, "x", group=i), labels=names[i % 4], class_name=" + ".join(names[i % 4]))
+        for i in range(160)
+    ]
+
+    part = some_of(images, 0.25, seed=3)
+
+    counts = Counter(name for one in part for name in one.names or ("none",))
+    assert counts["c"] == counts["none"] == 10
+    assert 20 <= counts["a"] <= 30
+    assert len(part) < 60
 
 
 def test_a_network_alone_is_said_to_be_alone() -> None:

@@ -135,13 +135,17 @@ def one_thread() -> Iterator[None]:
 def classroom() -> Callable[..., Classroom]:
     """Makes one, always the same."""
 
-    def make(count: int = 48, *, aux: bool = False, shuffled: bool = False) -> Classroom:
+    def make(
+        count: int = 48, *, aux: bool = False, shuffled: bool = False, several: bool = False
+    ) -> Classroom:
         torch.manual_seed(0)
         module = Tiny(aux=aux).eval()
         site = swap_head(module, 3, input_size=SPEC.size).site
         images, labels = stripes(count)
         if shuffled:  # nothing can be learned from these
             labels = labels[torch.randperm(count, generator=torch.Generator().manual_seed(0))]
+        if several:  # level, upright, and "not upright": (N, 3)
+            labels = torch.stack([labels == 0, labels == 1, labels != 1], dim=1).float()
         image_batches = ImageBatches(
             SPEC, read_input=lambda row: images[row, 2:18, 4:20], read_uncut=images.__getitem__
         )

@@ -119,6 +119,7 @@ class AskEdit:
     merge: dict[str, tuple[str, ...]]
     rename: dict[str, str]
     workspace: str
+    absent: tuple[str, ...] = ()  # new labels that no old picture has
     kind: Literal["edit"] = "edit"
 
 
@@ -198,7 +199,7 @@ def _edited(question: AskEdit) -> EditSummary:
 
     done = edit(
         question.bundle, question.out, add=question.add or (), remove=question.remove, merge=question.merge,
-        rename=question.rename, workspace=question.workspace,
+        rename=question.rename, absent=question.absent, workspace=question.workspace,
     )  # fmt: skip
     left = tuple(f"{one.file}: {one.reason}" for one in done.left_out)
     return EditSummary(changes=done.changes, left_out=left, seconds=done.seconds)

@@ -28,7 +28,6 @@ from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, NotFound, TooMuch
 from headswap.storage.files import copy, discard, make_folder
 from headswap.storage.records import read_record, write_record
-from headswap.training.config import TrainConfig, check_multi_label
 
 MOST_CHANGES = 30  # that can be undone
 LONGEST_NAME = 80  # letters of a data set's name
@@ -231,12 +230,11 @@ class Datasets:
         path = self._projects.dataset(self._projects.get(owner, project))
         return _manifest(path) if path else None
 
-    def for_teaching(self, owner: str, project: str, teach: TrainConfig | None = None) -> Path:
+    def for_teaching(self, owner: str, project: str) -> Path:
         """The dataset.json that a run begun now is taught on.
 
         Raises:
-            BadSetting: there are no pictures, or of one class only, or `teach` asks for what is not there for
-                several labels per picture.
+            BadSetting: there are no pictures, or of one class only.
         """
         path = self._projects.dataset(self._projects.get(owner, project))
         if path is None:
@@ -244,8 +242,6 @@ class Datasets:
         if len(_manifest(path).classes) < 2:
             only = shown_name(_manifest(path).classes[0])
             raise BadSetting(f"So far there is only {only}.", remedy="Add pictures of a second class.")
-        if teach is not None and _manifest(path).is_multi_label:
-            check_multi_label(teach)
         return path
 
     def thumbnail(self, owner: str, project: str, sha256: str, px: int = 96) -> bytes:

@@ -8,6 +8,7 @@ The run of before stays, and can be brought back. Loads no torch; decodes nothin
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,9 +25,10 @@ from headswap.app.service.results import Results
 from headswap.app.service.uploads import Uploads
 from headswap.data.decode import shown_name
 from headswap.data.edit import valid_name
+from headswap.data.layout import class_key
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting
-from headswap.storage.files import discard, link, make_folder
+from headswap.storage.files import discard, link, make_folder, write_text
 
 _BUNDLE = "bundle"
 
@@ -69,8 +71,13 @@ class LaterClasses:
         self._projects, self._store, self._results, self._uploads = projects, store, results, uploads
         self._read, self._ask, self._check_room = read, ask, check_room
 
-    def add_class(self, owner: str, job: str, upload: Path) -> LaterChange:
+    def add_class(self, owner: str, job: str, upload: Path, *, absent: bool = False) -> LaterChange:
         """Add the pictures of a zip with one folder for each class, new ones or those that are there.
+
+        Args:
+            owner, job: whose run.
+            upload: the zip; where a picture may have several labels, it may have a table of them.
+            absent: whether no old picture has the labels that are new.
 
         Raises:
             NotFound: there is no such run.
@@ -80,7 +87,7 @@ class LaterClasses:
         try:
             self._results.bundle(owner, job)
             self._check_room(owner, upload)
-            return self._change(owner, job, upload=upload)
+            return self._change(owner, job, upload=upload, absent=absent)
         finally:
             self._uploads.taken(owner, upload)
 
@@ -114,6 +121,7 @@ class LaterClasses:
         job: str,
         *,
         upload: Path | None = None,
+        absent: bool = False,
         remove: Sequence[str] = (),
         merge: Mapping[str, Sequence[str]] | None = None,
         rename: Mapping[str, str] | None = None,
@@ -124,11 +132,15 @@ class LaterClasses:
         new, draft = new_job_id(), self._projects.folder(found.id) / f"later.draft-{secrets.token_hex(4)}"
         home = self._store.folder(new)
         try:
-            added = str(self._sorted_into(draft, upload)) if upload is not None else ""
+            came = self._came(draft, upload) if upload is not None else None
+            added = str(_lay_out(came, draft / "classes")) if came is not None else ""
+            known = set(map(class_key, self._results.report(owner, job).classes))
+            new_names = [name for name in (came.classes if came else ()) if class_key(name) not in known]
             question = AskEdit(
                 bundle=str(bundle), out=str(home / _BUNDLE), add=added, remove=tuple(remove),
                 merge={into: tuple(names) for into, names in (merge or {}).items()},
                 rename=dict(rename or {}), workspace=str(self._store.path.parent),
+                absent=tuple(new_names) if absent else (),
             )  # fmt: skip
             done = self._ask(question, EditSummary)
             self._store.adopt(owner, found.id, before.experiment_json, new, _BUNDLE, time.time())
@@ -140,16 +152,21 @@ class LaterClasses:
         self._projects.save(replace(found, shown=new))
         return LaterChange(job=new, changes=done.changes, left_out=done.left_out, seconds=done.seconds)
 
-    def _sorted_into(self, draft: Path, upload: Path) -> Path:
-        """The pictures of a zip as a confined reader wrote them, in one folder for each class."""
-        images, folder = make_folder(draft / "images"), draft / "classes"
+    def _came(self, draft: Path, upload: Path) -> Manifest:
+        """The pictures of a zip as a confined reader wrote them."""
+        images = make_folder(draft / "images")
         question = ReadUpload(str(upload), str(images), str(draft / "dataset.json"), upload.stem)
-        came = self._read(question)
-        _lay_out(came.manifest, folder)
-        return folder
+        return self._read(question).manifest
 
 
-def _lay_out(manifest: Manifest, folder: Path) -> None:
+def _lay_out(manifest: Manifest, folder: Path) -> Path:
+    """The same in one folder for each class, or in one with a table where they have several labels."""
+    rows = []
     for number, image in enumerate(manifest.images):
         path = manifest.path(image)
-        link(path, make_folder(folder / image.class_name) / f"{number:05}{path.suffix}")
+        file = f"{number:05}{path.suffix}"
+        rows.append(json.dumps({"file_name": file, "labels": image.names}))
+        link(path, make_folder(folder if manifest.is_multi_label else folder / image.class_name) / file)
+    if manifest.is_multi_label:
+        write_text(folder / "metadata.jsonl", "\n".join(rows) + "\n")
+    return folder

@@ -210,7 +210,7 @@ class Service:
     ) -> str:
         """Queue a run and return its id; the same key again returns the same run."""
         found = self._projects.get(owner, project)
-        dataset = self.images.for_teaching(owner, project, teach)
+        dataset = self.images.for_teaching(owner, project)
         self._keeping.check_room(owner)
         weights = self._projects.weights(found)
         if weights is None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headswap.cli.race_table import race_words
+from headswap.cli.race_table import baseline_words, interval_words, race_words, score_title, score_words
 from headswap.cli.verb import (
     DATA,
     VerbAnswer,
@@ -89,7 +89,7 @@ def _draw(found: Comparison, plot: Path) -> None:
     dots = dots_of(found)
     if not dots:
         raise BadSetting("No network could be judged, so there is nothing to draw.", remedy=_why(found))
-    write_text(plot, svg_file(dots, "Accuracy against speed"))
+    write_text(plot, svg_file(dots, f"{found.scale.subject} against speed", found.scale))
 
 
 def _why(found: Comparison) -> str:
@@ -109,16 +109,18 @@ def _words(found: Comparison, data: str, seed: int) -> str:
 
 def _table(found: Comparison) -> str:
     lines = [
-        f"{'network':36} {'right':>7}  {'probably':>11} {'seconds':>8} {'MB':>7} {'numbers':>12} {'ms':>7}  "
-        "head reads"
+        f"{'network':36} {score_title(found):>7}  {'probably':>12} {'seconds':>8} {'MB':>7} {'numbers':>12} "
+        f"{'ms':>7}  head reads"
     ]
-    lines += [_line(row) for row in found.rows if row.state == "done"]
+    lines += [_line(row, found) for row in found.rows if row.state == "done"]
     lines += [f"{row.model}: {row.reason}" for row in found.rows if row.state != "done"]
     lines += [f"{row.model}: {row.note}." for row in found.rows if row.note]
     total = sum(found.counts.values())
+    if found.is_multi_label:  # a picture counts for each of its labels
+        total = max((row.total for row in found.rows), default=0)
     lines.append(
         f"{total} pictures, each judged by a head that never saw it ({found.folds} folds). "
-        f"Always saying {found.baseline_class} gets {found.baseline_accuracy:.0%}. ms: one prediction here."
+        f"{baseline_words(found)} ms: one prediction here."
     )
     if any(row.computed < total for row in found.rows if row.state == "done"):
         lines.append("* features were at hand, at least in part: the first time takes longer.")
@@ -131,11 +133,10 @@ def _table(found: Comparison) -> str:
 _HEADS: dict[HeadKind, str] = {"last": "the last layer", "wide": "every layer"}
 
 
-def _line(row: ComparisonRow) -> str:
-    low, high = row.interval or (0.0, 1.0)
+def _line(row: ComparisonRow, found: Comparison) -> str:
     seconds = f"{row.seconds:.1f}{'*' if row.computed < row.total else ' '}"
     return (
-        f"{row.model.partition('/')[2]:36} {row.accuracy:>7.1%}  {f'{low:.0%} to {high:.0%}':>11} "
-        f"{seconds:>8} {(row.size_bytes or 0) / 1e6:>7.1f} {row.parameters or 0:>12,} "
-        f"{row.ms_per_image:>7.1f}  {_HEADS[row.head]}"
+        f"{row.model.partition('/')[2]:36} {score_words(row.score, found):>7}  "
+        f"{interval_words(row, found):>12} {seconds:>8} {(row.size_bytes or 0) / 1e6:>7.1f} "
+        f"{row.parameters or 0:>12,} {row.ms_per_image:>7.1f}  {_HEADS[row.head]}"
     )

@@ -43,6 +43,14 @@ def add(verbs: Verbs) -> None:
         default=[],
         help="another name for a class; may be given again",
     )
+    sub.add_argument(
+        "--absent",
+        nargs="+",
+        metavar="LABEL",
+        default=[],
+        help="new labels that no old picture has, where a picture may have several; without this it is not "
+        "known, and the old pictures are left out where the label is learned and judged",
+    )
 
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
@@ -58,6 +66,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
             remove=choices.remove,
             merge=_merges(choices.merge),
             rename=_renames(choices.rename),
+            absent=choices.absent,
             allow_code=choices.allow_code,
             workspace=choices.workspace,
             listener=bars,
@@ -100,6 +109,7 @@ def _record_of(done: EditOutcome) -> dict[str, Any]:
         "added": done.added,
         "train_images": done.train_images,
         "accuracy": report.accuracy,
+        **({"mean_average_precision": report.mean_average_precision} if report.is_multi_label else {}),
         "method": report.method,
         "interval": list(report.interval),
         "left_out": left_out_record(done.left_out),

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from headswap.data.store import reread
 from headswap.data.transforms import uncut, wanted_px
 from headswap.evaluation.evaluate import SplitLogits
+from headswap.evaluation.report import FinetuneSummary
 from headswap.events import EpochEnd, Listener, Note, silent
 from headswap.features.engines import Engine, single
 from headswap.heads.trainable import head_names
@@ -26,9 +27,11 @@ from headswap.training.finetune.candidates import FinetuneSetup
 from headswap.training.finetune.checkpoint import EpochResult
 from headswap.training.finetune.compare import answers, leaves_room
 from headswap.training.finetune.modes import proved, training_engine
+from headswap.training.finetune.objective import right_answers
 from headswap.training.finetune.records import Answer
 from headswap.training.finetune.search import FinetuneResult, search_finetuning
 from headswap.training.progress import guesses_on
+from headswap.training.verify import every_label_right
 
 _COMPARED = 4  # pictures
 
@@ -41,20 +44,37 @@ def run_finetuning(
     task: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener
 ) -> TrainingResult:
     """Let more of the network learn where that helps, in place."""
+    if task.manifest.is_multi_label and beginning.only_exact:
+        return _kept_head(task, beginning.trained, listener)
     setup, test = finetune_setup_of(task, network, beginning, listener), _rows(task, "test")
     files = [task.manifest.images[row].file for row in test.tolist()]
     truths = setup.labels[test]
 
     def on_epoch(result: EpochResult, answer: Answer) -> None:
         said = answer(test)
-        right = int((said.argmax(1) == truths).sum())
+        right = int(right_answers(said, truths).sum())
         listener(EpochEnd(result.number, result.of, result.right, result.total, right, len(truths)))
-        listener(guesses_on(result.number, said, truths, task.manifest.classes, files))
+        if truths.ndim == 1:  # of several labels there is no one class to guess
+            listener(guesses_on(result.number, said, truths, task.manifest.classes, files))
 
     finetuned = search_finetuning(setup, listener=listener, on_epoch=on_epoch)
     if not finetuned.moved:
         return replace(beginning.trained, finetune=finetuned.summary)
     return _trained(task, beginning.trained, setup, finetuned)
+
+
+def _kept_head(task: TrainingTask, trained: TrainingResult, listener: Listener) -> TrainingResult:
+    """A sigmoid needs its logit as it is, and a ReLU behind the head lets only a lifted one pass."""
+    sentence = (
+        "The solved head was kept. A ReLU stands behind the head of this network, and where a picture may "
+        "have several labels, no more than the head is taught there. Another network can learn more."
+    )
+    listener(Note(sentence))
+    summary = FinetuneSummary(
+        asked=task.config.depth, depth="head", learning_rate=None, epochs=0, planned_epochs=0, parts=0,
+        tried=0, validation=0, right_before=0, right_after=0, sentence=sentence,
+    )  # fmt: skip
+    return replace(trained, finetune=summary)
 
 
 def finetune_setup_of(
@@ -120,7 +140,11 @@ def _trained(
     def answer(rows: Tensor) -> Tensor:
         return answers(setup.module, setup.site, setup.image_batches, rows, engine, flip=setup.flip)
 
-    right = int((answer(setup.train).argmax(1) == setup.labels[setup.train]).sum())
+    said, truths = answer(setup.train), setup.labels[setup.train]
+    if truths.ndim == 2:
+        right = every_label_right(said, truths, finetuned.logits, setup.labels[finetuned.held])
+    else:
+        right = int((said.argmax(1) == truths).sum())
     return replace(
         before,
         test=_split_logits(task, test, answer(test)),

@@ -25,6 +25,7 @@ from headswap.training.finetune.batches import ImageBatches
 from headswap.training.finetune.frozen_prefix import FrozenPrefix, find_frozen_prefix
 from headswap.training.finetune.loop import finetune
 from headswap.training.finetune.modes import borrowed, own_random, precision, train_mode
+from headswap.training.finetune.objective import loss_for
 from headswap.training.finetune.param_groups import Moving
 from headswap.training.finetune.plan import Costs, FinetuneCandidate
 from headswap.training.finetune.records import (
@@ -50,7 +51,7 @@ class FinetuneSetup:
     site: HeadSite
     image_batches: ImageBatches
     train: Tensor  # (N,) rows
-    labels: Tensor  # (rows of the images,) int64
+    labels: Tensor  # (rows of the images,) int64; or (rows, C) of 0 and 1 where they may have several
     groups: Sequence[int]  # (N,) near duplicates share one
     start: Callable[[Tensor], None]  # installs a head solved on some rows only
     engine: Engine
@@ -163,7 +164,10 @@ class CandidateRunner:
             begin = time.perf_counter()
             with precision(setup.engine):
                 placed = batch.to(setup.engine.device, memory_format=_layout(batch))
-                loss = training_loss(answer(placed), targets, setup.site, aux_weight=0.0)
+                loss = training_loss(
+                    answer(placed), targets, setup.site, loss=loss_for(targets, setup.site.num_classes),
+                    aux_weight=0.0,
+                )  # fmt: skip
             loss.backward()
             float(loss.detach())
             seconds = time.perf_counter() - begin
@@ -213,8 +217,11 @@ class CandidateRunner:
         return (top, crops) if crops else (None, 0)
 
     def _is_usable(self, held: Tensor, labels: Tensor) -> bool:
-        """Whether every class is left to practise on."""
-        return bool(held.any()) and len(labels[~held].unique()) == self.setup.site.num_classes
+        """Whether every class or label is left to practise on."""
+        rest = labels[~held]
+        if labels.ndim == 2:
+            return bool(held.any()) and bool((rest > 0).any(dim=0).all())
+        return bool(held.any()) and len(rest.unique()) == self.setup.site.num_classes
 
 
 RunsElsewhere = Callable[[FinetuneSetup, CandidateRunner], Runs]

@@ -4,7 +4,8 @@ Flow:  logits of both + labels --score_held_out--> HeldOutScore each --compare--
 
 Small validation parts are noisy. The loss of each picture after calibration says more than
 right or wrong, and the difference between two networks on one picture is less noisy than
-either of them.
+either of them. Where a picture may have several labels, mean average precision counts instead of right
+answers.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
+from headswap.evaluation.label_ranking import LabelRanking, paired_gap, rank_labels
 from headswap.evaluation.metrics import fit_temperature
+from headswap.evaluation.multi_label import all_right, choose_thresholds, fit_label_temperature
 from headswap.features.devices import full_precision, upload
 from headswap.features.engines import Engine
 from headswap.heads.loss import logits_of
@@ -31,12 +35,21 @@ _FEWEST_WRONG = 5  # 4 mended and none spoilt may still be chance: 1 in 16 (sign
 class HeldOutScore:
     """How a network did on held-back pictures."""
 
-    right: Tensor  # (V,) bool
+    right: Tensor  # (V,) bool; of several labels: every one told rightly, after calibration
     losses: Tensor  # (V,) cross-entropy after calibration on the same pictures, classes balanced
+    logits: Tensor | None = None  # (V, C) after calibration, and
+    labels: Tensor | None = None  # (V, C) of 0 and 1, where a picture may have several; None: one class
 
     @property
     def loss(self) -> float:
         return float(self.losses.mean())
+
+    @property
+    def ranking(self) -> LabelRanking | None:
+        """Mean average precision over the labels; None: each picture has one class."""
+        if self.logits is None or self.labels is None:
+            return None
+        return rank_labels(self.logits.numpy(), self.labels.numpy())
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,9 @@ class FinetuneGain:
     right_error: float  # standard error of the difference in right answers
     loss: float  # mean fall of the calibrated loss; above 0 is better
     loss_error: float  # its standard error
+    precision_before: float | None = None  # mean average precision, where a picture may have several labels
+    precision_after: float | None = None
+    precision_error: float = 0.0  # standard error of their difference
 
     @property
     def right(self) -> int:
@@ -57,12 +73,31 @@ class FinetuneGain:
     def is_clear(self, tried: int = 1) -> bool:
         """Whether the gain is more than chance: the best of several has to show more."""
         errors = max(1.0, math.sqrt(2 * math.log(max(1, tried))))
-        return self.loss > errors * self.loss_error and self.right >= 0
+        if self.precision_before is None or self.precision_after is None:
+            return self.loss > errors * self.loss_error and self.right >= 0
+        return self.loss > errors * self.loss_error and self.precision_after > self.precision_before
 
     @property
     def is_harm(self) -> bool:
         """Whether it is worse by more than its standard error."""
+        if self.precision_before is not None and self.precision_after is not None:
+            fall = self.precision_before - self.precision_after
+            return self.loss < -self.loss_error or fall > self.precision_error
         return self.loss < -self.loss_error or self.right < -max(1.0, self.right_error)
+
+    def words(self, pictures: str, otherwise: str) -> str:
+        """What was counted, without a full stop.
+
+        Args:
+            pictures: which: "validation pictures".
+            otherwise: what came before: ", with the solved head".
+        """
+        if self.precision_before is None or self.precision_after is None:
+            return f"{self.right_after} of {self.images} {pictures} were right{otherwise} {self.right_before}"
+        return (
+            f"mean average precision was {self.precision_after:.3f} on {self.images} {pictures}{otherwise} "
+            f"{self.precision_before:.3f}"
+        )
 
 
 @torch.no_grad()
@@ -90,12 +125,23 @@ def answers(
 
 
 def leaves_room(logits: Tensor, labels: Tensor) -> bool:
-    """Whether enough of (N, C) logits are wrong, by (N,) labels, to tell a better way from chance."""
+    """Whether enough of (N, C) logits are wrong, by their labels, to tell a better way from chance."""
+    if labels.ndim == 2:
+        cuts = choose_thresholds(logits.numpy(), labels.numpy())
+        return int((~all_right(logits.numpy() >= cuts, labels.numpy())).sum()) >= _FEWEST_WRONG
     return int((logits.argmax(dim=1) != labels).sum()) >= _FEWEST_WRONG
 
 
 def score_held_out(logits: Tensor, labels: Tensor) -> HeldOutScore:
-    """Of (V, C) finite logits and (V,) labels, V at least 1; every class counts the same."""
+    """Of (V, C) finite logits and (V,) labels, V at least 1; every class counts the same.
+
+    Or of (V, C) labels of 0 and 1: every image counts the same, and the losses of its labels are added.
+    """
+    if labels.ndim == 2:
+        scaled = logits.double() / fit_label_temperature(logits.double().numpy(), labels.numpy())
+        each = binary_cross_entropy_with_logits(scaled, labels.double(), reduction="none").sum(dim=1)
+        right = ((scaled > 0) == (labels > 0)).all(dim=1)
+        return HeldOutScore(right, each, scaled, labels)
     heat = fit_temperature(logits.numpy(), labels.numpy())
     parts = zip(logits.split(_AT_ONCE), labels.split(_AT_ONCE), strict=True)
     losses = torch.cat([_losses(some.double() / heat, theirs) for some, theirs in parts])
@@ -119,6 +165,10 @@ def compare(before: HeldOutScore, after: HeldOutScore) -> FinetuneGain:
     falls = before.losses - after.losses  # (V,)
     count = len(falls)
     error = float(falls.std(unbiased=True)) / math.sqrt(count) if count > 1 else math.inf
+    first, second, precision_error = before.ranking, after.ranking, 0.0
+    if first is not None and second is not None:
+        gap, (low, _) = paired_gap(second, first, z=1.0)
+        precision_error = gap - low
     changed = int((before.right != after.right).sum())
     return FinetuneGain(
         images=count,
@@ -127,11 +177,19 @@ def compare(before: HeldOutScore, after: HeldOutScore) -> FinetuneGain:
         right_error=math.sqrt(changed),
         loss=float(falls.mean()),
         loss_error=error,
+        precision_before=None if first is None else first.value,
+        precision_after=None if second is None else second.value,
+        precision_error=precision_error,
     )
 
 
 def together(judgements: Sequence[HeldOutScore]) -> HeldOutScore:
     """Several validation parts as one."""
+    logits = [one.logits for one in judgements if one.logits is not None]
+    labels = [one.labels for one in judgements if one.labels is not None]
     return HeldOutScore(
-        torch.cat([one.right for one in judgements]), torch.cat([one.losses for one in judgements])
+        torch.cat([one.right for one in judgements]),
+        torch.cat([one.losses for one in judgements]),
+        torch.cat(logits) if logits else None,
+        torch.cat(labels) if labels else None,
     )

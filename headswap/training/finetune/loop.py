@@ -16,11 +16,9 @@ from __future__ import annotations
 
 import math
 import time
-from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from headswap.errors import Cancelled, TeachingFailed
 from headswap.features.devices import (
@@ -54,6 +52,7 @@ from headswap.training.finetune.modes import (
     recalibrate,
     train_mode,
 )
+from headswap.training.finetune.objective import loss_for, right_answers
 from headswap.training.finetune.param_groups import build_optimizer, moving_groups, rate_at, release_epoch
 from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnEpoch, Tick
 from headswap.training.finetune.state import RunState
@@ -121,10 +120,9 @@ class _Run:
         self.scaler = torch.amp.GradScaler(engine.device, enabled=engine.precision == "float16")
         self.order = torch.Generator().manual_seed(task.seed)
         self.augment, self.mix = Augment(image_batches.spec, config), mixer(config, site.num_classes)
-        self.weight = balance(task.labels[task.learn], site.num_classes).float()
-        self.loss = partial(
-            cross_entropy, weight=self.weight.to(engine.device), label_smoothing=config.label_smoothing
-        )
+        labels = task.labels[task.learn]
+        self.loss = loss_for(labels, site.num_classes, label_smoothing=config.label_smoothing)
+        self.weight = None if labels.ndim == 2 else balance(labels, site.num_classes).float()  # of classes
         names = [name for group in self.groups for name in group.names]
         self.state = RunState(
             labels=task.labels[task.watch],
@@ -236,7 +234,7 @@ class _Run:
         with self._noise:
             loss, said = self._slopes(batch, targets, whole)
         is_over, raised = float(budget.left_s <= 0), float(self._raised is not None)
-        hits = int((said == own).sum())
+        hits = int(right_answers(said, own).sum())
         if not self.ranks.is_alone:
             told = [loss, hits, *([is_over, raised] if self.ranks.is_first else [0.0, 0.0])]
             learning = [value for value in moving if value.requires_grad]
@@ -251,11 +249,13 @@ class _Run:
         return math.nan if broke else loss, hits
 
     def _weigh(self, targets: Tensor) -> float:
-        """What targets count in the mean that is the loss: their classes' weights; of mixed ones, each 1."""
-        return float(self.weight[targets].sum()) if targets.dim() == 1 else float(len(targets))
+        """What targets count in the mean that is the loss: their classes' weights; of other targets each 1."""
+        if self.weight is None or targets.dim() == 2:
+            return float(len(targets))
+        return float(self.weight[targets].sum())
 
     def _slopes(self, batch: Tensor, targets: Tensor, whole: float) -> tuple[float, Tensor]:
-        """Forward and backward, in as many parts as the device has room for; the loss, and (B,) answers.
+        """Forward and backward, in as many parts as the device has room for; the loss, and (B, C) logits.
 
         Args:
             batch, targets: of this process; may be none, of a batch that has fewer pictures than processes.
@@ -267,7 +267,7 @@ class _Run:
             parts = zip(batch.split(size), targets.split(size), strict=True) if len(batch) else ()
             try:
                 found = [self._part(one, wanted, self._weigh(wanted) / whole) for one, wanted in parts]
-                nothing = torch.empty(0, dtype=torch.long)
+                nothing = torch.empty(0, self.site.num_classes)
                 return sum(loss for loss, _ in found), torch.cat([nothing, *(said for _, said in found)])
             except RuntimeError as error:
                 if not is_out_of_memory(error):
@@ -295,7 +295,7 @@ class _Run:
                 aux_weight=self.task.config.aux_weight,
             )
         loss = loss * share if share < 1 else loss
-        said = logits_of(answer, self.site).detach().argmax(dim=1).cpu()
+        said = logits_of(answer, self.site).detach().float().cpu()
         self.scaler.scale(loss).backward()
         return float(loss.detach()), said
 

@@ -27,6 +27,7 @@ from headswap.features.engines import (
 from headswap.heads.loss import logits_of, switch_off_aux
 from headswap.heads.site import HeadSite
 from headswap.training.config import FinetuneConfig, Norms
+from headswap.training.finetune.objective import label_loss
 
 
 def training_engine() -> Engine:
@@ -43,7 +44,7 @@ def proved(engine: Engine, module: nn.Module, site: HeadSite, images: Tensor, la
         module: swapped; is not changed, and may be anywhere.
         site: of its head.
         images: (B, C, H, W) on the processor, two or more.
-        labels: (B,) of them.
+        labels: (B,) of them, or (B, C) of 0 and 1.
     """
     if engine.device != "mps":
         return engine
@@ -62,8 +63,8 @@ def proved(engine: Engine, module: nn.Module, site: HeadSite, images: Tensor, la
 def _gradients(engine: Engine, module: nn.Module, site: HeadSite, images: Tensor, labels: Tensor) -> Tensor:
     """What one step would move every parameter by, in eval mode: one long (P,) vector on the processor."""
     clone = to_engine(copy.deepcopy(module), engine).requires_grad_(True).eval()
-    loss = cross_entropy(logits_of(clone(upload(images, engine.device)), site), labels.to(engine.device))
-    loss.backward()
+    loss = label_loss if labels.ndim == 2 else cross_entropy
+    loss(logits_of(clone(upload(images, engine.device)), site), labels.to(engine.device)).backward()
     slopes = [value.grad.float().cpu().flatten() for value in clone.parameters() if value.grad is not None]
     return torch.cat(slopes)
 

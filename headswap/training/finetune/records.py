@@ -51,7 +51,7 @@ class FinetuneTask:
     config: FinetuneConfig
     learn: Tensor  # (N,) rows to practise on
     watch: Tensor  # (V,) rows to choose by; empty: the last pass is the best
-    labels: Tensor  # (rows of the images,) int64
+    labels: Tensor  # (rows of the images,) int64; or (rows, C) of 0 and 1 where they may have several
     seed: int
     folder: Path | None = None  # for checkpoints; None: none
     engine: Engine = field(default_factory=training_engine)

@@ -228,8 +228,7 @@ class _Search:
     def _refusal(self, best: _Best) -> str:
         """Why the solved head is kept; empty: it is not."""
         gain, rate = best.gain, best.candidate.learning_rate
-        counted = f"{gain.right_after} of {gain.images} validation pictures were right, with the solved "
-        counted += f"head {gain.right_before}"
+        counted = gain.words("validation pictures", ", with the solved head")
         if self.setup.budget.was_ended and not best.gaining:
             return f"{_ENDED}. No pass had been better than the solved head by then: {counted}."
         if best.broke:
@@ -266,10 +265,8 @@ class _Search:
 
     def _moved(self, best: _Best) -> FinetuneResult:
         gain, depth = best.gain, best.candidate.depth
-        sentence = (
-            f"{_WORDS[depth]} learned together: {gain.right_after} of {gain.images} validation pictures "
-            f"were right, with the solved head {gain.right_before}."
-        )
+        counted = gain.words("validation pictures", ", with the solved head")
+        sentence = f"{_WORDS[depth]} learned together: {counted}."
         if self.setup.budget.was_ended:
             sentence += f" {_ENDED}: this is the best that was found by then."
         self.listener(Note(sentence))

@@ -23,7 +23,7 @@ _HOPELESS = 20.0  # times the loss of guessing: a rate that brings a pass there 
 class RunState:
     """Changes with every pass."""
 
-    labels: Tensor  # (V,) of the validation part
+    labels: Tensor  # (V,) of the validation part, or (V, C)
     start: Tensor  # (V, C) logits of the solved head on it
     moving: Mapping[str, Tensor]  # what changes, as it is now; not copies
     stopped: Stopped = ""
@@ -49,7 +49,8 @@ class RunState:
         now = (
             score_held_out(logits, self.labels) if len(self.labels) and torch.isfinite(logits).all() else None
         )
-        guessing = max(1.0, math.log(logits.shape[1]))
+        answers = logits.shape[1]  # a label has two answers of its own
+        guessing = max(1.0, math.log(answers) if self.labels.ndim == 1 else answers * math.log(2))
         if loss > _HOPELESS * guessing or not torch.isfinite(logits).all():
             self.stopped = "diverged"
         elif now is None or now.loss < score_held_out(self.logits, self.labels).loss:

@@ -50,7 +50,7 @@ class Block:
     fold: int
     rows: Tensor  # (n, R) float32, in the basis that is solved in
     labels: Tensor  # (n,) int64, or (n, C) float32 of 0 and 1 where an image may have several
-    weights: Tensor  # (n,) float32, what each image counts
+    weights: Tensor  # (n,) float32, what each image counts; (n, C) where labels are not known of some images
     positions: Tensor  # (n,) int64, where they stood among all
 
 
@@ -60,7 +60,7 @@ class RowBlocks:
 
     rows: Tensor  # (N, R) float32, as `order` says
     labels: Tensor  # (N,) int64, or (N, C) float32 of 0 and 1, as `order` says
-    weights: Tensor  # (N,) float32, as `order` says; 1 on average
+    weights: Tensor  # (N,) float32, as `order` says; 1 on average; (N, C) where some labels are not known
     folds: Tensor  # (N,) int64, ascending
     order: Tensor  # (N,) int64: where each row stood among all
     num_classes: int

@@ -3,14 +3,16 @@
 Flow:  LabeledFeatures --cross_validate--> (N, C) logits
 
 Near duplicates share a fold. The penalty is chosen again inside each fold's practice part, so
-the figure that comes out has seen nothing of what it is measured on. Sets too large for that
-choose it once; there the choice among four penalties moves nothing.
+the figure that comes out has seen nothing of what it is measured on. A class that a practice part lacks,
+because all its pictures are near duplicates of one fold's, is named by no head of this part. Sets
+too large for that choose it once; there the choice among four penalties moves nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -66,5 +68,21 @@ def cross_validate(
     judged = matrix(len(labels), images.num_classes)
     for number in np.unique(numbers):
         held = torch.from_numpy(numbers == number)
-        judged[held] = solve(images.rows(~held), config).logits(taken(features, held))
+        judged[held] = _logits_of_known(images.rows(~held), taken(features, held), partial(solve, how=config))
     return judged
+
+
+def _logits_of_known(
+    images: LabeledFeatures, features: Tensor, solve: Callable[[LabeledFeatures], LinearHeads]
+) -> Tensor:
+    """(M, C) logits by heads of the classes that some images have; every other class is the last choice."""
+    labels, count = images.labels, images.num_classes
+    several = labels.ndim == 2
+    has = (labels > 0).any(dim=0) if several else torch.bincount(labels, minlength=count) > 0  # (C,)
+    if bool(has.all()) or int(has.sum()) < 2:  # of one class no head can be solved, and the solver says so
+        return solve(images).logits(features)
+    known = labels[:, has] if several else (has.cumsum(0) - 1)[labels]
+    found = solve(replace(images, labels=known, num_classes=int(has.sum()))).logits(features)
+    logits = torch.full((len(features), count), float(found.min()) - 1.0)
+    logits[:, has] = found
+    return logits

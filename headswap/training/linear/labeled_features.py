@@ -20,7 +20,9 @@ class LabeledFeatures:
     """N images of C classes, as a head reads them."""
 
     features: Tensor  # (N, D) float32
-    labels: Tensor  # (N,) int64 in [0, C); or (N, C) float32 of 0 and 1, several labels for an image
+    labels: (
+        Tensor  # (N,) int64 in [0, C); or (N, C) float32 of 0, 1 and NaN (not known): several for an image
+    )
     num_classes: int  # C, at least 2
     groups: Sequence[int] | None = None  # N numbers; images of one group share a fold. None: each is alone
 

@@ -8,7 +8,7 @@ along few numbers takes three to fifteen times as long as the same one across th
 as those of all folds, are looked at in one pass. Penalties are not of the images and stand in `solver`.
 
 Where the labels are (N, C), an image has each of them or not: C questions, each with a sigmoid of its own,
-whose losses are added.
+whose losses are added. Each image weighs the same for all of them, or, by (N, C) weights, more or less.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _block_sums(block: Block, weights: Tensor, biases: Tensor) -> tuple[Tensor, 
     logits = _logits(block, weights, biases)  # (F, C, n)
     if block.labels.ndim == 2:
         loss = _losses_of_labels(block, logits)
-        error = (logits.sigmoid_() - block.labels.T).mul_(block.weights)
+        error = (logits.sigmoid_() - block.labels.T).mul_(_weights(block))
         slope = error.view(several * classes, count) @ block.rows
         return loss, slope.view(several, classes, width), error.sum(dim=2)
     likely = logits.log_softmax(dim=1)
@@ -77,7 +77,12 @@ def _block_sums(block: Block, weights: Tensor, biases: Tensor) -> tuple[Tensor, 
 def _losses_of_labels(block: Block, logits: Tensor) -> Tensor:
     """(F,) sums of binary cross-entropy of (F, C, n) logits, over images and labels."""
     each = torch.nn.functional.softplus(logits) - logits * block.labels.T
-    return (each * block.weights).sum(dim=(1, 2), dtype=torch.double)
+    return (each * _weights(block)).sum(dim=(1, 2), dtype=torch.double)
+
+
+def _weights(block: Block) -> Tensor:
+    """(n,) what images count, or (C, n) what they count for each label."""
+    return block.weights.T if block.weights.ndim == 2 else block.weights
 
 
 def _logits(block: Block, weights: Tensor, biases: Tensor) -> Tensor:

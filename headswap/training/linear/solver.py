@@ -12,7 +12,8 @@ Images are never looked at but in blocks (`blocks`), whose sums make every loss 
 table of images times classes is in memory (docs/decisions/0040-blocks.md).
 
 Where an image may have several labels, its labels are a row of 0 and 1: each is a question of its own with a
-sigmoid, all are solved together and under one penalty, and each image counts the same.
+sigmoid, all are solved together and under one penalty, and each image counts the same. A label that is not
+known of an image is NaN: the question is solved on the other images, and weighs as if they were all.
 
 Every class counts the same, however few its pictures are: with 1 picture to 100 a class
 would otherwise hardly ever be named (docs/log.md).
@@ -162,7 +163,7 @@ def check_features(images: LabeledFeatures) -> None:
     """Refuse what no head can be solved on: a class without an image, numbers that are none."""
     labels, num_classes = images.labels, images.num_classes
     several = labels.ndim == 2
-    counts = labels.sum(dim=0) if several else torch.bincount(labels, minlength=num_classes)
+    counts = (labels > 0).sum(dim=0) if several else torch.bincount(labels, minlength=num_classes)
     if num_classes < 2 or int(counts.min()) == 0:
         raise TooFewImages(
             "A head needs at least two classes with one practice picture each.",
@@ -178,10 +179,14 @@ def check_features(images: LabeledFeatures) -> None:
 def balanced(labels: Tensor, num_classes: int) -> Tensor:
     """(N,) what each image counts: every class has the same sum, and an image weighs 1 on average.
 
-    Images with several labels count the same: what a sigmoid says is then how often the label is there.
+    Images with several labels count the same: what a sigmoid says is then how often the label is there. Where
+    some labels are not known, (N, C): 0 for these, and for each label 1 on average.
     """
     if labels.ndim == 2:
-        return torch.ones(len(labels))
+        known = ~labels.isnan()
+        if bool(known.all()):
+            return torch.ones(len(labels))
+        return known * (len(labels) / known.sum(dim=0))
     counts = torch.bincount(labels, minlength=num_classes)
     return (len(labels) / (num_classes * counts))[labels]
 
@@ -197,9 +202,8 @@ def span_of(known: LabeledFeatures, folds: NDArray[np.int64] | None, *, centre: 
     rows, basis = standardised(features, order, mean, scale), None
     if len(features) < min(features.shape[1], MOST_IN_SPAN):
         rows, basis = _narrowed(rows)
-    images = RowBlocks(
-        rows, labels[order], balanced(labels, num_classes)[order], in_folds, order, num_classes=num_classes
-    )
+    weights, said = balanced(labels, num_classes)[order], labels[order].nan_to_num(0.0)
+    images = RowBlocks(rows, said, weights, in_folds, order, num_classes=num_classes)
     return Span(images, basis, mean, scale, centre)
 
 
@@ -216,21 +220,43 @@ def folds_of(
 ) -> NDArray[np.int64] | None:
     """A fold for each picture, stratified, groups whole; None when a class has fewer than two groups.
 
-    Of (N, C) labels the rarest are dealt first, images with none of them last (Sechidis et al. 2011).
+    Of (N, C) labels the rarest are dealt first, images with none of them last (Sechidis et al. 2011). A class
+    or label of two groups or more has them in two folds or more, as far as the groups it has in common with
+    others allow: in one fold, it would be missing from all that the heads of this fold are solved on.
     """
     random = np.random.default_rng(seed)
     members = np.arange(len(labels)) if groups is None else np.asarray(groups)
     fold_of_group: dict[int, int] = {}
+    strata: list[list[int]] = []
     for has in _strata(labels):
         own = list(dict.fromkeys(members[has].tolist()))
         if len(own) < 2 and labels.ndim == 1:
             return None
+        strata.append(own)
         fresh = [group for group in own if group not in fold_of_group]
         random.shuffle(fresh)
         offset = int(random.integers(count))
         fold_of_group.update({group: (offset + number) % count for number, group in enumerate(fresh)})
+    _spread_out(fold_of_group, strata, count)
     folds = np.array([fold_of_group[group] for group in members.tolist()])
     return folds if len(np.unique(folds)) > 1 else None
+
+
+def _spread_out(fold_of_group: dict[int, int], strata: Sequence[Sequence[int]], count: int) -> None:
+    """Move single groups to other folds where all groups of a stratum are in one, as long as that helps."""
+
+    def crowded() -> list[Sequence[int]]:
+        return [own for own in strata if len(own) > 1 and len({fold_of_group[group] for group in own}) == 1]
+
+    while before := crowded():
+        moves = [(group, fold) for own in before for group in own for fold in range(count)]
+        for group, fold in moves:
+            old, fold_of_group[group] = fold_of_group[group], fold
+            if len(crowded()) < len(before):
+                break
+            fold_of_group[group] = old
+        else:
+            return
 
 
 def _strata(labels: NDArray[np.generic]) -> Iterator[NDArray[np.bool_]]:
@@ -239,7 +265,7 @@ def _strata(labels: NDArray[np.generic]) -> Iterator[NDArray[np.bool_]]:
         numbers = labels.astype(np.int64)
         yield from (numbers == number for number in np.unique(numbers))
         return
-    has: NDArray[np.bool_] = labels.astype(np.bool_)
+    has: NDArray[np.bool_] = labels.astype(np.float64) > 0  # NaN is not known
     columns = has.T[np.argsort(has.sum(axis=0), kind="stable")]
     yield from columns
     if not has.any(axis=1).all():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from headswap.app.service.races import RaceView
 from headswap.app.ui.runs.race_table import race_panel
 from headswap.app.ui.widgets.html import rendered
@@ -51,6 +53,37 @@ def test_a_race_that_is_over_has_one_table_one_plot_and_one_press() -> None:
     assert "out in round 1: behind winner" in drawn
     assert "It cannot be read." in drawn
     assert "<b>broken" not in drawn
+
+
+def test_networks_for_several_labels_are_shown_by_mean_average_precision() -> None:
+    found = a_race()
+    race = found.race
+    assert race is not None
+    assert race.test is not None
+    figures = tuple(
+        replace(one, right=0, mean_average_precision=0.8 - one.behind) for one in race.rounds[0].figures
+    )
+    several = replace(
+        found,
+        rows=tuple(
+            replace(row, right=0, accuracy=None, mean_average_precision=row.accuracy) for row in found.rows
+        ),
+        race=replace(
+            race, rounds=(replace(race.rounds[0], figures=figures),),
+            test=replace(race.test, mean_average_precision=0.91),
+        ),
+        is_multi_label=True, baseline_accuracy=0.43,
+    )  # fmt: skip
+
+    drawn = rendered(race_panel(RaceView(state="done", found=several)))
+
+    assert drawn.count("Mean average precision") >= 4, "the column, its cells, the plots"
+    assert "<b>0.95</b>" in drawn
+    assert "0.150" in drawn
+    assert "points" not in drawn
+    assert "a blind guess gets 0.43" in drawn
+    assert "every label right on 18 of 20 pictures" in drawn
+    assert drawn.count('class="chart') == 2
 
 
 def test_what_is_of_other_pictures_says_so_and_nothing_is_drawn_of_nothing() -> None:

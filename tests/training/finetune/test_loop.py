@@ -119,10 +119,13 @@ def test_an_image_that_makes_the_loss_no_number_ends_the_run(classroom: Make) ->
     assert not changed(before, room.module)
 
 
-def test_a_run_that_was_killed_goes_on_to_the_same_bit(classroom: Make, tmp_path: Path) -> None:
-    whole = classroom()
+@pytest.mark.parametrize("several", [False, True])
+def test_a_run_that_was_killed_goes_on_to_the_same_bit(
+    classroom: Make, tmp_path: Path, several: bool
+) -> None:
+    whole = classroom(several=several)
     teach(whole, whole.task(CONFIG, epochs=5))
-    room, trained_on = classroom(), 0
+    room, trained_on = classroom(several=several), 0
 
     def stop(images: int) -> None:
         nonlocal trained_on
@@ -132,7 +135,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bit(classroom: Make, tmp_path
 
     with pytest.raises(Cancelled):
         teach(room, room.task(CONFIG, epochs=5, folder=tmp_path / "run"), tick=stop)
-    again = classroom()
+    again = classroom(several=several)
     seen: list[int] = []
 
     trained = teach(
@@ -227,8 +230,9 @@ def test_auxiliary_heads_are_switched_off_or_learn_too(classroom: Make, weight: 
     assert ("aux.weight" in moved) is (weight > 0)
 
 
-def test_mixed_images_teach_too(classroom: Make) -> None:
-    room = classroom()
+@pytest.mark.parametrize("several", [False, True])
+def test_mixed_images_teach_too(classroom: Make, several: bool) -> None:
+    room = classroom(several=several)
     before = state_of(room.module)
 
     trained = teach(room, room.task(FinetuneConfig(batch_size=8, mixup=0.4), epochs=2, watch=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from sklearn.metrics import average_precision_score
 from torch import Tensor
 
 from headswap.errors import BadSetting, Cancelled, FinishEarly
@@ -69,6 +71,29 @@ def test_auto_keeps_the_solved_head_where_nothing_can_be_gained(classroom: Make)
     assert finetuned.summary.depth == "head"
     assert finetuned.summary.sentence.startswith("The solved head was kept.")
     assert same(before, room.module)
+
+
+def test_for_several_labels_auto_goes_further_only_where_average_precision_rises(classroom: Make) -> None:
+    rate = FinetuneConfig(batch_size=8, epochs=12, learning_rate=1e-2)
+    room, hopeless = classroom(120, several=True), classroom(60, shuffled=True, several=True)
+    before = state_of(hopeless.module)
+
+    finetuned = go(room, TrainConfig(depth="auto", finetune=rate))
+    kept = go(hopeless, TrainConfig(depth="auto", finetune=QUICK))
+
+    assert finetuned.moved
+    assert finetuned.logits.shape == (len(finetuned.held), 3)
+    found = re.search(
+        r"average precision was ([01]\.\d+) on \d+ validation pictures, with the solved head (0\.\d+)\.",
+        finetuned.summary.sentence,
+    )
+    assert found is not None
+    scores = average_precision_score(room.labels[finetuned.held].numpy(), finetuned.logits.numpy())
+    assert float(found[1]) > float(found[2])
+    assert abs(float(found[1]) - scores) < 0.03, "of both parts together, each with its own temperature"
+    assert not kept.moved
+    assert kept.summary.sentence.startswith("The solved head was kept.")
+    assert same(before, hopeless.module)
 
 
 def test_auto_tries_nothing_where_too_few_are_wrong_to_tell_a_better_way_from_chance(classroom: Make) -> None:

@@ -15,12 +15,12 @@ from headswap.app.ui.widgets.errors import error_html
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.text import file_size, percent, prose
 from headswap.counted import counted
-from headswap.pipeline.comparison import Comparison, ComparisonRow, Race, RoundFigure, dots_of
+from headswap.pipeline.comparison import Comparison, ComparisonRow, Race, RoundFigure, TestFigure, dots_of
 from headswap.plots.scatter import scatter
 
 NOTHING = "–"
 _HEADS = {"last": "head reads the last layer", "wide": "head reads every layer"}
-_COLUMNS = ("Network", "Right", "Behind the best", "One answer", "Size", "Licence", "What became of it")
+_COLUMNS = ("Behind the best", "One answer", "Size", "Licence", "What became of it")
 
 
 def race_panel(view: RaceView) -> h.Node:
@@ -54,17 +54,34 @@ def _over(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
         _winner_line(view, found, race),
         h.table(".runs.race")[
             h.caption(".hs-vh")[counted(len(found.rows), "network")],
-            h.thead[h.tr[[h.th(scope="col")[words] for words in _COLUMNS]]],
-            h.tbody[[_row(row, race) for row in found.rows]],
+            h.thead[
+                h.tr[[h.th(scope="col")[words] for words in ("Network", _score_title(found), *_COLUMNS)]]
+            ],
+            h.tbody[[_row(row, found, race) for row in found.rows]],
         ],
         _plot(found),
         h.p(".hs-note.reading")[
             f"Decided on {counted(race.train_images, 'practice picture')}, each judged by a head that never "
             "saw it, compared picture by picture. The stroke through each dot is where the true figure "
             "probably lies; a network that dropped out early was judged on fewer pictures. Licences are the "
-            "libraries' own statements."
+            "libraries' own statements.",
+            _reading(found),
         ],
     ]
+
+
+def _score_title(found: Comparison) -> str:
+    return "Mean average precision" if found.is_multi_label else "Right"
+
+
+def _reading(found: Comparison) -> str | None:
+    """What the figures are, where a picture may have several labels."""
+    if not found.is_multi_label:
+        return None
+    return (
+        " Average precision is how well the pictures with a label are ranked before the others; the mean is "
+        f"over the labels. 1 is perfect, a blind guess gets {found.baseline_accuracy:.2f}."
+    )
 
 
 def _winner_line(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
@@ -74,11 +91,7 @@ def _winner_line(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
     test = race.test
     sentence = None
     if test is not None:
-        low, high = test.interval
-        sentence = (
-            f" In the exam, which the race never looked at, it has {test.right} of {test.total} right: "
-            f"{percent(test.accuracy)}, probably {100 * low:.0f}–{100 * high:.0f}\u00a0%."
-        )
+        sentence = _test_words(test)
     return h.div[
         h.p(".live.reading", role="status")[prose(race.words), sentence],
         h.p(".hs-soft")["The pictures have changed since; run it again."] if view.is_stale else None,
@@ -86,7 +99,19 @@ def _winner_line(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
     ]
 
 
-def _row(row: ComparisonRow, race: Race) -> h.Renderable:
+def _test_words(test: TestFigure) -> str:
+    low, high = test.interval
+    share = f"{percent(test.accuracy)}, probably {100 * low:.0f}–{100 * high:.0f}\u00a0%"
+    begin = " In the exam, which the race never looked at,"
+    if test.mean_average_precision is None:
+        return f"{begin} it has {test.right} of {test.total} right: {share}."
+    return (
+        f"{begin} it has every label right on {test.right} of {test.total} pictures: {share}; mean average "
+        f"precision {test.mean_average_precision:.2f}."
+    )
+
+
+def _row(row: ComparisonRow, found: Comparison, race: Race) -> h.Renderable:
     number, figure = _last_of(row.model, race)
     is_winner = row.model == race.winner
     if is_winner:
@@ -95,7 +120,7 @@ def _row(row: ComparisonRow, race: Race) -> h.Renderable:
         became = row.reason if row.state != "done" else _became(number, figure)
     cells: tuple[tuple[str, str, h.Node], ...] = (
         ("network", "Network", (h.code[row.model.partition("/")[2] or row.model], _note(row))),
-        ("right", "Right", _right(row)),
+        ("right", _score_title(found), _score(row)),
         ("behind", "Behind", _behind(figure)),
         ("ms", "One answer", f"{row.ms_per_image:,.3g}\u00a0ms" if row.ms_per_image else NOTHING),
         ("size", "Size", file_size(row.size_bytes) if row.size_bytes else NOTHING),
@@ -113,10 +138,12 @@ def _note(row: ComparisonRow) -> h.Node:
     return [h.span(".hs-note")[one] for one in words]
 
 
-def _right(row: ComparisonRow) -> h.Node:
-    if row.accuracy is None or row.interval is None:
+def _score(row: ComparisonRow) -> h.Node:
+    if row.score is None or row.interval is None:
         return NOTHING
     low, high = row.interval
+    if row.accuracy is None:
+        return h.b[f"{row.score:.2f}"], h.span(".hs-note")[f"probably {low:.2f}–{high:.2f}"]
     return (
         h.b[percent(row.accuracy)],
         h.span(".hs-note")[
@@ -131,6 +158,8 @@ def _behind(figure: RoundFigure | None) -> h.Node:
     if figure.behind_interval == (0.0, 0.0):
         return "the best"
     low, high = figure.behind_interval
+    if figure.mean_average_precision is not None:
+        return f"{figure.behind:.3f}", h.span(".hs-note")[f"probably {low:.3f} to {high:.3f}"]
     return (
         f"{100 * figure.behind:.1f} points",
         h.span(".hs-note")[f"probably {100 * low:.1f} to {100 * high:.1f}"],
@@ -154,4 +183,5 @@ def _plot(found: Comparison) -> h.Node:
     dots = dots_of(found)
     if len(dots) < 2:
         return None
-    return h.div(".drawing")[Markup(scatter(dots)), Markup(scatter(dots, narrow=True))]
+    drawings = (scatter(dots, found.scale), scatter(dots, found.scale, narrow=True))
+    return h.div(".drawing")[[Markup(one) for one in drawings]]

@@ -25,6 +25,15 @@ from headswap.data.decode import ENDINGS
 from headswap.data.film import FILM_ENDINGS
 from headswap.evaluation.report import Report
 
+SEVERAL = (
+    "A picture may have several labels here. Pictures that you choose below are known to have the label that "
+    "you type, and nothing is known of their others; a zip with a table says more. If two labels are put "
+    "together, a picture has the new one if it has either."
+)
+ABSENT_INFO = (
+    "Without this it is not known which old pictures show a new label: it is learned and judged without "
+    "them, and needs a table with pictures that do not show it."
+)
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 ADD = h.div(".stack.tight")[
     h.h3["Another class"],
@@ -50,11 +59,13 @@ class ClassLater:
     panel: gr.Column
     rows: gr.HTML
     zip: gr.UploadButton
+    absent: gr.Checkbox  # these two where a picture may have several labels
+    table: gr.UploadButton
     status: gr.HTML
 
     @property
     def outputs(self) -> list[object]:
-        return [self.panel, self.rows]
+        return [self.panel, self.rows, self.absent, self.table]
 
 
 def build_class_later() -> ClassLater:
@@ -66,8 +77,14 @@ def build_class_later() -> ClassLater:
             elem_id="hs-later-add",
         )  # fmt: skip
         upload = gr.UploadButton("A zip", file_types=[".zip"], elem_id="hs-later-zip")  # later.js fills it in
+        absent = gr.Checkbox(
+            False, label="No old picture shows it", info=ABSENT_INFO, visible=False, elem_id="hs-later-absent"
+        )
+        table = gr.UploadButton(
+            "A zip with a table", file_types=[".zip"], visible=False, elem_id="hs-later-table"
+        )
         status = fragment(classes="status", name="hs-later-status")
-    return ClassLater(panel, rows, upload, status)
+    return ClassLater(panel, rows, upload, absent, table, status)
 
 
 def show_class_later(part: ClassLater, context: PageContext, page: PageParts) -> Updates:
@@ -76,11 +93,17 @@ def show_class_later(part: ClassLater, context: PageContext, page: PageParts) ->
     report = page.service.results.report(context.owner, job) if job and context.manifest is None else None
     if report is None:
         return {part.panel: gr.Column(visible=False), part.rows: None}
-    return {part.panel: gr.Column(visible=True), part.rows: class_table(report)}
+    several = report.is_multi_label
+    return {
+        part.panel: gr.Column(visible=True),
+        part.rows: class_table(report),
+        part.absent: gr.Checkbox(visible=several),
+        part.table: gr.UploadButton(visible=several),
+    }
 
 
 def class_table(report: Report) -> h.Renderable:
-    """What it knows, and what may be done with each; with several labels, why nothing may."""
+    """What it knows, and what may be done with each."""
     head = h.div(".stack.tight")[
         h.h2["Its classes, without the old pictures"],
         h.p(".hs-soft")[
@@ -88,15 +111,8 @@ def class_table(report: Report) -> h.Renderable:
             "head is solved again on what it keeps of them. The network of before stays among the runs."
         ],
     ]
-    if report.is_multi_label:
-        names = ", ".join(report.classes)
-        return h.fragment[
-            head,
-            h.p[
-                f"It knows the labels {names}. To change those, bring a table with pictures and teach again."
-            ],
-        ]
-    return h.fragment[head, h.ul(".later-rows")[[_row(name) for name in report.classes]]]
+    several = h.p(".hs-soft")[SEVERAL] if report.is_multi_label else None
+    return h.fragment[head, several, h.ul(".later-rows")[[_row(name) for name in report.classes]]]
 
 
 def _row(name: str) -> h.Renderable:
@@ -118,8 +134,9 @@ def _row(name: str) -> h.Renderable:
 
 def told(done: LaterChange, report: Report) -> h.Renderable:
     """What was done, how good it is now, and what could not be used."""
-    little = [one.sentence for one in report.advice if one.code == "hardly-judged"]
-    right = f"It is right on {report.right} of {counted(report.total, 'picture')} now"
+    little = [one.sentence for one in report.advice if one.code in ("hardly-judged", "unknown-labels")]
+    subject = "Every label is" if report.is_multi_label else "It is"
+    right = f"{subject} right on {report.right} of {counted(report.total, 'picture')} now"
     return h.div(".callout.accent", role="status")[
         icon("good"),
         h.div[
@@ -131,13 +148,18 @@ def told(done: LaterChange, report: Report) -> h.Renderable:
 
 
 def on_zip(
-    part: ClassLater, page: PageParts, project_id: str, job: str, upload: str, request: gr.Request
+    part: ClassLater,
+    page: PageParts,
+    project_id: str,
+    job: str,
+    upload: str,
+    absent: bool,
+    request: gr.Request,
 ) -> Updates:
     """Pictures of a class came."""
     context = page.context_of(project_id, request)
-    return _after(
-        part, page, context, page.service.later.add_class(context.owner, job, Path(upload)), request
-    )
+    done = page.service.later.add_class(context.owner, job, Path(upload), absent=bool(absent))
+    return _after(part, page, context, done, request)
 
 
 def on_edit(
@@ -167,7 +189,8 @@ def connect_class_later(part: ClassLater, page: PageParts, done_job: gr.Textbox)
     safe, outputs = errors_as_text(part.status), [*page.redrawn, part.status]
     busy = announce(repr(rendered(busy_status("Solving the head again"))))
     for listen, handler, inputs in (
-        (part.zip.upload, on_zip, [page.project_id, done_job, part.zip]),
+        (part.zip.upload, on_zip, [page.project_id, done_job, part.zip, part.absent]),
+        (part.table.upload, on_zip, [page.project_id, done_job, part.table, part.absent]),
         (part.rows.click, on_edit, [page.project_id, done_job]),
     ):
         listen(None, None, part.status, js=busy, **QUIET)

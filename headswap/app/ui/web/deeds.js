@@ -43,6 +43,20 @@ element.addEventListener('click', (pressed) => {
   else if (button.matches('[data-add]')) choose(button);
   else if (button.matches('[data-camera]') && nameOf(button)) globalThis.headswap.film(nameOf(button));
 });
+// Drawn again between the pointer's down and its up, a button is another element, and the browser says no click: the
+// one that is about the same is pressed instead.
+let held = null;
+const about = (button) => JSON.stringify([button.dataset.deed, button.dataset.name, button.dataset.file]);
+const isThere = (button) => !button.disabled && about(button) === held.about;
+element.addEventListener('pointerdown', (pressed) => {
+  const button = pressed.button === 0 && pressed.target.closest('button[data-deed]');
+  held = button ? { button, about: about(button) } : null;
+});
+document.addEventListener('pointerup', (raised) => {
+  if (held && !held.button.isConnected && element.contains(raised.target)) [...element.querySelectorAll('button[data-deed]')].find(isThere)?.click();
+  held = null;
+});
+document.addEventListener('pointercancel', () => { held = null; });
 element.addEventListener('submit', (sent) => {
   sent.preventDefault();
   if (sent.target.dataset.deed) send(sent.target, sent.target.querySelector('input, select').value);
