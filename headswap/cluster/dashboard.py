@@ -26,6 +26,7 @@ from headswap.errors import BadSetting
 _KNOCK_S = 1.5  # within which a dashboard answers for the first time
 _ANSWER_S = 30.0  # within which it does later: it may be busy, or far away
 _SUBMITS = 3  # times
+_NO_AGENT = b"No available agent"
 _OVER = ("STOPPED", "SUCCEEDED", "FAILED")
 
 
@@ -66,10 +67,14 @@ class Dashboard:
             answer = self.ask("POST", "/api/jobs/", asked)
             if answer.status == 200:
                 return True
-            if (
-                b"No available agent" not in answer.text
-            ):  # said after ten seconds, of a head that has just begun
+            if _NO_AGENT not in answer.text:  # said after ten seconds, of a head that has just begun too
                 break
+        if _NO_AGENT in answer.text:
+            raise BadSetting(
+                f"The head of the cluster at {self.url} runs no agent that takes jobs.",
+                remedy="Another Ray on that machine may hold its port: give `ray start --head` a free one "
+                "with --dashboard-agent-listen-port.",
+            )
         if b"already" in answer.text:
             return False
         raise BadSetting(

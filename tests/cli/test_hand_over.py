@@ -6,6 +6,7 @@ import io
 import json
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -40,10 +41,13 @@ class FakeHead:
     makes: Path | None = None  # the result of every job
     sent_to: str = ""  # every request is redirected there
     is_open: bool = False
+    takes: str = ""  # why it takes no job
 
     def answer(self, method: str, path: str, content: dict[str, Any]) -> tuple[int, object]:
         if path == "/api/version":
             return 200, {"ray_version": "2.60.0"}
+        if method == "POST" and path == "/api/jobs/" and self.takes:
+            return 500, self.takes
         if method == "POST" and path == "/api/jobs/":
             self.jobs[str(content["submission_id"])] = {"status": "RUNNING", **content}
             if self.makes is not None:
@@ -78,12 +82,13 @@ def head() -> Iterator[FakeHead]:
                 fake.lost -= 1
                 self.connection.close()
                 return
-            status, said = 401, {}
+            status: int = 401
+            said: object = {}
             if fake.is_open or token == f"Bearer {TOKEN}":
                 status, said = fake.answer(self.command, self.path, content)
             self.send_response(status)
             self.end_headers()
-            self.wfile.write(json.dumps(said).encode())
+            self.wfile.write((said if isinstance(said, str) else json.dumps(said)).encode())
 
         def do_POST(self) -> None:
             self.do_GET()
@@ -165,6 +170,15 @@ def test_an_open_cluster_and_another_token_are_refused_and_nothing_is_handed_ove
     assert head.jobs == {}
 
 
+def test_a_head_that_takes_no_jobs_is_said(head: FakeHead, capsys: pytest.CaptureFixture[str]) -> None:
+    head.takes = "No available agent to submit job, please try again later."
+    assert teach(head.url) == 2
+    assert "runs no agent that takes jobs. Another Ray" in capsys.readouterr().err
+    head.takes = "Traceback:\nRuntimeError: full."
+    assert teach(head.url) == 2
+    assert "takes no work: RuntimeError: full. Look at its dashboard" in capsys.readouterr().err
+
+
 def test_a_token_follows_no_redirect(head: FakeHead, capsys: pytest.CaptureFixture[str]) -> None:
     head.sent_to = head.url.replace("127.0.0.1", "localhost")
 
@@ -243,7 +257,7 @@ def test_ctrl_c_stops_the_job(
         raise KeyboardInterrupt
 
     head.ends = "RUNNING"
-    monkeypatch.setattr(hand_over.time, "sleep", interrupt)
+    monkeypatch.setattr(time, "sleep", interrupt)
 
     assert teach(head.url) == 130
 
