@@ -90,7 +90,7 @@ def test_an_answer_of_several_labels_is_right_when_all_of_them_are() -> None:
 
 
 def test_a_label_that_is_not_known_of_an_image_counts_for_nothing() -> None:
-    labels = HAS.astype(float)
+    labels = HAS.astype(np.float64)
     labels[::3, 0] = np.nan
     known = ~np.isnan(labels[:, 0])
     said = LOGITS >= 0.5

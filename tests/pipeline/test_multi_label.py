@@ -247,10 +247,10 @@ def test_a_label_is_added_on_the_page_to_a_network_without_its_pictures(
         project = service.archive.open("ada", packed)
         first = service.project("ada", project).done_job
         assert first is not None
-        drawn = rendered(class_table(service.report("ada", first)))
+        drawn = rendered(class_table(service.results.report("ada", first)))
         added = service.later.add_class("ada", first, table, absent=True)
         merged = service.later.call_class("ada", added.job, "bird", "Vehicle")
-        report = service.report("ada", merged.job)
+        report = service.results.report("ada", merged.job)
 
     assert drawn.count("data-class-later=") == 3
     assert "A picture may have several labels here" in drawn

@@ -249,7 +249,7 @@ class _Run:
         return math.nan if broke else loss, hits
 
     def _weigh(self, targets: Tensor) -> float:
-        """What targets count in the mean that is the loss: their classes' weights; of other targets each 1."""
+        """What targets count in the mean that is the loss: their classes' weights; other targets count 1."""
         if self.weight is None or targets.dim() == 2:
             return float(len(targets))
         return float(self.weight[targets].sum())
