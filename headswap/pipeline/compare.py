@@ -134,7 +134,7 @@ def _names_of(models: Sequence[str], limits: NetworkLimits) -> tuple[str, ...]:
         raise BadSetting("There is no network to compare.", remedy="Name two or more.")
     if AUTO in names:
         raise BadSetting(
-            "auto was given address names of networks.", remedy="Give auto alone for a race, or names alone."
+            "auto was given beside names of networks.", remedy="Give auto alone for a race, or names alone."
         )
     if limits != NetworkLimits():
         raise BadSetting(
