@@ -131,6 +131,15 @@ def bundle(few_drawings: Path, workspace: Path, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture(scope="session")
+def finished(few_drawings: Path, bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project file with one finished run: for tests that need a result and not the teaching of it."""
+    from tests.e2e.saved import RUNS, make_project
+
+    place = tmp_path_factory.mktemp("finished")
+    return make_project(place, few_drawings, bundle, "drawings", 0.0, runs=RUNS[:1])
+
+
+@pytest.fixture(scope="session")
 def wide_bundle(few_drawings: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with a head that reads every block."""
     import headswap

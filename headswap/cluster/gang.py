@@ -62,9 +62,8 @@ def gpus_here() -> int:
     """How many GPUs torch finds in this machine that processes can have for themselves."""
     import torch
 
-    if sys.platform == "win32" or not torch.cuda.is_available():
-        return 0
-    return torch.accelerator.device_count()
+    is_windows = sys.platform == "win32"
+    return 0 if is_windows or not torch.cuda.is_available() else torch.accelerator.device_count()
 
 
 class Gang:

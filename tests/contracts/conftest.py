@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from headswap.app.service.limits import Limits
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
 from tests.contracts.house import NOBODY, SECRET, Work
@@ -16,7 +17,8 @@ from tests.contracts.house import NOBODY, SECRET, Work
 
 @pytest.fixture(scope="session")
 def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(Settings(workspace=tmp_path_factory.mktemp("isolation"), sample=few_drawings)) as running:
+    place, limits = tmp_path_factory.mktemp("isolation"), Limits(spare=False)  # for one run
+    with Service(Settings(workspace=place, sample=few_drawings, limits=limits)) as running:
         yield running
 
 

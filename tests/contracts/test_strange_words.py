@@ -31,15 +31,20 @@ LISTS = ("names", "projects", "jobs", "runs", "sha256s", "files", "models")
 
 @pytest.fixture
 def eves(service: Service, adas: Work, tmp_path: Path) -> Iterator[Work]:
-    """Eve opens what Ada saved for her: a project and a run of her own."""
+    """Eve opens what Ada saved for her: a project and a run of her own.
+
+    The runs that she starts wait and never begin: a worker takes seconds, and no text of hers is for one.
+    """
     saved = service.archive.save("ada", adas.project, tmp_path / "saved")
     project = service.archive.open("eve", saved)
     job = service.project("eve", project).job
     assert job is not None
-    yield replace(adas, project=project, job=job)
-    for row in service.history.rows("eve", (project,)):
-        if not row.is_over:
-            service.cancel("eve", row.id)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service._queue, "_hand_out", lambda: None)
+        yield replace(adas, project=project, job=job)
+        for row in service.history.rows("eve", (project,)):
+            if not row.is_over:
+                service.cancel("eve", row.id)
 
 
 def questions(service: Service, work: Work) -> Iterator[tuple[str, str, str, dict[str, Any]]]:

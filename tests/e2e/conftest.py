@@ -71,8 +71,9 @@ def enter(browser: Browser, house: House) -> Iterator[Callable[..., Visit]]:
     visits: list[Visit] = []
     with ExitStack() as stack:
 
-        def open_page(width: int = 1280, height: int = 900, dark: bool = False) -> Visit:
-            visit = stack.enter_context(visiting(browser, house, width=width, height=height, dark=dark))
+        def open_page(width: int = 1280, height: int = 900, dark: bool = False, path: str = "") -> Visit:
+            visiting_it = visiting(browser, house, width=width, height=height, dark=dark, path=path)
+            visit = stack.enter_context(visiting_it)
             visits.append(visit)
             return visit
 

@@ -245,9 +245,15 @@ def new_profile(browser: Browser, **like: Any) -> BrowserContext:
 
 @contextmanager
 def visiting(
-    browser: Browser, house: House, *, width: int = 1280, height: int = 900, dark: bool = False
+    browser: Browser,
+    house: House,
+    *,
+    width: int = 1280,
+    height: int = 900,
+    dark: bool = False,
+    path: str = "",
 ) -> Iterator[Visit]:
-    """Open the page with a fresh profile."""
+    """Open a page with a fresh profile; `path` is another one than the five steps."""
     context = new_profile(
         browser,
         viewport={"width": width, "height": height},
@@ -258,7 +264,8 @@ def visiting(
     page = context.new_page()
     visit = Visit(page, urlsplit(house.url).netloc)
     visit.listen()
-    page.goto(house.url)
-    visit.wait("#hs-chip .hs-status")
+    page.goto(f"{house.url}{path}")
+    if not path:
+        visit.wait("#hs-chip .hs-status")
     yield visit
     context.close()

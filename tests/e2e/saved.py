@@ -1,4 +1,4 @@
-"""A project file as Save writes one, made without a browser: pictures, and runs of two networks.
+"""A project file as Save writes one, made without a browser: pictures, and runs of some networks.
 
 `make_project` is for tests and pictures that need finished runs and must not wait for teaching.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,14 +21,17 @@ from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.stats import RunStats, keep_figures
 from headswap.storage.files import to_json, write_text
 
-RUNS = (  # network, seconds, milliseconds, age in seconds
+Run = tuple[str, float, float, float]
+RUNS: tuple[Run, ...] = (  # network, seconds, milliseconds, age in seconds
     ("tf_efficientnet_lite0", 5.8, 9.5, 90_000.0),
     ("tf_efficientnet_lite1", 7.9, 14.0, 3_600.0),
     ("torchvision/resnet50", 14.2, 38.0, 600.0),
 )
 
 
-def make_project(root: Path, images: Path, bundle: Path, name: str, now: float) -> Path:
+def make_project(
+    root: Path, images: Path, bundle: Path, name: str, now: float, *, runs: Sequence[Run] = RUNS
+) -> Path:
     """A project on these pictures with the same bundle as the result of several runs."""
     projects, store = Projects(root / "projects"), Store(root / "jobs.sqlite")
     project = projects.create("", name)
@@ -35,7 +39,7 @@ def make_project(root: Path, images: Path, bundle: Path, name: str, now: float) 
     folder = projects.new_data_folder(project)
     write_text(folder / "dataset.json", to_json(replace(manifest, name=name)))
     project = projects.save(replace(project, data=folder.name, name=name))
-    for model, seconds, ms, age in RUNS:
+    for model, seconds, ms, age in runs:
         job = new_job_id()
         place = store.folder(job)
         shutil.copytree(bundle, place / "bundle")

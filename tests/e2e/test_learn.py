@@ -20,12 +20,23 @@ OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
 RIGHT = {lesson.name: lesson.right for lesson in LESSONS}
 
 
+def address(lesson: str) -> str:
+    return "learn" + (f"?lesson={lesson}" if lesson else "")
+
+
 def learn(visit: Visit, house: House, lesson: str = "") -> Page:
-    """Open the page of the experiments."""
-    visit.page.goto(f"{house.url}learn" + (f"?lesson={lesson}" if lesson else ""))
+    """Open the page of the experiments, coming from another."""
+    visit.page.goto(f"{house.url}{address(lesson)}")
     visit.wait("#hs-learn-predict .answers")
     visit.moved_on()
     return visit.page
+
+
+def begin_with(enter: Callable[..., Visit], lesson: str = "", **like: int) -> Visit:
+    """Open the page of the experiments first of all, in a fresh browser."""
+    visit = enter(path=address(lesson), **like)
+    visit.wait("#hs-learn-predict .answers")
+    return visit
 
 
 def turn_to(page: Page, lesson: str) -> None:
@@ -42,16 +53,18 @@ def guess_and_run(page: Page, choice: int) -> None:
 
 
 @pytest.fixture
-def walker(visit: Visit, house: House) -> Iterator[Page]:
+def walker(enter: Callable[..., Visit]) -> Iterator[Page]:
     """A fresh browser on the page; what it leaves behind in the middle of a question is forgiven."""
-    yield learn(visit, house)
+    visit = begin_with(enter)
+    yield visit.page
     visit.moved_on()
 
 
 def test_the_whole_path_every_experiment_really_run_and_one_page_at_the_end(
-    visit: Visit, house: House, tmp_path: Path
+    enter: Callable[..., Visit], tmp_path: Path
 ) -> None:
-    page = learn(visit, house)
+    visit = begin_with(enter)
+    page = visit.page
     undecided = 0  # a run that chance could explain says so, and what the whole sample set shows
     assert page.locator("#hs-learn-shelf li").count() == 13
     for number, name in enumerate(ORDER, start=1):
@@ -155,13 +168,13 @@ def test_code_is_copied_whole_and_runs(walker: Page, browser_clipboard: None) ->
 
 
 @pytest.fixture
-def browser_clipboard(visit: Visit) -> None:
-    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+def browser_clipboard(walker: Page) -> None:
+    walker.context.grant_permissions(["clipboard-read", "clipboard-write"])
 
 
-def test_on_a_phone_nothing_scrolls_sideways(enter: Callable[..., Visit], house: House) -> None:
-    visit = enter(width=390, height=844)
-    page = learn(visit, house, "which-layer")
+def test_on_a_phone_nothing_scrolls_sideways(enter: Callable[..., Visit]) -> None:
+    visit = begin_with(enter, "which-layer", width=390, height=844)
+    page = visit.page
     guess_and_run(page, 1)
 
     for name in ("what-is-a-head", "versions", "which-layer"):

@@ -19,7 +19,7 @@ from headswap.evaluation.report import TestAnswer as ExamAnswer
 
 random = np.random.default_rng(3)
 HAS = random.random((60, 4)) < (0.5, 0.2, 0.1, 0.0)
-LOGITS = np.round(random.normal(size=HAS.shape) + 2.0 * HAS, 1)  # with equal ones among them
+LOGITS = np.asarray(np.round(random.normal(size=HAS.shape) + 2.0 * HAS, 1), np.float64)  # some are equal
 
 
 def test_average_precision_and_every_share_are_those_of_scikit_learn() -> None:

@@ -18,6 +18,7 @@ from headswap.app.service import batches
 from headswap.app.service.batch_files import BatchView
 from headswap.app.service.batches import Batches
 from headswap.app.service.leftovers import BATCH
+from headswap.app.service.limits import Limits
 from headswap.app.service.retention import sweep_projects
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
@@ -30,16 +31,18 @@ from headswap.pipeline.many import NOT_SURE, OOD, TABLE
 
 @pytest.fixture(scope="module")
 def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(Settings(workspace=tmp_path_factory.mktemp("batches"), sample=few_drawings)) as running:
+    place, limits = tmp_path_factory.mktemp("batches"), Limits(spare=False)  # one run needs no second worker
+    with Service(Settings(workspace=place, sample=few_drawings, limits=limits)) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def trained(service: Service) -> tuple[str, str]:
+def trained(service: Service, finished: Path) -> tuple[str, str]:
     """A project of ada and its run."""
-    project = service.new_project("ada").id
-    service.images.use_sample("ada", project)
-    return project, teach(service, project)
+    project = service.archive.open("ada", finished)
+    job = service.project("ada", project).done_job
+    assert job is not None
+    return project, job
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from headswap.app.service.exports import ExportView
+from headswap.app.service.limits import Limits
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
 from headswap.errors import NotFound
@@ -19,7 +20,8 @@ PATIENCE_S = 600.0
 
 @pytest.fixture(scope="module")
 def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(Settings(workspace=tmp_path_factory.mktemp("service"), sample=few_drawings)) as running:
+    place, limits = tmp_path_factory.mktemp("service"), Limits(spare=False)  # one run needs no second worker
+    with Service(Settings(workspace=place, sample=few_drawings, limits=limits)) as running:
         yield running
 
 
