@@ -24,7 +24,6 @@ from typing import NoReturn
 from platformdirs import user_cache_path
 
 from headswap import __version__
-from headswap.cli.hand_over import hand_over
 from headswap.cli.progress import Bars, escape_unprintable
 from headswap.cli.verb import VerbAnswer, cluster_of
 from headswap.cli.verbs import (
@@ -46,7 +45,6 @@ from headswap.cli.verbs import (
     users,
 )
 from headswap.cli.verbs import train as teach
-from headswap.cluster.dashboard import is_dashboard
 from headswap.errors import HeadswapError
 
 VERBS = (
@@ -88,8 +86,12 @@ def said_by(choices: argparse.Namespace, after: Callable[[], None] | None = None
     run: Callable[[argparse.Namespace], VerbAnswer] = choices.run
     try:
         on = cluster_of(choices) if "handed" in choices else None
-        if on is not None and is_dashboard(on):
-            return hand_over(on, choices)
+        if on is not None:
+            from headswap.cli.hand_over import hand_over  # loads what a run on this machine has no need of
+            from headswap.cluster.dashboard import is_dashboard
+
+            if is_dashboard(on):
+                return hand_over(on, choices)
         answer = run(choices)
         if after is not None:
             after()

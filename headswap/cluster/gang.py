@@ -24,6 +24,7 @@ import psutil
 
 from headswap.cluster.crew import Parcel, Task, WorkLost, name_of
 from headswap.errors import BadSetting, HeadswapError, TeachingFailed
+from headswap.storage.files import write_text
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.api import PContext
@@ -94,7 +95,7 @@ class Gang:
         with tempfile.TemporaryDirectory(prefix="headswap-gang-") as name:
             folder = Path(name)
             work = json.dumps({"task": name_of(task), "parcels": listed})
-            (folder / WORK).write_text(work, encoding="utf-8")
+            write_text(folder / WORK, work)
             running = _started(folder, self.processes, threads)
             try:
                 for number in range(len(listed)):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import threading
 import time
@@ -25,7 +24,7 @@ from headswap.cluster.crew import Parcel, run_task
 from headswap.cluster.gang import WORK, answer_file, error_file
 from headswap.cluster.ranks import WAIT_S
 from headswap.errors import HeadswapError
-from headswap.storage.files import write_text
+from headswap.storage.files import drop, write_text
 
 _GONE = 4
 
@@ -73,7 +72,7 @@ def _end_with(parent: int, folder: Path) -> None:
     def watch() -> None:
         while os.getppid() == parent and psutil.pid_exists(parent):
             time.sleep(1)
-        shutil.rmtree(folder, ignore_errors=True)
+        drop(folder)
         os._exit(_GONE)
 
     threading.Thread(target=watch, daemon=True).start()

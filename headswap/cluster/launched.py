@@ -52,6 +52,7 @@ def launched() -> Iterator[None]:
     yield
     if rank == 0:  # when it fails it just ends, and torchrun ends the others wherever they are
         _told(None)
+        dist.destroy_process_group()  # or its threads, still running at the end, abort the process
 
 
 _orders: Any = None  # the group in which rank 0 says what to do
@@ -64,10 +65,13 @@ def follow() -> None:
         HeadswapError: what a task raises.
         WorkLost: another process ended.
     """
+    import torch.distributed as dist
+
     with _losses_told():
         while (order := _told(None)) is not None:
             with suppress(Cancelled):  # rank 0 ended this task, and says what comes next
                 run_task(order["task"], Parcel(facts=json.loads(order["facts"])))
+        dist.destroy_process_group()
 
 
 class Launched:

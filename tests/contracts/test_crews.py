@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import secrets
 import shutil
@@ -42,6 +43,7 @@ from headswap.errors import BadSetting, UnreadableImage
 from headswap.events import Event, Progress
 from headswap.features import bank
 from headswap.pipeline import spread, spread_pairs
+from headswap.threads import torch_threads
 from headswap.training.config import FinetuneConfig, TrainConfig
 from tests.cluster import tasks
 
@@ -347,10 +349,12 @@ def test_a_verb_is_handed_over_and_gone_on_with_after_its_shell_was_killed(
     assert f"{tmp_path / 'taught'} is ready after" in said.out
     left = [path.suffix for path in (tmp_path / "shelf").rglob("*") if path.is_file()]
     assert set(left) == {".safetensors"}, "features stay there, and the bundle came through"
-    headswap.teach(
-        sample / "train", model="tests.pipeline.tiny_network:tiny_network", head="last",
-        out=tmp_path / "here", workspace=tmp_path / "mine",
-    )  # fmt: skip
+    made = json.loads((tmp_path / "taught" / "experiment.json").read_text(encoding="utf-8"))
+    with torch_threads(made["replay"]["threads"]):  # as many as the job had; a test has one
+        headswap.teach(
+            sample / "train", model="tests.pipeline.tiny_network:tiny_network", head="last",
+            out=tmp_path / "here", workspace=tmp_path / "mine",
+        )  # fmt: skip
     for path in (tmp_path / "here").iterdir():
         assert path.read_bytes() == (tmp_path / "taught" / path.name).read_bytes(), path.name
 

@@ -39,7 +39,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         yield Told()
 
     monkeypatch.setattr(api, "crew_on", crew_on)
-    monkeypatch.setattr(api, "_refuse_early", lambda _on: None)
+    monkeypatch.setattr(api, "_refuse_early", lambda _on, _processes=None: None)
     for room in (spread, spread_answers):
         monkeypatch.setattr(room, "CHUNK", 6)
     for room in (ingest, scoring):

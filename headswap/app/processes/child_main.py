@@ -33,7 +33,7 @@ from headswap.app.processes.messages import (
     READY,
     ChildReply,
     read_bytes,
-    write_bytes,
+    write_encoded,
     write_message,
 )
 from headswap.app.processes.priority import step_back
@@ -104,7 +104,7 @@ def _reply(replies: BinaryIO, answer: Callable[[bytes], bytes], question: bytes)
         write_message(replies, ChildReply(error=FAULT, problem=type(error).__name__))
     else:
         write_message(replies, ChildReply())
-        write_bytes(replies, content)
+        write_encoded(replies, content)
 
 
 def _parse() -> argparse.Namespace:

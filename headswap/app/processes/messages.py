@@ -39,10 +39,10 @@ READY = ChildReply()  # the first message of a child, which nothing follows: it 
 
 def write_message(pipe: BinaryIO, message: object) -> None:
     """Send one record."""
-    write_bytes(pipe, to_json(message).encode())
+    write_encoded(pipe, to_json(message).encode())
 
 
-def write_bytes(pipe: BinaryIO, content: bytes) -> None:
+def write_encoded(pipe: BinaryIO, content: bytes) -> None:
     """Send a record that is JSON already."""
     pipe.write(len(content).to_bytes(_LENGTH_BYTES, "big") + content)
     pipe.flush()

@@ -19,7 +19,6 @@ from headswap.cli.verb import (
     new_verb,
     shelf_named,
 )
-from headswap.cluster.launched import follow, launched, launched_rank
 from headswap.errors import BadSetting
 from headswap.events import Listener
 from headswap.network import CropMode
@@ -129,6 +128,8 @@ def _add_view(sub: argparse.ArgumentParser) -> None:
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Replace the head of a network and teach it."""
+    from headswap.cluster.launched import follow, launched, launched_rank
+
     with launched():
         if launched_rank():
             follow()  # rank 0 writes and reports

@@ -14,6 +14,7 @@ from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
 from headswap.errors import NotFound
 from headswap.exports.package import read_check
+from headswap.training.config import TrainConfig
 
 PATIENCE_S = 600.0
 
@@ -31,7 +32,7 @@ def run(service: Service) -> tuple[str, str]:
     project = service.new_project("ada").id
     service.images.use_sample("ada", project)
     service.rename_project("ada", project, "My Drawings")
-    job = service.start_teaching("ada", project)
+    job = service.start_teaching("ada", project, TrainConfig(head="last"))  # every format takes it
     deadline = time.monotonic() + PATIENCE_S
     while not (view := service.job("ada", job)).is_over:
         assert time.monotonic() < deadline, view
