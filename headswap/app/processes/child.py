@@ -31,11 +31,11 @@ from headswap.app.processes.messages import (
     Message,
     read_bytes,
     read_message,
-    write_message,
+    write_encoded,
 )
 from headswap.errors import HeadswapError
 from headswap.storage import files
-from headswap.storage.files import from_json
+from headswap.storage.files import from_json, to_json
 
 
 class ChildEnded(HeadswapError):
@@ -102,13 +102,14 @@ class ChildProcess:
             HeadswapError: what the function raised, with its class and sentences; or the
                 child died, took too long, or met a fault.
         """
+        encoded = to_json(question).encode()  # what cannot be sent is refused, and costs no child
         with self._asking_alone():
             child = self._running_child()
             try:
                 if not self._is_ready:
                     _wait_until_ready(child, self._start_s)
                     self._is_ready = True
-                reply, answer = self._answer(child, question)
+                reply, answer = self._answer(child, encoded)
             except BaseException:  # an answer may still be on its way, to no one
                 _let_go(child)
                 raise
@@ -122,7 +123,7 @@ class ChildProcess:
         found: Message = from_json(kind, answer)
         return found
 
-    def _answer(self, child: subprocess.Popen[bytes], question: object) -> tuple[ChildReply, bytes]:
+    def _answer(self, child: subprocess.Popen[bytes], question: bytes) -> tuple[ChildReply, bytes]:
         greedy = threading.Event()
 
         def end() -> None:
@@ -226,10 +227,10 @@ class ChildProcess:
         self._watch_idleness()
 
 
-def _exchange(child: subprocess.Popen[bytes], question: object, limit_s: float) -> tuple[ChildReply, bytes]:
-    """Send a question and receive what comes back, the answer as JSON."""
+def _exchange(child: subprocess.Popen[bytes], question: bytes, limit_s: float) -> tuple[ChildReply, bytes]:
+    """Send a question, as JSON, and receive what comes back, the answer as JSON."""
     with _limited(child, limit_s):
-        write_message(cast(BinaryIO, child.stdin), question)
+        write_encoded(cast(BinaryIO, child.stdin), question)
         reply = read_message(cast(BinaryIO, child.stdout), ChildReply)
         answer = read_bytes(cast(BinaryIO, child.stdout)) if reply and not reply.error else b""
         if reply is None or answer is None:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from headswap.app.processes.child import ChildProcess
-from headswap.errors import HeadNotFound, HeadswapError
+from headswap.errors import BadSetting, HeadNotFound, HeadswapError
 from headswap.storage.files import DiskFull
 
 Open = Callable[..., ChildProcess]
@@ -46,7 +46,10 @@ def test_every_question_gets_its_own_answer_from_one_process(child: ChildProcess
     answers = [child.ask(f"echo {number}", str) for number in range(20)]
 
     assert answers == [str(number) for number in range(20)]
-    assert child.ask("pid", str) == child.ask("pid", str) != str(os.getpid())
+    before = child.ask("pid", str)
+    with pytest.raises(BadSetting):
+        child.ask("echo \ud800", str)  # half of a letter cannot be sent
+    assert before == child.ask("pid", str) != str(os.getpid())
 
 
 def test_many_may_ask_at_once_and_nobody_gets_another_ones_answer(child: ChildProcess) -> None:
