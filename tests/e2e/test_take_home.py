@@ -50,7 +50,7 @@ def test_the_zip_and_its_onnx_say_what_the_page_says_without_headswap(taught: Vi
     image = SAMPLE / "try" / "bird_hen_01.png"  # see-through: anyone who forgets that sees another picture
     # something else first: the same answer again would change nothing on the page
     page.click("#hs-examples [data-example='3']")
-    taught.wait("#hs-examples [data-example='3'][aria-pressed=true]")
+    taught.wait("#hs-try img[src*='fruit_watermelon_simple']")  # its answer came with it
     taught.wait("#hs-answer .live:not(:has-text('bird'))")
     page.evaluate("document.querySelector('#hs-answer .answered').dataset.old = 'yes'")
     page.set_input_files("#hs-try input[type=file]", image)
