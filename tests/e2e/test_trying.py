@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import FilePayload
 
-from tests.e2e.house import PLANTED, Visit
+from tests.e2e.house import PLANTED, SAMPLE, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -64,6 +64,17 @@ def test_an_image_that_is_none_is_refused_in_words(taught: Visit) -> None:
     assert page.locator("#hs-answer .bars").count() == 0, "the answer before is no answer to this picture"
     page.click("#hs-examples [data-example='0']")
     taught.wait("#hs-try-status .mistake", state="detached")
+
+
+def test_the_answer_is_to_the_last_of_two_pictures(taught: Visit) -> None:
+    """Given at once, one after the other: the second comes while the first is answered."""
+    page = taught.page
+    for name in ("bird/dove_symbol.png", "fruit/banana.png", "bird/dove_symbol.png", "fruit/banana.png"):
+        page.set_input_files("#hs-try input[type=file]", SAMPLE / "train" / name)
+        taught.wait(f"#hs-try img[src*='{name.rpartition('/')[2]}']")
+
+    taught.wait("#hs-answer .live b:has-text('fruit')")
+    taught.wait("#hs-try-status:not(:has(.mistake))", state="attached")
 
 
 def test_what_a_browser_cannot_show_is_answered_and_shown_beside_the_answer(taught: Visit) -> None:

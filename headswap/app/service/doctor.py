@@ -1,6 +1,6 @@
 """Look an installation over: versions, devices, engines, memory, disk, weights, the job store, the workspace.
 
-Flow:  workspace --examine--> Checkup: every part with its finding, and what to do where one is not well
+Flow:  workspace --diagnose--> Checkup: every part with its finding, and what to do where one is not well
 
 Each part looks at one thing and says so in one sentence; nothing is repaired. Loads torch only inside the
 look at devices and engines.
@@ -65,7 +65,7 @@ class Checkup:
         return all(part.is_well for part in self.parts)
 
 
-def examine(workspace: Path, cluster: str = "") -> Checkup:
+def diagnose(workspace: Path, cluster: str = "") -> Checkup:
     """Look at everything once.
 
     Args:

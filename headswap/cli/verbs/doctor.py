@@ -22,12 +22,12 @@ def add(verbs: Verbs) -> None:
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Look this installation over; exit code 2 when something needs mending."""
-    from headswap.app.service.doctor import examine
+    from headswap.app.service.doctor import diagnose
     from headswap.storage.locations import default_workspace
 
     named = choices.app_workspace or choices.environment.get("HEADSWAP_WORKSPACE")
     workspace = Path(named or default_workspace()).resolve()
-    checkup = examine(workspace, choices.environment.get("HEADSWAP_CLUSTER", ""))
+    checkup = diagnose(workspace, choices.environment.get("HEADSWAP_CLUSTER", ""))
     width = max(len(part.name) for part in checkup.parts)
     lines = []
     for part in checkup.parts:

@@ -7,7 +7,7 @@ import pytest
 
 from headswap.app.jobs.store import Store
 from headswap.app.service import doctor
-from headswap.app.service.doctor import examine
+from headswap.app.service.doctor import diagnose
 
 
 @pytest.mark.parametrize("system", ["Darwin", "Windows"])
@@ -25,7 +25,7 @@ def test_it_says_what_is_not_held_here_and_that_is_no_illness(
 
 
 def part(workspace: Path, name: str) -> doctor.Part:
-    return next(part for part in examine(workspace).parts if part.name == name)
+    return next(part for part in diagnose(workspace).parts if part.name == name)
 
 
 def test_a_sound_installation_is_well(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_a_sound_installation_is_well(tmp_path: Path) -> None:
     store.submit("ada", "project", "{}", "key")
     store.close()
 
-    checkup = examine(tmp_path)
+    checkup = diagnose(tmp_path)
 
     ours = [part for part in checkup.parts if part.name not in ("disk", "memory")]  # those are this machine's
     assert [part.name for part in ours if not part.is_well] == []
@@ -88,7 +88,7 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     assert "missing: no-such-package" in found.finding
     assert "pip install -r requirements.txt" in found.remedy
-    assert not examine(tmp_path).is_well
+    assert not diagnose(tmp_path).is_well
 
 
 def test_without_the_page_the_core_is_well_and_how_to_add_it_is_said(

@@ -10,7 +10,7 @@ import pytest
 
 from headswap.app.jobs.job import JobState
 from headswap.app.jobs.store import Store
-from headswap.app.service.doctor import examine
+from headswap.app.service.doctor import diagnose
 from headswap.app.service.leftovers import leftovers, try_again
 from headswap.app.service.limits import Limits
 from headswap.app.service.projects import Projects
@@ -76,7 +76,7 @@ def test_a_deleted_project_is_gone_for_everybody_while_an_image_of_it_is_held(
         projects.get("ada", project.id)
     assert projects.all() == ()
     assert "is deleted, and not all of it could be removed yet" in caplog.text
-    part = next(part for part in examine(tmp_path).parts if part.name == "deletions")
+    part = next(part for part in diagnose(tmp_path).parts if part.name == "deletions")
     assert "1 deleted thing still on the disk" in part.finding
     assert "the server tries again" in part.remedy
 
@@ -130,6 +130,6 @@ def test_a_server_starts_although_something_of_the_last_one_is_held(tmp_path: Pa
 
 
 def test_the_doctor_finds_nothing_where_every_deletion_succeeded(tmp_path: Path) -> None:
-    part = next(part for part in examine(tmp_path).parts if part.name == "deletions")
+    part = next(part for part in diagnose(tmp_path).parts if part.name == "deletions")
 
     assert (part.finding, part.remedy) == ("nothing that was deleted is still on the disk", "")
