@@ -14,6 +14,20 @@ pytestmark = pytest.mark.browser
 
 WIDE, HIGH = (390, 320), 844
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
+CUT_OFF = """() => {
+  const scrolls = (one) => one && (['auto', 'scroll'].includes(getComputedStyle(one).overflowX)
+    || getComputedStyle(one).textOverflow === 'ellipsis' || scrolls(one.parentElement));
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+  while (texts.nextNode()) {
+    const parent = texts.currentNode.parentElement, range = document.createRange();
+    if (!parent.checkVisibility({visibilityProperty: true})) continue;
+    if (parent.closest('svg, script, style, .hs-vh')) continue;
+    range.selectNodeContents(texts.currentNode);
+    const box = range.getBoundingClientRect();
+    const isOut = box.width && box.right > window.innerWidth + 1 && !scrolls(parent);
+    if (isOut) found.push(texts.currentNode.data);
+  }
+  return found; }"""
 
 
 def test_the_first_screen_shows_the_head_of_the_default_network(
@@ -65,6 +79,7 @@ def fits(visit: Visit, where: str, action_of: str = "") -> None:
         visit.page.set_viewport_size({"width": width, "height": HIGH})
         assert visit.page.evaluate(OVERFLOW) <= 0, (where, width)
         assert visit.page.evaluate("document.body.scrollWidth") <= width, (where, width)
+        assert visit.page.evaluate(CUT_OFF) == [], (where, width)
         assert not action_of or next_action_is_in_sight(visit, width, action_of), (where, width)
 
 

@@ -231,8 +231,7 @@ def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> h.Ren
     """The headline of step 2, with the size of the new head as soon as there are names."""
     becomes: h.Node = "The names become the new head."
     if inspection and classes:
-        size = h.span(".nowrap")[new_head_words(inspection, len(classes))]
-        becomes = ("The names become the new head: ", size, ".")
+        becomes = f"The names become the new head: {new_head_words(inspection, len(classes))}."
     return h.div(".hs-intro")[
         h.h1["Show it what you mean"],
         h.p("#hs-new-head")["Give it pictures sorted by name. ", becomes],
