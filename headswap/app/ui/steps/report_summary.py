@@ -95,13 +95,11 @@ def _ruler(report: Report, width: int, name: str) -> h.Renderable:
 def _baseline(report: Report, base: float, score: float, right: int) -> h.Node:
     """What always saying one class would get, on the ruler."""
     anchor = "start" if base < 110 else "middle" if base < right - 80 else "end"
-    clash = abs(base - score) < 190  # the two labels would touch: say it below the line
-    name = short(report.baseline_class, 14)
+    said = f"always “{short(report.baseline_class, 14)}”: {percent(report.baseline_accuracy)}"
+    clash = abs(base - score) < 7.5 * len(said) + 60  # the two labels would touch: this one stands above
     return (
         h.path(d=f"M{base:.1f} 50V82", stroke="var(--hs-ink)", stroke_width="2.5"),
-        h.text(x=f"{base:.1f}", y=16 if clash else 38, text_anchor=anchor)[
-            f"always “{name}”: {percent(report.baseline_accuracy)}"
-        ],
+        h.text(x=f"{base:.1f}", y=16 if clash else 38, text_anchor=anchor)[said],
     )
 
 
