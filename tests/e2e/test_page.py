@@ -78,7 +78,7 @@ def next_action_is_in_sight(visit: Visit, width: int, step: str) -> bool:
 
 
 def test_on_a_phone_nothing_scrolls_sideways_and_the_next_action_is_in_sight(
-    enter: Callable[..., Visit], house: House, project_file: Path
+    enter: Callable[..., Visit], house: House, taught: Visit
 ) -> None:
     visit = enter(width=WIDE[0], height=HIGH)
     visit.wait("#hs-head svg.tall")
@@ -90,8 +90,9 @@ def test_on_a_phone_nothing_scrolls_sideways_and_the_next_action_is_in_sight(
     for step in STEPS[:3]:
         visit.open_step(step)
         fits(visit, f"{step}, with pictures", step)
-    visit.open_project(project_file)
-    visit.open_step("test")
+    visit = taught
+    before = visit.page.viewport_size
+    visit.page.set_viewport_size({"width": WIDE[0], "height": HIGH})
     visit.wait("#hs-examples li:nth-child(6) .told svg")
     visit.open_step("home")
     visit.packed()
@@ -101,7 +102,9 @@ def test_on_a_phone_nothing_scrolls_sideways_and_the_next_action_is_in_sight(
     visit.page.goto(f"{house.url}runs")
     visit.wait("#hs-runs table")
     fits(visit, "runs")
-    visit.moved_on()
+    assert before
+    visit.page.set_viewport_size(before)
+    visit.go_home()
 
 
 def test_everything_that_is_pressed_is_large_enough_for_a_finger(visit: Visit) -> None:
