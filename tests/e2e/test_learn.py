@@ -179,7 +179,9 @@ def test_a_whole_experiment_by_keyboard_alone(walker: Page) -> None:
     page.wait_for_selector("#hs-learn-shelf [data-do='open:old-optimizer'][aria-current]", timeout=WAIT_MS)
 
 
-def test_words_are_explained_where_the_pointer_or_the_focus_is(walker: Page) -> None:
+def test_words_are_explained_where_the_focus_is_and_code_is_copied_whole_and_runs(
+    walker: Page, browser_clipboard: None
+) -> None:
     turn_to(walker, "old-optimizer")
     walker.wait_for_selector("#hs-learn-predict h2 + p:has-text('20 passes')")
     mark = walker.locator("#hs-learn-predict .q").first
@@ -191,8 +193,6 @@ def test_words_are_explained_where_the_pointer_or_the_focus_is(walker: Page) -> 
     assert "The field says" in tip.inner_text()
     assert tip.locator("svg").count() == 1
 
-
-def test_code_is_copied_whole_and_runs(walker: Page, browser_clipboard: None) -> None:
     turn_to(walker, "versions")
     walker.wait_for_selector("#hs-learn-why .sides")
     walker.click("#hs-learn-why figure:nth-of-type(2) [data-copy]")

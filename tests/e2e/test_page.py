@@ -30,9 +30,19 @@ def test_the_first_screen_shows_the_head_of_the_default_network(
     assert visit.page.locator(".card input:checked").count() == 1
 
 
-def test_another_network_is_opened_up_and_a_wrong_layer_is_refused_in_words(visit: Visit) -> None:
+def test_what_is_no_weight_file_or_layer_is_refused_in_words_and_the_network_stays(
+    visit: Visit, tmp_path: Path
+) -> None:
     page = visit.page
     visit.wait("#hs-head svg.wide")
+    fake = tmp_path / "mine.safetensors"
+    fake.write_bytes(b"not a weight file at all")
+    page.click("#hs-own > button")
+    visit.wait("#hs-weights")
+    page.set_input_files("#hs-own input[type=file]", fake)
+    visit.wait("#hs-model .mistake")
+    assert "tf_efficientnet_lite0" in page.inner_text("#hs-head h2")
+
     page.click(".card:has-text('Balanced')")
     visit.wait("#hs-head h2:has-text('tiny_vit_11m_224')")
     assert "448" in page.inner_text("#hs-head .facts")
@@ -42,21 +52,6 @@ def test_another_network_is_opened_up_and_a_wrong_layer_is_refused_in_words(visi
 
     visit.wait("#hs-model .mistake:has-text('no.such.layer')")  # beside the one about weights out of reach
     assert "tiny_vit_11m_224" in page.inner_text("#hs-head h2")
-
-
-def test_a_weight_file_that_is_none_is_refused_in_words_and_the_network_stays(
-    visit: Visit, tmp_path: Path
-) -> None:
-    fake = tmp_path / "mine.safetensors"
-    fake.write_bytes(b"not a weight file at all")
-    visit.wait("#hs-head svg.wide")
-
-    visit.page.click("#hs-own > button")
-    visit.wait("#hs-weights")
-    visit.page.set_input_files("#hs-own input[type=file]", fake)
-
-    visit.wait("#hs-model .mistake")
-    assert "tf_efficientnet_lite0" in visit.page.inner_text("#hs-head h2")
 
 
 def fits(visit: Visit, where: str, action_of: str = "") -> None:

@@ -102,6 +102,13 @@ def test_a_second_profile_sees_nothing_of_the_first(
     stranger.wait("#hs-known .known")
     assert stranger.page.locator("#hs-known li").count() == 1, "their own new project"
     assert "Birds" not in stranger.page.inner_text("body")
+    stranger.page.click("#hs-open-close")
+    stranger.reload()
+    stranger.open_step("pictures")
+    stranger.wait("#hs-classes .hs-empty")
+    stranger.open_step("teaching")
+    assert stranger.page.is_disabled("#hs-teach")
+    assert "Pictures first" in stranger.page.inner_text("#hs-live")
     see_runs(stranger, house)
     assert "No run yet." in stranger.page.inner_text("#hs-runs")
     stranger.moved_on()
