@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ SENT = (
     "project", "job", "run", "sha256", "name", "new", "into", "code", "label", "model", "path", "key",
     "frame", "link", "pattern", "progress", "lesson", "voter",
 )  # fmt: skip
+DEAR = {  # another process is asked, or a network opened: a few texts each, and over all of them each text
+    "LaterClasses.call_class", "Networks.models", "Networks.inspect", "Service.choose_model",
+    "Results.heat_map",
+}  # fmt: skip
+EACH = 4
 LISTS = ("names", "projects", "jobs", "runs", "sha256s", "files", "models")
 
 
@@ -49,12 +55,13 @@ def eves(service: Service, adas: Work, tmp_path: Path) -> Iterator[Work]:
 
 def questions(service: Service, work: Work) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
     """Verb, argument, text, and all that is sent."""
+    dear = cycle(STRANGE)
     for name, verb in verbs(service).items():
         takes = inspect.signature(verb).parameters
         for argument, taken in takes.items():
             if argument not in (*SENT, *LISTS) or "str" not in str(taken.annotation):
                 continue
-            for text in STRANGE:
+            for text in islice(dear, EACH) if name in DEAR else STRANGE:
                 given = arguments(name, verb, work)
                 given[argument] = (text,) if argument in LISTS else text
                 yield name, argument, text, given | ({"owner": "eve"} if "owner" in takes else {})

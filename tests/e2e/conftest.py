@@ -157,11 +157,3 @@ def taught(taught_once: Visit) -> Iterator[Visit]:
 def project_file(few_drawings: Path, bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What Save gives: pictures, and finished runs of three networks."""
     return make_project(tmp_path_factory.mktemp("saved"), few_drawings, bundle, NAME, time.time())
-
-
-@pytest.fixture
-def opened(visit: Visit, project_file: Path) -> Iterator[Visit]:
-    """A browser that has opened the saved project."""
-    visit.open_project(project_file)
-    yield visit
-    visit.moved_on()

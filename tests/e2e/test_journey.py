@@ -121,21 +121,8 @@ def jobs_of(house: House) -> int:
         return int(store.execute("SELECT count(*) FROM job").fetchone()[0])
 
 
-def test_another_profile_sees_nothing_of_the_first(enter: Callable[..., Visit]) -> None:
-    first, second = enter(), enter()
-    first.use_sample()
-
-    second.reload()
-
-    second.open_step("pictures")
-    second.wait("#hs-classes .hs-empty")
-    second.open_step("teaching")
-    assert second.page.is_disabled("#hs-teach")
-    assert "Pictures first" in second.page.inner_text("#hs-live")
-
-
 def test_a_press_in_the_first_moment_is_not_lost(browser: Browser, house: House) -> None:
-    for _ in range(3):
+    for _ in range(2):
         context = new_profile(browser)
         page = context.new_page()
         page.goto(house.url)

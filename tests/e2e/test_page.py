@@ -44,9 +44,19 @@ def test_the_first_screen_shows_the_head_of_the_default_network(
     assert visit.page.locator(".card input:checked").count() == 1
 
 
-def test_another_network_is_opened_up_and_a_wrong_layer_is_refused_in_words(visit: Visit) -> None:
+def test_what_is_no_weight_file_or_layer_is_refused_in_words_and_the_network_stays(
+    visit: Visit, tmp_path: Path
+) -> None:
     page = visit.page
     visit.wait("#hs-head svg.wide")
+    fake = tmp_path / "mine.safetensors"
+    fake.write_bytes(b"not a weight file at all")
+    page.click("#hs-own > button")
+    visit.wait("#hs-weights")
+    page.set_input_files("#hs-own input[type=file]", fake)
+    visit.wait("#hs-model .mistake")
+    assert "tf_efficientnet_lite0" in page.inner_text("#hs-head h2")
+
     page.click(".card:has-text('Balanced')")
     visit.wait("#hs-head h2:has-text('tiny_vit_11m_224')")
     assert "448" in page.inner_text("#hs-head .facts")
@@ -56,21 +66,6 @@ def test_another_network_is_opened_up_and_a_wrong_layer_is_refused_in_words(visi
 
     visit.wait("#hs-model .mistake:has-text('no.such.layer')")  # beside the one about weights out of reach
     assert "tiny_vit_11m_224" in page.inner_text("#hs-head h2")
-
-
-def test_a_weight_file_that_is_none_is_refused_in_words_and_the_network_stays(
-    visit: Visit, tmp_path: Path
-) -> None:
-    fake = tmp_path / "mine.safetensors"
-    fake.write_bytes(b"not a weight file at all")
-    visit.wait("#hs-head svg.wide")
-
-    visit.page.click("#hs-own > button")
-    visit.wait("#hs-weights")
-    visit.page.set_input_files("#hs-own input[type=file]", fake)
-
-    visit.wait("#hs-model .mistake")
-    assert "tf_efficientnet_lite0" in visit.page.inner_text("#hs-head h2")
 
 
 def fits(visit: Visit, where: str, action_of: str = "") -> None:
@@ -83,6 +78,16 @@ def fits(visit: Visit, where: str, action_of: str = "") -> None:
         assert not action_of or next_action_is_in_sight(visit, width, action_of), (where, width)
 
 
+def small(visit: Visit) -> list[str]:
+    """What can be pressed and is too small for a finger."""
+    found: list[str] = visit.page.evaluate(
+        "[...document.querySelectorAll('button, [role=tab], label.btn')].filter(one => one.offsetParent)"
+        ".map(one => [one.getBoundingClientRect(), one.innerText || one.ariaLabel || one.id])"
+        ".filter(([box]) => box.width > 1 && (box.height < 40 || box.width < 40)).map(([, name]) => name)"
+    )
+    return found
+
+
 def next_action_is_in_sight(visit: Visit, width: int, step: str) -> bool:
     actions = visit.page.locator(f"#hs-{step} button.primary:visible, #hs-{step} a.primary:visible")
     boxes = [action.bounding_box() for action in actions.all()]
@@ -92,21 +97,26 @@ def next_action_is_in_sight(visit: Visit, width: int, step: str) -> bool:
     )
 
 
-def test_on_a_phone_nothing_scrolls_sideways_and_the_next_action_is_in_sight(
-    enter: Callable[..., Visit], house: House, project_file: Path
+def test_on_a_phone_nothing_scrolls_sideways_the_next_action_is_in_sight_and_no_button_is_small(
+    enter: Callable[..., Visit], house: House, taught: Visit
 ) -> None:
     visit = enter(width=WIDE[0], height=HIGH)
     visit.wait("#hs-head svg.tall")
     for step in STEPS:
         visit.open_step(step)
         fits(visit, f"{step}, empty", step if step == "test" else "")
+        assert small(visit) == [], step
     visit.open_step("model")
     visit.use_sample()
     for step in STEPS[:3]:
         visit.open_step(step)
         fits(visit, f"{step}, with pictures", step)
-    visit.open_project(project_file)
-    visit.open_step("test")
+        assert small(visit) == [], step
+        visit.page.set_viewport_size({"width": 1280, "height": 900})
+        assert small(visit) == [], step
+    visit = taught
+    before = visit.page.viewport_size
+    visit.page.set_viewport_size({"width": WIDE[0], "height": HIGH})
     visit.wait("#hs-examples li:nth-child(6) .told svg")
     visit.open_step("home")
     visit.packed()
@@ -116,16 +126,6 @@ def test_on_a_phone_nothing_scrolls_sideways_and_the_next_action_is_in_sight(
     visit.page.goto(f"{house.url}runs")
     visit.wait("#hs-runs table")
     fits(visit, "runs")
-    visit.moved_on()
-
-
-def test_everything_that_is_pressed_is_large_enough_for_a_finger(visit: Visit) -> None:
-    visit.use_sample()
-    for step in STEPS:
-        visit.open_step(step)
-        small = visit.page.evaluate(
-            "[...document.querySelectorAll('button, [role=tab], label.btn')].filter(one => one.offsetParent)"
-            ".map(one => [one.getBoundingClientRect(), one.innerText || one.ariaLabel || one.id])"
-            ".filter(([box]) => box.width > 1 && (box.height < 40 || box.width < 40)).map(([, name]) => name)"
-        )
-        assert small == [], step
+    assert before
+    visit.page.set_viewport_size(before)
+    visit.go_home()

@@ -102,6 +102,10 @@ def test_going_further_shows_progress_both_lines_and_what_came_of_it(visit: Visi
     page.click("#hs-depth label:has-text('last part')")
     visit.wait("#hs-budget")
     page.click("#hs-finer > button")
+    visit.wait("#hs-finer .hs-field")
+    called = " ".join(mark.get_attribute("aria-label") or "" for mark in page.locator("#hs-finer .q").all())
+    for word in ("epoch", "learning rate", "batch size", "data augmentation", "test set", "random seed"):
+        assert word in called  # what the field calls it
     page.fill("#hs-finer input[aria-label='number input for Passes']", str(PASSES))
     page.keyboard.press("Tab")
     page.evaluate(WATCH)
@@ -123,36 +127,52 @@ def test_going_further_shows_progress_both_lines_and_what_came_of_it(visit: Visi
     visit.wait("#hs-advice .callout:has-text('What came of going further.')")
 
 
-def test_every_finer_choice_says_what_the_field_calls_it(visit: Visit) -> None:
-    ready(visit)
-    visit.page.click("#hs-finer > button")
-    visit.wait("#hs-finer .hs-field")
-
-    said = " ".join(
-        mark.get_attribute("aria-label") or "" for mark in visit.page.locator("#hs-finer .q").all()
-    )
-
-    for word in ("epoch", "learning rate", "batch size", "data augmentation", "test set", "random seed"):
-        assert word in said
-
-
-def test_stop_ends_the_worker_and_teaching_can_start_again(visit: Visit, house: House, took: Took) -> None:
-    ready(visit)
+def test_a_run_is_waited_for_stopped_begun_again_killed_found_again_and_ended_with_the_best_so_far(
+    enter: Callable[..., Visit], house: House, took: Took
+) -> None:
+    visit, second = enter(), enter()
+    for person in (visit, second):
+        ready(person)
     choose_everything(visit)
     visit.page.click("#hs-teach")
     worker = running_worker(visit, house)
 
+    second.page.click("#hs-teach")  # of two people the second sees its place
+    second.wait("#hs-chip [data-state=queued]")
+    assert "place 1" in second.page.inner_text("#hs-chip")
+    second.page.click("#hs-stop")
+    second.wait("#hs-chip [data-state=cancelled]")
+
     start = time.monotonic()
-    visit.page.click("#hs-stop")
+    visit.page.click("#hs-stop-lesson")  # beside Teach; the one above is pressed by others
     visit.wait("#hs-chip [data-state=cancelled]")
     wait_for_the_end(worker)
-
     took("stop to a process that is gone, s", time.monotonic() - start, 3)
+
     visit.wait("#hs-teach:not([disabled])")
     visit.page.click("#hs-teach")
-    assert running_worker(visit, house) != worker
-    visit.page.click("#hs-stop-lesson")  # beside Teach, too
-    visit.wait("#hs-chip [data-state=cancelled]")
+    again = running_worker(visit, house)
+    assert again != worker
+
+    start = time.monotonic()
+    visit.reload()
+    visit.wait("#hs-chip [data-state=running]")
+    took("reload to the same lesson, s", time.monotonic() - start, 3)
+
+    os.kill(again, signal.SIGKILL)
+    start = time.monotonic()
+    visit.open_step("teaching")
+    visit.wait("#hs-live .live:has-text('The worker stopped and was started again')")
+    took("a worker killed to a sentence about it, s", time.monotonic() - start, 10)
+
+    tab = visit.page.context.new_page()
+    tab.goto(visit.page.url)
+    tab.wait_for_selector("#hs-chip [data-state=running], #hs-chip [data-state=queued]", timeout=WAIT_MS)
+    tab.close()
+
+    visit.page.click("#hs-finish-lesson", timeout=WAIT_MS)
+    visit.wait("#hs-verdict .verdict")
+    assert "Teaching ended early, as was asked" in visit.page.inner_text("#hs-test")
 
 
 def test_the_result_opens_though_the_server_is_slow_to_hear_of_the_tabs_before(visit: Visit) -> None:
@@ -170,61 +190,6 @@ def test_the_result_opens_though_the_server_is_slow_to_hear_of_the_tabs_before(v
         late.continue_()
 
     visit.wait("#hs-verdict .verdict")
-
-
-def test_a_run_that_takes_too_long_is_ended_with_the_best_so_far(visit: Visit) -> None:
-    ready(visit)
-    choose_everything(visit)
-    visit.page.click("#hs-teach")
-
-    visit.page.click("#hs-finish-lesson", timeout=WAIT_MS)
-
-    visit.wait("#hs-verdict .verdict")
-    assert "Teaching ended early, as was asked" in visit.page.inner_text("#hs-test")
-
-
-def test_a_killed_worker_is_told_of_and_a_reload_or_a_new_tab_finds_the_same_lesson(
-    visit: Visit, house: House, took: Took
-) -> None:
-    ready(visit)
-    choose_everything(visit)
-    visit.page.click("#hs-teach")
-    worker = running_worker(visit, house)
-
-    start = time.monotonic()
-    visit.reload()
-    visit.wait("#hs-chip [data-state=running]")
-    took("reload to the same lesson, s", time.monotonic() - start, 3)
-
-    os.kill(worker, signal.SIGKILL)
-    start = time.monotonic()
-    visit.open_step("teaching")
-    visit.wait("#hs-live .live:has-text('The worker stopped and was started again')")
-    took("a worker killed to a sentence about it, s", time.monotonic() - start, 10)
-
-    second = visit.page.context.new_page()
-    second.goto(visit.page.url)
-    second.wait_for_selector("#hs-chip [data-state=running], #hs-chip [data-state=queued]", timeout=WAIT_MS)
-    second.close()
-    visit.page.click("#hs-stop")
-    visit.wait("#hs-chip [data-state=cancelled]")
-
-
-def test_the_second_of_two_people_sees_its_place(enter: Callable[..., Visit]) -> None:
-    first, second = enter(), enter()
-    ready(first)
-    ready(second)
-    choose_everything(first)
-    first.page.click("#hs-teach")
-    first.wait("#hs-chip [data-state=running]")
-
-    second.page.click("#hs-teach")
-    second.wait("#hs-chip [data-state=queued]")
-    assert "place 1" in second.page.inner_text("#hs-chip")
-
-    for person in (second, first):
-        person.page.click("#hs-stop")
-        person.wait("#hs-chip [data-state=cancelled]")
 
 
 def test_a_page_lives_through_a_restart_of_the_server_in_the_middle_of_a_lesson(
