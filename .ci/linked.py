@@ -9,6 +9,7 @@ theirs, and no more: what is not asked for is not there. A requirement that is n
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path
@@ -34,7 +35,10 @@ def link(found: Distribution, site: Path) -> None:
         if ".." in file.parts or target.exists() or not source.exists():
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.link(source, target)
+        try:
+            os.link(source, target)
+        except OSError:  # another file system, or one without links
+            shutil.copy2(source, target)
 
 
 def main(site: Path, package: str) -> None:

@@ -37,7 +37,7 @@ SAVE_INSTEAD = h.fragment[
 ]
 NOT_BEGUN = ExportView(state="not begun")
 LIVE = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
-TICK_S = 1.5
+TICK_S = 1.0
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from headswap.app.ui.context import PageParts, Updates
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import served
 
-TICK_S = 1.5
+TICK_S = 1.0
 
 
 class FilePanel(Protocol):
