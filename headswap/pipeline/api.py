@@ -161,11 +161,8 @@ def train(  # noqa: PLR0913
     teach, path = _read_by(config or TrainConfig(), head)
     experiment = Experiment(
         data=DataConfig(source=str(Path(data)), test_share=test_share, seed=seed, unlabeled=others),
-        model=model,
-        weights=str(weights) if weights else None,
-        head_path=path,
-        teach=teach,
-    )
+        model=model, weights=str(weights) if weights else None, head_path=path, teach=teach,
+    )  # fmt: skip
     with crew_if(on, data, weights, workspace=folder) as crew:
         return run_experiment(
             experiment, target, workspace=folder, shelf=address, crew=crew, processes=processes,
