@@ -1,6 +1,6 @@
 """Images without a label that a run may learn from: those that are not among the labelled ones.
 
-Flow:  folder, zip or dataset.json + Manifest with its parts --read_unlabeled--> Manifest of the others
+Flow:  folder, zip or record of the page + Manifest with its parts --read_unlabeled--> Manifest of the others
 
 An image that has a label is not unlabeled, wherever it lies: so a folder of which some images were named may
 be given whole. Near duplicates of test images, and frames of their films, are left out: nothing that is
@@ -22,6 +22,8 @@ from headswap.data.upload import store_for
 from headswap.events import Listener, Note, silent
 from headswap.storage.records import read_record
 
+RECORD = "rest.json"
+
 
 def read_unlabeled(
     source: Path, labelled: Manifest, workspace: Path, listener: Listener = silent
@@ -29,7 +31,7 @@ def read_unlabeled(
     """Every image of a source that has no label, each once.
 
     Args:
-        source: a folder with images at any depth, a zip, or a dataset.json that the page made.
+        source: a folder with images at any depth, a zip, or the rest.json that the page made.
         labelled: with the part of every image.
         workspace: where a zip is unpacked.
         listener: hears how far it is, and what could not be read.
@@ -40,7 +42,10 @@ def read_unlabeled(
     Raises:
         BadUpload: there is no image, or it is not there.
     """
-    if source.name == "dataset.json" and source.is_file():
+    if source.name == RECORD:
+        if not source.is_file():
+            listener(Note("The pictures without a label were put away before this run began."))
+            return None
         found: Manifest = read_record(Manifest, source)
     else:
         store = store_for(source, workspace)

@@ -118,10 +118,13 @@ def test_what_has_a_label_or_is_like_a_test_image_is_not_among_them(heap: Path, 
     assert "1 picture without a label cannot be read" in notes_of(heard)
     assert "1 picture without a label is too much like test pictures" in notes_of(heard)
 
-    dataset = tmp_path / "dataset.json"  # as the page keeps it
+    dataset = tmp_path / "rest.json"  # as the page keeps it
     write_record(dataset, replace(labelled, classes=(), root=str(heap)))
     assert read_unlabeled(dataset, labelled, tmp_path / "w", heard.append) is None
     assert "none is left" in notes_of(heard)
+    dataset.unlink()
+    assert read_unlabeled(dataset, labelled, tmp_path / "w", heard.append) is None
+    assert "put away before this run began" in notes_of(heard)
 
 
 def test_why_they_are_not_used_is_said(heap: Path, tmp_path: Path) -> None:
