@@ -9,6 +9,8 @@ that is solved on all of them in the same way. An answer is one press, the budge
 
     random     one image after another, in random order
     questions  those of `advise`, asked again after ten answers
+    +unlabeled the same answers; the head is also solved with its guesses for the images that have no name,
+               as `teach --unlabeled` does it
     groups     of each advice first its groups, then its questions. Where six of ten images of a group are of
                one class the person takes out those that are not, one answer each, and names the rest with
                one more; any other group costs one answer and names nothing.
@@ -43,7 +45,7 @@ from headswap.features.engines import choose_engine
 from headswap.heads.detect import locate_head
 from headswap.network import Network
 from headswap.training.config import HeadChoice, HeadKind
-from headswap.training.head_choice import ChosenHead, choose_head, source_of
+from headswap.training.head_choice import ChosenHead, choose_guesses, choose_head, source_of
 from headswap.training.label_advice import LabelAdvice
 from headswap.training.labelling import QUESTIONS, ClusterTree, advise, cluster_tree, solved
 from headswap.training.linear.heads import LinearHeads
@@ -160,6 +162,10 @@ WAYS: dict[str, Callable[[Person, int], None]] = {
     "random": by_random, "questions": by_questions, "groups": by_groups,
 }  # fmt: skip
 
+UNLABELED = "+unlabeled"
+MORE = ("random", "questions")  # also with the images that have no name
+TOLD = tuple(name for way in WAYS for name in ((way, way + UNLABELED) if way in MORE else (way,)))
+
 
 @dataclass(frozen=True)
 class Row:
@@ -177,19 +183,28 @@ class Row:
 
 
 def accuracy(
-    whole: LabelledSet, features: Tensor, labels: Tensor, held: Tensor, head: HeadChoice = "auto"
+    whole: LabelledSet,
+    features: Tensor,
+    labels: Tensor,
+    held: Tensor,
+    head: HeadChoice = "auto",
+    unlabeled: Tensor | None = None,
 ) -> float:
-    """Of the head that is asked for, or of the one that `teach` would choose."""
+    """Of the head that is asked for, or of the one that `teach` would choose, on the fold held out."""
     classes, own = labels.unique(return_inverse=True)
     if len(classes) < 2:
         return float((whole.labels[held] == classes[0]).double().mean())
 
-    def solve(kind: HeadKind) -> LinearHeads:
-        columns = whole.last if kind == "last" else slice(None)
-        read = features[:, columns]
-        return LinearHeads((solved(LabeledFeatures(read, own, len(classes)), kind),), (read.shape[1],))
+    def solve(kind: HeadKind, others: Tensor | None = None) -> LinearHeads:
+        images = LabeledFeatures(features, own, len(classes), unlabeled=others)
+        read = images.columns(whole.last if kind == "last" else slice(None))
+        return LinearHeads((solved(read, kind),), (read.features.shape[1],))
 
     chosen = choose_head(solve, own) if head == "auto" else ChosenHead(kind=head, heads=solve(head))
+    if unlabeled is not None and len(unlabeled):
+        kind: HeadKind = "last" if head == "last" or whole.last == slice(None) else "wide"
+        heads = solve(kind, unlabeled)
+        chosen = choose_guesses(chosen, ChosenHead(kind=kind, heads=heads, guesses=heads.guesses), own)
     columns = whole.last if chosen.kind == "last" else slice(None)
     assert chosen.heads is not None
     said = classes[chosen.heads.logits(whole.features[held][:, columns]).argmax(dim=1)]
@@ -212,9 +227,14 @@ def measure(whole: LabelledSet, seed: int, head: HeadChoice) -> list[Row]:
         for share, stop in zip(SHARES, stops, strict=True):
             answers, labels = person.at(stop)
             known = labels >= 0
-            found = accuracy(whole, features[known], labels[known], held, head)
             named = int(known.sum())
-            rows.append(Row(whole.name, seed, way, share, count, answers, named, found, person.slowest_s))
+            for also in (False, True) if way in MORE else (False,):
+                others = features[~known] if also else None
+                found = accuracy(whole, features[known], labels[known], held, head, others)
+                told = way + UNLABELED if also else way
+                rows.append(
+                    Row(whole.name, seed, told, share, count, answers, named, found, person.slowest_s)
+                )
     return rows
 
 
@@ -224,7 +244,7 @@ def show(rows: Sequence[Row]) -> None:
     def mean(data: str, way: str, share: float) -> float:
         return statistics.mean(r.accuracy for r in rows if (r.data, r.way, r.share) == (data, way, share))
 
-    columns = [(way, share) for share in SHARES for way in WAYS]
+    columns = [(way, share) for share in SHARES for way in TOLD]
     print(
         "\n| share of the accuracy with all labels | all labels | "
         + " | ".join(f"{w} {s:.0%}" for w, s in columns)
@@ -241,7 +261,7 @@ def show(rows: Sequence[Row]) -> None:
         for way, share in columns
     ]
     print(f"| mean | | {' | '.join(cells)} |\n")
-    for way in WAYS:
+    for way in TOLD:
         named = statistics.mean(r.labelled / r.images for r in rows if (r.way, r.share) == (way, SHARES[-1]))
         reached = sum(mean(d, way, SHARES[-1]) >= 0.95 * mean(d, "all labels", 1.0) for d in sets)
         words = f"{named:.0%} of the images; 95 % reached on {reached} of {len(sets)}"

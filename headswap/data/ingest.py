@@ -93,8 +93,8 @@ class IngestedImages:
     """The pictures of an upload, and what was computed while they were decoded."""
 
     manifest: Manifest
-    # sha256 -> (H, W, C); may be partial
-    prepared: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    prepared: dict[str, NDArray[np.uint8]] = field(default_factory=dict)  # sha256 -> (H, W, C); or some
+    unlabeled: Manifest | None = None  # others, of no class and no part; None: there are none
 
 
 @dataclass(frozen=True, kw_only=True)

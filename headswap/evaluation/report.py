@@ -16,7 +16,8 @@ from headswap.data.manifest import joined
 from headswap.field_types import keys_on_disk
 
 AdviceCode = Literal[
-    "further", "head", "view", "changed", "hardly-judged", "unknown-labels",  # what happened in this run
+    "further", "head", "unlabeled", "view", "changed",  # what happened in this run
+    "hardly-judged", "unknown-labels",
     "baseline", "shortcut", "twins", "near-duplicates",  # warnings
     "nothing-to-mend", "stop", "more-pictures", "underfitting", "memorising", "mixed",  # what to do
     "written",  # by a version that kept sentences only
@@ -202,7 +203,7 @@ class Advice:
     @property
     def kind(self) -> Literal["happened", "warning", "to do"]:
         """What stands over it."""
-        if self.code in ("further", "head", "view", "changed", "unknown-labels"):
+        if self.code in ("further", "head", "unlabeled", "view", "changed", "unknown-labels"):
             return "happened"
         return "warning" if self.code in ("baseline", "shortcut", "twins", "near-duplicates") else "to do"
 

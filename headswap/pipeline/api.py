@@ -88,6 +88,7 @@ def check(data: str | Path, *, workspace: str | Path | None = None, listener: Li
 def train(  # noqa: PLR0913
     data: str | Path,
     *,
+    unlabeled: str | Path | None = None,
     model: str = DEFAULT_MODEL,
     out: str | Path | None = None,
     test_share: float = 0.2,
@@ -108,6 +109,9 @@ def train(  # noqa: PLR0913
         data: a folder of class folders, or a zip of one; or with a table next to the images; tar or Parquet
             shards; or the address of such, for example s3://bucket/birds. Where a table says several labels
             of an image, the head has a yes or no for each label.
+        unlabeled: a folder or zip of other images that no one has labelled, or the one that `label` was
+            given; the head also learns from its own guesses for those that have no label in `data`, unless
+            cross-validation finds that worse. None of them is tested or counted. For one class per image.
         model: a network of some zoo, or "package.module:factory".
         out: where the bundle goes; must not exist. None: in the current folder, named after the data.
         test_share: of the images, locked away for the test, in (0, 0.9].
@@ -118,7 +122,8 @@ def train(  # noqa: PLR0913
             None: as `config` says, which is "auto".
         config: how the head is trained.
         from_bundle: repeat the run that left this bundle, choice by choice: on the same images and machine
-            the same head, bit for bit. Then only `data`, `out`, `weights`, `workspace` and `shelf` count.
+            the same head, bit for bit. Then only `data`, `unlabeled`, `out`, `weights`, `workspace` and
+            `shelf` count.
         workspace: where features are kept between runs; None: the system's cache folder.
         shelf: an address, such as s3://lab/shelf, or a folder, where features are kept too: other machines
             that name it compute none of them again. None: nowhere else.
@@ -149,18 +154,15 @@ def train(  # noqa: PLR0913
             )
         with crew_if(on, data, weights, workspace=folder) as crew:
             return train_again(
-                from_bundle, data, out=out, weights=weights, workspace=folder, shelf=address, crew=crew,
-                processes=processes, listener=listener,
+                from_bundle, data, unlabeled=unlabeled, out=out, weights=weights, workspace=folder,
+                shelf=address, crew=crew, processes=processes, listener=listener,
             )  # fmt: skip
-    target = path_for_bundle(out, Path(data))
+    target, others = path_for_bundle(out, Path(data)), _named(unlabeled)
     teach, path = _read_by(config or TrainConfig(), head)
     experiment = Experiment(
-        data=DataConfig(source=str(Path(data)), test_share=test_share, seed=seed),
-        model=model,
-        weights=str(weights) if weights else None,
-        head_path=path,
-        teach=teach,
-    )
+        data=DataConfig(source=str(Path(data)), test_share=test_share, seed=seed, unlabeled=others),
+        model=model, weights=str(weights) if weights else None, head_path=path, teach=teach,
+    )  # fmt: skip
     with crew_if(on, data, weights, workspace=folder) as crew:
         return run_experiment(
             experiment, target, workspace=folder, shelf=address, crew=crew, processes=processes,
@@ -169,6 +171,10 @@ def train(  # noqa: PLR0913
 
 
 teach = train
+
+
+def _named(source: str | Path | None) -> str | None:
+    return str(Path(source)) if source else None
 
 
 def _read_by(config: TrainConfig, head: str | None) -> tuple[TrainConfig, str | None]:

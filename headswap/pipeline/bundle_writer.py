@@ -26,6 +26,7 @@ from headswap.evaluation.report import Advice, Report
 from headswap.features.engines import choose_engine, exact
 from headswap.network import InputSpec, Network
 from headswap.pipeline.experiment import Experiment
+from headswap.pipeline.unlabeled import digest_of
 from headswap.storage.files import to_json
 from headswap.training.config import Depth, ReplayedChoices
 from headswap.training.diagnostics import features_of
@@ -56,6 +57,9 @@ def report_of(trained: TrainingResult, manifest: Manifest) -> Report:
     if trained.head:
         is_wide = float(bool(trained.site.taps))
         happened.append(Advice(code="head", sentence=trained.head, figures={"is_wide": is_wide}))
+    if trained.unlabeled:
+        used = {"guesses": float(trained.guesses)}
+        happened.append(Advice(code="unlabeled", sentence=trained.unlabeled, figures=used))
     if trained.view:
         happened.append(Advice(code="view", sentence=trained.view))
     if crossed := _crossing(report, manifest):
@@ -87,7 +91,10 @@ def bind(
 ) -> None:
     """Leave a sealed bundle at a place that must not exist yet."""
     card = _card(experiment, network, trained, report)
-    words = to_json(replace(_portable(experiment), replay=_replay(trained, network.input)), indent=1)
+    replay = _replay(trained, network.input)
+    if trained.guesses and task.unlabeled:
+        replay = replace(replay, unlabeled=digest_of(task.unlabeled))
+    words = to_json(replace(_portable(experiment), replay=replay), indent=1)
     reference, kept = _remembered(task, trained, network)
     save_bundle(target, network, card, words, report, task.manifest, reference=reference, kept=kept)
 
@@ -158,7 +165,12 @@ def _card(experiment: Experiment, network: Network, trained: TrainingResult, rep
 
 def _portable(experiment: Experiment) -> Experiment:
     """The same choices without a path of this machine."""
-    data = replace(experiment.data, source=Path(experiment.data.source).name)
+    others = experiment.data.unlabeled
+    data = replace(
+        experiment.data,
+        source=Path(experiment.data.source).name,
+        unlabeled=Path(others).name if others else None,
+    )
     weights = Path(experiment.weights).name if experiment.weights else None
     return replace(experiment, data=data, weights=weights)
 

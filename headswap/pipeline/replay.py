@@ -28,6 +28,7 @@ def train_again(  # noqa: PLR0913
     bundle: str | Path,
     data: str | Path,
     *,
+    unlabeled: str | Path | None = None,
     out: str | Path | None = None,
     weights: str | Path | None = None,
     workspace: str | Path | None = None,
@@ -41,6 +42,7 @@ def train_again(  # noqa: PLR0913
     Args:
         bundle: the folder or zip.
         data: the pictures again; others are taught with the same choices, and the listener hears so.
+        unlabeled: the pictures without a label again, when the head learned from some.
         out, workspace, listener: as for `train`; shelf, crew, processes: as for `run_experiment`.
         weights: the weight file again, when it was your own.
     """
@@ -53,11 +55,12 @@ def train_again(  # noqa: PLR0913
         raise BadSetting(
             f"This run began from your own weights, {before.weights}.", remedy="Give the file with --weights."
         )
+    others = _unlabeled_again(before, unlabeled)
     source = Path(data)
     new_bundle = path_for_bundle(out, source)
     experiment = replace(
         before,
-        data=replace(before.data, source=str(source)),
+        data=replace(before.data, source=str(source), unlabeled=others),
         weights=str(weights) if weights else None,
     )
     target = Path(workspace) if workspace else user_cache_path("headswap")
@@ -75,7 +78,30 @@ def train_again(  # noqa: PLR0913
     )
     for sentence in _differences(card, known, new_bundle):
         listener(Note(sentence))
+    if before.replay and before.replay.unlabeled != _unlabeled_of(new_bundle):
+        listener(Note("The pictures without a label are not the same as then, so the head is another one."))
     return outcome
+
+
+def _unlabeled_of(bundle: Path) -> str:
+    found: Experiment = from_json(Experiment, (bundle / EXPERIMENT).read_bytes())
+    return found.replay.unlabeled if found.replay else ""
+
+
+def _unlabeled_again(before: Experiment, unlabeled: str | Path | None) -> str | None:
+    """Where the pictures without a label are this time; None: that run used none."""
+    used = bool(before.replay and before.replay.unlabeled)
+    if used and unlabeled is None:
+        raise BadSetting(
+            f"This run also learned from pictures without a label, {before.data.unlabeled}.",
+            remedy="Give them with --unlabeled.",
+        )
+    if unlabeled is not None and not used:
+        raise BadSetting(
+            "This run learned from no pictures without a label.",
+            remedy="Leave out --unlabeled, or leave out --from and give every choice.",
+        )
+    return str(Path(unlabeled)) if unlabeled is not None else None
 
 
 def _differences(card: BundleCard, known: Manifest, folder: Path) -> Iterator[str]:

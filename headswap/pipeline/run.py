@@ -32,13 +32,14 @@ from headswap.features.latency import pace_of, size_of
 from headswap.network import InputSpec, Network
 from headswap.pipeline.bundle_writer import bind, report_of
 from headswap.pipeline.dataset_elsewhere import NOT_CAUGHT, backbone_of, is_worth_a_cluster, see_dataset
-from headswap.pipeline.experiment import DataConfig, Experiment
+from headswap.pipeline.experiment import Experiment
 from headswap.pipeline.loading import NetworkOrigin, load_as_asked
 from headswap.pipeline.spread import read_elsewhere
 from headswap.pipeline.spread_pairs import grouped_on
 from headswap.pipeline.spread_runs import runs_on
 from headswap.pipeline.stats import RunStats
 from headswap.pipeline.together import with_processes
+from headswap.pipeline.unlabeled import read_unlabeled
 from headswap.storage.files import discard
 from headswap.storage.records import read_record
 from headswap.threads import torch_threads
@@ -215,7 +216,7 @@ def run_experiment(  # noqa: PLR0913
             with clock.timing("pictures"):
                 intake = read_images(experiment, spec, workspace, listener, stream, crew)
             network = loading.result()
-        intake = _parted(intake, experiment.data, recorded, listener)
+        intake = _parted(intake, experiment, recorded, workspace, listener)
         task = _task(experiment, processes, intake, workspace, unfinished, stream, crew)
         task = replace(task, budget=Budget(config.budget_s, spent_s=clock.passed_s), shelf=shelf)
         trained = train_head(task, network, timing=clock.timing, listener=listener)
@@ -289,6 +290,7 @@ def _task(
         engine=replay.engine if replay else None,
         prepared_for=stream.spec,
         head=replay.head if replay else None,
+        takes_guesses=bool(replay.unlabeled) if replay else None,
         source=stream.source,
         builder=stream.builder,
         checkpoints=unfinished,
@@ -344,9 +346,14 @@ def _libraries_uncollected() -> Iterator[None]:
 
 
 def _parted(
-    intake: IngestedImages, data: DataConfig, recorded: Manifest | None, listener: Listener
+    intake: IngestedImages,
+    experiment: Experiment,
+    recorded: Manifest | None,
+    workspace: Path,
+    listener: Listener,
 ) -> IngestedImages:
-    """The same pictures with their parts; what a split cannot mend is told."""
+    """The same pictures with their parts, and others without a label; what a split cannot mend is told."""
+    data, replay, unlabeled = experiment.data, experiment.replay, None
     manifest = split_as(intake.manifest, recorded) if recorded is not None else None
     manifest = manifest or split(intake.manifest, test_share=data.test_share, seed=data.seed)
     if not manifest.part("test"):
@@ -357,4 +364,6 @@ def _parted(
     for finding in manifest.findings:
         if finding.code in _TOLD:
             listener(Note(finding.sentence))
-    return replace(intake, manifest=manifest)
+    if data.unlabeled and not (replay and not replay.unlabeled):
+        unlabeled = read_unlabeled(Path(data.unlabeled), manifest, workspace, listener)
+    return replace(intake, manifest=manifest, unlabeled=unlabeled)

@@ -145,6 +145,7 @@ class ReplayedChoices:
     flip: bool | None = None  # whether mirrored pictures were seen too; None: as the settings say
     head: HeadKind | None = None  # what the head reads; None: the last features, in a run of an older version
     processes: int = 1  # that made each run of fine-tuning together
+    unlabeled: str = ""  # sha256 over those of the images that the head guessed; empty: it guessed none
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -77,7 +77,7 @@ def old_head_of(module: nn.Module, site: HeadSite) -> OldHead | None:
     )
 
 
-def diagnose(
+def diagnose(  # noqa: PLR0913
     manifest: Manifest,
     features: Tensor,
     heads: LinearHeads,
@@ -86,6 +86,7 @@ def diagnose(
     config: TrainConfig,
     old_head: OldHead | None,
     seed: int,
+    unlabeled: Tensor | None = None,
 ) -> Diagnostics:
     """Look at the features once more.
 
@@ -97,11 +98,12 @@ def diagnose(
         config: as the heads were solved; the penalty is the one that they chose.
         old_head: kept from before the swap; given up when the heads had to be lifted over a ReLU.
         seed: drives the folds.
+        unlabeled: (U, D) of images that the heads guessed while they were solved; None: there were none.
     """
     labels = labels_of(manifest, manifest.images)
     test = torch.tensor([image.part == "test" for image in manifest.images])
     groups = [image.group for image in manifest.images]
-    known = LabeledFeatures(features, labels, len(manifest.classes), groups)
+    known = LabeledFeatures(features, labels, len(manifest.classes), groups, unlabeled)
     l2, biases = heads.solved[0].l2, [bool(head.bias.any()) for head in heads.solved]
 
     def out_of_fold(rows: Tensor, folds: int) -> Tensor | None:

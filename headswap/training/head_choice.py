@@ -13,11 +13,12 @@ few to tell the two apart, a tie goes to the wide one, which is better there on 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from headswap.counted import counted
 from headswap.errors import BadSetting
 from headswap.evaluation.label_ranking import rank_labels
 from headswap.heads.detect import Located
@@ -96,6 +97,8 @@ class ChosenHead:
     kind: HeadKind
     heads: LinearHeads | None = None  # solved on the practice pictures on the way; None: not yet
     words: str = ""  # what was compared and what came of it, for people
+    guesses: int = 0  # images without a label that it was solved with
+    guess_words: str = ""  # what came of these, for people; empty: there were none
 
 
 def source_of(network: Network, located: Located, head: HeadChoice, images: int) -> FeatureSource:
@@ -172,6 +175,31 @@ def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> Cho
     return ChosenHead(kind="last", heads=last, words=words)
 
 
+def choose_guesses(chosen: ChosenHead, guessed: ChosenHead, labels: Tensor) -> ChosenHead:
+    """Compare a head with one that was also solved with guesses for images that have no label.
+
+    The second is taken unless it is worse by more than twice its standard error: it is better on most sets,
+    and on few images one standard error is crossed by chance (docs/decisions/0062-unlabeled-images.md).
+
+    Args:
+        chosen: solved on the practice pictures that have a label.
+        guessed: solved with so many others, of either kind.
+        labels: (P,) of the practice pictures.
+    """
+    others, were = counted(guessed.guesses, "picture"), "was" if guessed.guesses == 1 else "were"
+    before, after = (one.heads.fold_logits if one.heads else None for one in (chosen, guessed))
+    if before is None or after is None:
+        words = f"The head also learned from its own guesses for {others} without a label: with so few "
+        return replace(guessed, guess_words=f"{words}labels that is better on most sets.")
+    gain = _gain(before, after, labels)
+    figures = f"{gain.words('practice pictures', ' in cross-validation, without them')}."
+    if _is_worse(gain):
+        words = f"{others} without a label did not help, and {were} left out: with guesses for them"
+        return replace(chosen, guess_words=f"{words} {figures}")
+    words = f"The head also learned from its own guesses for {others} without a label: with them {figures}"
+    return replace(guessed, guess_words=words)
+
+
 def mean_average_precision(logits: Tensor, labels: Tensor) -> float:
     """Over the labels that some image has, of (P, C) logits and (P, C) labels."""
     return rank_labels(logits.double().numpy(), labels.numpy()).value
@@ -191,8 +219,12 @@ def prefers_wide(last: Tensor, wide: Tensor, labels: Tensor) -> bool:
 def _takes_wide(gain: FinetuneGain, labels: Tensor) -> bool:
     if labels.ndim == 2 or len(labels) >= FEW_OF_A_CLASS * len(labels.unique()):
         return gain.is_clear()
-    is_worse = gain.loss < -2 * gain.loss_error or gain.right < -2 * max(1.0, gain.right_error)
-    return not is_worse
+    return not _is_worse(gain)
+
+
+def _is_worse(gain: FinetuneGain) -> bool:
+    """By more than twice the standard error."""
+    return gain.loss < -2 * gain.loss_error or gain.right < -2 * max(1.0, gain.right_error)
 
 
 def _uncompared(last: LinearHeads, wide: LinearHeads, labels: Tensor) -> ChosenHead:

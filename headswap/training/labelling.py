@@ -33,6 +33,7 @@ from headswap.training.config import HeadKind
 from headswap.training.label_advice import AlikeGroup, LabelAdvice
 from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.ridge import fit_ridge
+from headswap.training.linear.self_training import fit_self_trained, unlabeled_to_use
 from headswap.training.linear.solver import SolvedHead, fit_head
 
 QUESTIONS = 10  # answers after which the head is solved again
@@ -167,7 +168,9 @@ class _Guess:
 
 
 def solved(images: LabeledFeatures, head: HeadKind) -> SolvedHead:
-    """A head on the last features, or on those of every block."""
+    """A head on the last features, or on those of every block; with guesses where some have no label."""
+    if unlabeled_to_use(images) is not None:
+        return fit_self_trained(images)
     return (fit_ridge if head == "wide" else fit_head)(images)
 
 

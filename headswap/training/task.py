@@ -47,6 +47,7 @@ class TrainingTask:
     engine: str | None = None  # what ran the backbone of the run that is repeated; None: the fastest
     head: HeadKind | None = None  # that the run which is repeated chose; None: chosen again
     source: FeatureSource | None = None  # when the head was found while pictures were decoded
+    takes_guesses: bool | None = None  # as in the run that is repeated; None: cross-validation says
     builder: BankBuilder | None = None  # the bank, when features were computed while pictures were decoded
     checkpoints: Path | None = None  # a folder, for going further than the head; None: none are written
     runs_elsewhere: RunsElsewhere | None = None  # who makes the runs of going further; None: this process
@@ -58,7 +59,12 @@ class TrainingTask:
         ready = self.intake.prepared.get(image.sha256)
         if ready is not None and self.prepared_for in (None, network.input):
             return ready
-        return prepare(reread(self.manifest, image, wanted_px=wanted_px(network.input)), network.input)
+        return prepared_from(self.manifest, image, network)
+
+    @property
+    def unlabeled(self) -> Manifest | None:
+        """Images without a label, of no class and no part; None: there are none."""
+        return self.intake.unlabeled
 
     def labels(self, images: tuple[ImageRecord, ...]) -> Tensor:
         """(N,) int64; or (N, C) float32 of 0 and 1 where an image may have several labels."""
@@ -67,6 +73,11 @@ class TrainingTask:
     def rows(self, part: str) -> Tensor:
         """(N,) bool: which pictures belong to a part, "train" or "test"."""
         return torch.tensor([image.part == part for image in self.manifest.images])
+
+
+def prepared_from(manifest: Manifest, image: ImageRecord, network: Network) -> NDArray[np.uint8]:
+    """A picture of a manifest as the network wants it, read again; (H, W, C)."""
+    return prepare(reread(manifest, image, wanted_px=wanted_px(network.input)), network.input)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -83,6 +94,8 @@ class TrainingResult:
     flip: bool = False  # answers are the mean over picture and mirrored picture
     view: str = ""  # what was chosen of how pictures are shown, in words; empty: nothing
     head: str = ""  # what was compared for the head to read, in words; empty: nothing
+    unlabeled: str = ""  # what came of images without a label, in words; empty: there were none
+    guesses: int = 0  # images without a label that the head was solved with
     diagnostics: Diagnostics | None = None  # None: not those of this network
     finetune: FinetuneSummary | None = None  # what came of moving more than the head; None: no one asked
     processes: int = 1  # that moved more than the head together

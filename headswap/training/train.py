@@ -47,6 +47,7 @@ from headswap.training.linear.solver import Watch
 from headswap.training.preprocessing import ChosenPreprocessing, choose_preprocessing
 from headswap.training.progress import EpochCounter
 from headswap.training.task import TrainedHead, TrainingResult, TrainingTask
+from headswap.training.unlabeled import features_without_label, why_not_used, with_guesses
 from headswap.training.verify import prove_in, split_logits, training_result_of
 
 Timing = Callable[[str], AbstractContextManager[None]]
@@ -83,8 +84,9 @@ def begin(
             return _by_gradient(task, network, swap_located(source.located, classes), listener)
     with timing("features"):
         bank = _bank(task, source, listener)
+        unlabeled = _without_label(task, source, bank, listener)
     with timing("head"):
-        chosen = _chosen(task, source, bank)
+        chosen = _with_guesses(task, source, bank, unlabeled)
     viewed = None
     if task.config.chooses_view:
         with timing("views"):
@@ -94,10 +96,11 @@ def begin(
     with timing("head"):
         old_head = old_head_of(network.module, source.located.site)
         bank = _columns(bank, source.reads(chosen.kind))
+        unlabeled = _guessed(unlabeled, chosen, source)
         record = swap_located(source.located, classes)
         network, site = source.with_head(chosen.kind, record)
         known = chosen.heads if viewed is None and listener is silent else None
-        heads = known or _solve(task, network, site, bank, listener)
+        heads = known or _solve(task, network, site, bank, unlabeled, listener)
         proof = prove_in(task, network, site, heads, bank)
         if proof is None:
             _check_gradient(task)
@@ -106,7 +109,7 @@ def begin(
     with timing("evaluate"):
         found = diagnose(
             task.manifest, bank.features, proof.heads, site,
-            config=task.config, old_head=old_head, seed=task.seed,
+            config=task.config, old_head=old_head, seed=task.seed, unlabeled=unlabeled,
         )  # fmt: skip
 
     def start(rows: Tensor) -> None:
@@ -114,6 +117,7 @@ def begin(
         install(network.module, site, replace(fitted, bias_offset=proof.heads.bias_offset))
 
     trained = replace(trained, diagnostics=found, view=viewed.words if viewed else "", head=chosen.words)
+    trained = replace(trained, unlabeled=chosen.guess_words or why_not_used(task), guesses=chosen.guesses)
     only_exact = proof.heads.bias_offset != 0
     return TrainedHead(task=task, network=network, trained=trained, start=start, only_exact=only_exact)
 
@@ -145,6 +149,41 @@ def _chosen(task: TrainingTask, source: FeatureSource, bank: FeatureBank) -> Cho
     if task.head is None:
         return found
     return ChosenHead(kind=task.head, words=found.words if found.kind == task.head else "")
+
+
+def _without_label(
+    task: TrainingTask, source: FeatureSource, bank: FeatureBank, listener: Listener
+) -> Tensor | None:
+    """(U, W) features of the images without a label, by the engine that has seen the others."""
+    same = replace(task, builder=None, engine=bank.engine)
+    return features_without_label(task, lambda: _builder(same, source, listener), listener)
+
+
+def _with_guesses(
+    task: TrainingTask, source: FeatureSource, bank: FeatureBank, unlabeled: Tensor | None
+) -> ChosenHead:
+    """What the new head reads, and whether it learns from its guesses for images without a label."""
+    chosen = _chosen(task, source, bank)
+    if unlabeled is None:
+        return chosen
+    kind: HeadKind = "wide" if source.is_wide and task.config.head != "last" else "last"
+    kind = task.head if task.takes_guesses and task.head else kind
+    free = replace(task, config=replace(task.config, l2=None))  # also where a run is repeated
+    rows = torch.nonzero(task.rows("train")).flatten()
+
+    def solve(kind: HeadKind, guesses: bool) -> LinearHeads:
+        reading = source.reads(kind)
+        others = unlabeled[:, reading.columns] if guesses and unlabeled is not None else None
+        return _fit(free, reading.network, reading.site, bank.features[:, reading.columns], rows, others)
+
+    return with_guesses(task, chosen, kind, solve)
+
+
+def _guessed(unlabeled: Tensor | None, chosen: ChosenHead, source: FeatureSource) -> Tensor | None:
+    """The features that a head with guesses reads of the images without a label; None: it has none."""
+    if unlabeled is None or not chosen.guesses:
+        return None
+    return unlabeled[:, source.reads(chosen.kind).columns]
 
 
 def _columns(bank: FeatureBank, reading: FeatureReading) -> FeatureBank:
@@ -197,13 +236,18 @@ def _bank(task: TrainingTask, source: FeatureSource, listener: Listener) -> Feat
 
 
 def _solve(
-    task: TrainingTask, network: Network, site: HeadSite, bank: FeatureBank, listener: Listener
+    task: TrainingTask,
+    network: Network,
+    site: HeadSite,
+    bank: FeatureBank,
+    unlabeled: Tensor | None,
+    listener: Listener,
 ) -> LinearHeads:
     rows = torch.nonzero(task.rows("train")).flatten()
     if (
         listener is silent or task.manifest.is_multi_label
     ):  # no one watches, or there is no one class to guess
-        return _fit(task, network, site, bank.features, rows)
+        return _fit(task, network, site, bank.features, rows, unlabeled)
     train, test = task.manifest.part("train"), task.manifest.part("test")
     show = EpochCounter(
         task.manifest.classes,
@@ -212,7 +256,7 @@ def _solve(
         [image.file for image in test],
         listener,
     )
-    heads = _fit(task, network, site, bank.features, rows, show.watch)
+    heads = _fit(task, network, site, bank.features, rows, unlabeled, show.watch)
     show.finish(heads.logits)
     return heads
 
@@ -223,9 +267,10 @@ def _fit(
     site: HeadSite,
     features: Tensor,
     rows: Tensor,
+    unlabeled: Tensor | None = None,
     watch: Watch | None = None,
 ) -> LinearHeads:
-    """Solve the head on some rows of the features of all pictures."""
+    """Solve the head on some rows of the features of all pictures, and on guesses for the unlabeled ones."""
     images = task.manifest.images
     return fit_heads(
         LabeledFeatures(
@@ -233,6 +278,7 @@ def _fit(
             task.labels(tuple(images[row] for row in rows.tolist())),
             len(task.manifest.classes),
             [images[row].group for row in rows.tolist()],
+            unlabeled,
         ),
         site,
         has_bias=has_bias(network.module, site),
@@ -276,6 +322,7 @@ def _by_gradient(task: TrainingTask, network: Network, record: SwapRecord, liste
         engine=answers.engine,
         l2=None,
         network=network,
+        unlabeled=why_not_used(task, is_solved=False),
     )
 
     def start(rows: Tensor) -> None:

@@ -97,7 +97,7 @@ def test_a_heap_is_named_by_groups_and_digits_and_is_a_set_of_classes(visit: Vis
     visit.wait("#hs-teach:not([disabled])")
     visit.open_step("pictures")
     assert page.inner_text("#hs-classes h2").startswith(f"{named.split()[0]} pictures in ")
-    assert "stay here without a name, and are not used" in page.inner_text("#hs-label-card .ends-of")
+    assert "The head also learns from its guesses" in page.inner_text("#hs-label-card .ends-of")
     visit.open_step("teaching")
     visit.teach()
     assert judge.found == [], "\n".join(judge.found)

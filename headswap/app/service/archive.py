@@ -219,7 +219,8 @@ class ProjectArchive:
         named = Path(experiment.weights).name if experiment.weights else None
         if weights is not None and named == weights.name:
             named = f"weights{weights.suffix}"
-        portable = replace(experiment, data=replace(experiment.data, source=_DATASET), weights=named)
+        data = replace(experiment.data, source=_DATASET, unlabeled=None)  # what has no name is not saved
+        portable = replace(experiment, data=data, weights=named)
         return SavedRun(
             data=self._take_images(dataset, states, files), experiment=portable, created_at=job.created_at
         )

@@ -157,7 +157,7 @@ class Datasets:
             left: how many of the others have no name, to be told.
         """
         rest = (
-            f" {counted(left, 'picture')} without a name {'is' if left == 1 else 'are'} not used."
+            f" {counted(left, 'picture')} without a name {'is' if left == 1 else 'are'} in no class."
             if left
             else ""
         )

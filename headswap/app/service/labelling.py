@@ -3,7 +3,7 @@
 Flow:  zip --Labelling.begin--> a thread: a confined reader keeps the pictures, the inference child sees them
            --view--> how far it is; then what to ask: one picture, and groups that look alike
        a name, for one or many --name--> after ten answers a head is solved, and what to ask is chosen again
-       --finish--> the named ones are the project's pictures; the others stay here, without a name
+       --finish--> the named ones are the project's pictures; the others stay here (rest.json)
 
     projects/ID/unlabelled-N/     pictures by hash, dataset.json, likeness, labels.json: every answer so far
 
@@ -30,14 +30,13 @@ from headswap.app.processes.inference import AskAdvice, EmbedUnlabelled
 from headswap.app.processes.messages import Ask
 from headswap.app.service.batches import already_read
 from headswap.app.service.datasets import Datasets
-from headswap.app.service.labels import LabelProgress, LabelState, LabelStep, next_of
+from headswap.app.service.labels import LabelProgress, LabelState, LabelStep, next_of, rest_of, spelled
 from headswap.app.service.projects import Project, Projects
 from headswap.app.service.thumbnails import thumbnail
 from headswap.app.service.uploads import Uploads
-from headswap.data.edit import valid_name
-from headswap.data.layout import class_key
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, HeadswapError, NotFound, NotSorted
+from headswap.pipeline.unlabeled import RECORD
 from headswap.storage.files import discard, is_discarded, make_folder
 from headswap.storage.records import read_record, write_record
 from headswap.training.label_advice import LabelAdvice
@@ -244,6 +243,21 @@ class Labelling:
             write_record(folder / _LABELS, replace(state, taken=len(state.steps)))
         return taken
 
+    def use_rest(self, owner: str, project: str, used: bool) -> LabelView:
+        """Say whether runs also learn from guesses for what has no name."""
+        with self._alone(owner, project) as folder:
+            write_record(folder / _LABELS, replace(_state(folder), uses_rest=used))
+        return self.view(owner, project)
+
+    def rest(self, owner: str, project: str) -> Path | None:
+        """A record of what has no name, for a run to learn from; None: there is nothing."""
+        found = self._projects.get(owner, project)
+        folder = None if found.id in self._passes else self._folder(found)
+        if folder and (folder / _LABELS).is_file() and (rest := rest_of(_progress(folder))):
+            write_record(folder / RECORD, rest)
+            return folder / RECORD
+        return None
+
     def thumbnails(self, owner: str, project: str, sha256s: Iterable[str], px: int = 160) -> dict[str, bytes]:
         """sha256 -> a small JPEG, of those that wait there."""
         folder = self._ready(self._projects.get(owner, project))
@@ -290,8 +304,8 @@ class Labelling:
                 raise BadSetting(
                     "No picture was chosen.", remedy="Choose one or more, then say what they are."
                 )
-            spelled = None if name is None else _spelled(state.classes, name)
-            step = LabelStep(sha256s=chosen, name=spelled)
+            known_as = None if name is None else spelled(state.classes, name)
+            step = LabelStep(sha256s=chosen, name=known_as)
             if state.steps[-1:] == (step,):  # a button was pressed twice
                 return self.view(owner, project)
             state = replace(state, steps=(*state.steps, step))
@@ -364,12 +378,6 @@ class Labelling:
         embed(0, 0)
         write_record(one.folder / _LABELS, self._advised(one.folder, LabelState()))
         one.view = replace(one.view, state="ready")
-
-
-def _spelled(classes: tuple[str, ...], name: str) -> str:
-    """The name of a class as it is spelled already, or a new one that may be one."""
-    key = class_key(name)
-    return next((known for known in classes if class_key(known) == key), "") or valid_name(name)
 
 
 def _state(folder: Path) -> LabelState:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from headswap.data.edit import valid_name
+from headswap.data.layout import class_key
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.training.label_advice import LabelAdvice
 
@@ -41,6 +43,7 @@ class LabelState:
     groups: tuple[LabelGroup, ...] = ()
     advised_at: int = 0  # number of steps that questions and groups come from
     taken: int = 0  # number of steps that were taken over into the project
+    uses_rest: bool = True  # whether runs also learn from guesses for what has no name
 
     @property
     def labels(self) -> dict[str, str]:
@@ -101,6 +104,20 @@ class LabelProgress:
     @property
     def total(self) -> int:
         return len(self.manifest.images)
+
+
+def spelled(classes: tuple[str, ...], name: str) -> str:
+    """The name of a class as it is spelled already, or a new one that may be one."""
+    key = class_key(name)
+    return next((known for known in classes if class_key(known) == key), "") or valid_name(name)
+
+
+def rest_of(found: LabelProgress) -> Manifest | None:
+    """What a run may learn from without a name; None: nothing, or not before names were taken over."""
+    state = found.state
+    left = state.skipped | set(state.labels)
+    images = tuple(one for one in found.manifest.images if one.sha256 not in left)
+    return replace(found.manifest, images=images) if images and state.taken and state.uses_rest else None
 
 
 def next_of(state: LabelState, advice: LabelAdvice, sha256s: tuple[str, ...]) -> LabelState:

@@ -215,8 +215,11 @@ class Service:
         weights = self._projects.weights(found)
         if weights is None:
             self.fetching.check(found.model)
+        rest = self.labelling.rest(owner, project)
         experiment = Experiment(
-            data=DataConfig(source=str(dataset), test_share=test_share, seed=seed),
+            data=DataConfig(
+                source=str(dataset), test_share=test_share, seed=seed, unlabeled=str(rest) if rest else None
+            ),
             model=found.model,
             weights=str(weights) if weights else None,
             head_path=found.head_path,

@@ -49,6 +49,12 @@ def add(verbs: Verbs) -> None:
     """Say what the verb takes."""
     sub = new_verb(verbs, "teach", run)
     sub.add_argument("data", help=DATA)
+    sub.add_argument(
+        "--unlabeled",
+        metavar="DATA",
+        help="a folder or zip of other pictures that no one has labelled, or the folder of `headswap label`: "
+        "the head also learns from its own guesses for them, unless cross-validation finds that worse",
+    )
     sub.add_argument("--model", help=f"default: {DEFAULT_MODEL}")
     sub.add_argument(
         "--out",
@@ -62,7 +68,8 @@ def add(verbs: Verbs) -> None:
         "--from",
         dest="again",
         metavar="BUNDLE",
-        help="repeat the run that left BUNDLE, choice by choice; with it only --out and --weights count",
+        help="repeat the run that left BUNDLE, choice by choice; with it only --out, --unlabeled and "
+        "--weights count",
     )
     sub.add_argument("--seed", type=int, help=f"drives the split; default: {_USUAL.seed}")
     sub.add_argument(
@@ -94,7 +101,7 @@ def add(verbs: Verbs) -> None:
 def _add_machines(sub: argparse.ArgumentParser) -> None:
     """Which machines and processes do the work, and where they leave what others need."""
     add_shelf(sub)
-    add_cluster(sub, reads=("data", "weights", "again", "shelf"), writes="out")
+    add_cluster(sub, reads=("data", "unlabeled", "weights", "again", "shelf"), writes="out")
     sub.add_argument(
         "--processes",
         type=int,
@@ -162,6 +169,7 @@ def _again(choices: argparse.Namespace, bars: Listener) -> Outcome:
         )
     return train(
         choices.data,
+        unlabeled=choices.unlabeled,
         from_bundle=choices.again,
         out=choices.out,
         weights=choices.weights,
@@ -179,6 +187,7 @@ def _anew(choices: argparse.Namespace, bars: Listener) -> Outcome:
     usual = TrainConfig()
     return train(
         choices.data,
+        unlabeled=choices.unlabeled,
         model=choices.model or DEFAULT_MODEL,
         out=choices.out,
         test_share=_USUAL.test_share if choices.test_share is None else choices.test_share,

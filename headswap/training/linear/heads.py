@@ -24,6 +24,7 @@ from headswap.heads.site import HeadSite
 from headswap.training.config import TrainConfig
 from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.ridge import fit_ridge
+from headswap.training.linear.self_training import fit_self_trained, unlabeled_to_use
 from headswap.training.linear.solver import SolvedHead, Watch, fit_head
 
 _AT_ONCE = 4096  # images
@@ -51,6 +52,11 @@ class LinearHeads:
         return found
 
     @property
+    def guesses(self) -> int:
+        """Unlabeled images that it was also solved with; where there are several heads, at most."""
+        return max(head.guesses for head in self.solved)
+
+    @property
     def fold_logits(self) -> Tensor | None:
         """(N, C): each practice picture judged by heads that never saw it; None: too few pictures."""
         each = [head.fold_logits for head in self.solved]
@@ -74,17 +80,21 @@ def fit_heads(
     seed: int = 0,
     watch: Watch | None = None,
 ) -> LinearHeads:
-    """Solve every head of a site on its own features, a wide one by ridge regression; as `fit_head`."""
+    """Solve every head of a site on its own features, a wide one by ridge regression; as `fit_head`.
+
+    With unlabeled images, each of them with its own guesses for these.
+    """
+    watch = watch if len(has_bias) == 1 else None
     solve = fit_ridge if site.taps and images.labels.ndim == 1 else fit_head
+
+    def fitted(own: LabeledFeatures, intercept: bool) -> SolvedHead:
+        if unlabeled_to_use(own, intercept=intercept, seed=seed) is not None:
+            return fit_self_trained(own, config=config, seed=seed, watch=watch)
+        return solve(own, config=config, seed=seed, intercept=intercept, watch=watch)
+
     ends = [0, *accumulate(site.in_features)]
     solved = tuple(
-        solve(
-            images.columns(slice(start, end)),
-            config=config,
-            seed=seed,
-            intercept=bias,
-            watch=watch if len(has_bias) == 1 else None,
-        )
+        fitted(images.columns(slice(start, end)), bias)
         for (start, end), bias in zip(pairwise(ends), has_bias, strict=True)
     )
     return LinearHeads(solved, site.in_features)

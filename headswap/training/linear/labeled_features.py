@@ -25,15 +25,16 @@ class LabeledFeatures:
     )
     num_classes: int  # C, at least 2
     groups: Sequence[int] | None = None  # N numbers; images of one group share a fold. None: each is alone
+    unlabeled: Tensor | None = None  # (U, D) float32 of images without a label; for `self_training`
 
     def rows(self, rows: Tensor) -> LabeledFeatures:
-        """Some images, by a mask (N,) bool or their positions (M,) int64."""
+        """Some of the named images, by a mask (N,) bool or their positions (M,) int64."""
         positions = torch.nonzero(rows).flatten() if rows.dtype == torch.bool else rows
         groups = None if self.groups is None else np.asarray(self.groups)[positions.numpy()].tolist()
-        return LabeledFeatures(
-            taken(self.features, positions), self.labels[positions], self.num_classes, groups
-        )
+        features = taken(self.features, positions)
+        return replace(self, features=features, labels=self.labels[positions], groups=groups)
 
     def columns(self, columns: slice) -> LabeledFeatures:
         """Some features of every image."""
-        return replace(self, features=columns_of(self.features, columns))
+        unlabeled = None if self.unlabeled is None else columns_of(self.unlabeled, columns)
+        return replace(self, features=columns_of(self.features, columns), unlabeled=unlabeled)

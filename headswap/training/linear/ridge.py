@@ -40,7 +40,8 @@ from headswap.training.linear.solver import (
 )
 
 MOST_IMAGES = 1_500  # above, its cubic cost exceeds that of logistic regression, which then does as well
-_L2_GRID = tuple(10.0 ** (power / 2) for power in range(-6, 2))  # times the mean squared length of an image
+L2_GRID = tuple(10.0 ** (power / 2) for power in range(-6, 2))  # times the mean squared length of an image
+Solution = tuple[Tensor, Tensor]  # (R, C) weights and (C,) biases, float64
 
 
 def fit_ridge(
@@ -58,72 +59,91 @@ def fit_ridge(
     count, width = images.features.shape
     if folds is None or not intercept or not count < width or count > MOST_IMAGES:
         return fit_head(images, config=config, seed=seed, intercept=intercept, watch=watch)
-    l2_grid = _L2_GRID if config.l2 is None else (config.l2,)
+    l2_grid = L2_GRID if config.l2 is None else (config.l2,)
     with few_threads(images.features.shape, images.num_classes):
         span = span_of(images, folds, centre=True)
         return _fit(span, images.labels, l2_grid, watch)
 
 
 def _fit(span: Span, labels: Tensor, l2_grid: Sequence[float], watch: Watch | None) -> SolvedHead:
-    images, numbers = span.images, torch.arange(len(labels))
+    images = span.images
     sums = _sums_of(images)
     logits = torch.zeros(len(l2_grid), len(labels), images.num_classes, dtype=torch.double)
     for fold in sums:
         seen = [others for other, others in sums.items() if other != fold]
-        solutions = list(_solutions(seen, l2_grid))
+        each = list(solutions(seen, l2_grid))
         for block in images.blocks:
             if block.fold == fold:
-                for number, (weight, bias) in enumerate(solutions):
-                    logits[number, block.positions] = block.rows.double() @ weight + bias
-    temperatures = [fit_temperature(each.numpy(), labels.numpy()) for each in logits]
-    weights = balanced(labels, images.num_classes).double()  # (N,)
-    losses = [
-        float(-((each / heat).log_softmax(dim=1)[numbers, labels] * weights).mean())
-        for each, heat in zip(logits, temperatures, strict=True)
-    ]
-    best = int(np.argmin(losses))
-    weight, bias = next(_solutions(list(sums.values()), l2_grid[best : best + 1]))
-    solution = torch.cat([weight.T, bias[:, None]], dim=1) / temperatures[best]  # (C, R + 1)
-    found = span.unfold(solution.float())
+                for number, solution in enumerate(each):
+                    logits[number, block.positions] = answers(block.rows.double(), solution)
+    judged = [calibrated(each, labels) for each in logits]
+    best = int(np.argmin([loss for _, loss in judged]))
+    solution = next(solutions(list(sums.values()), l2_grid[best : best + 1]))
+    temperature = judged[best][0]
+    found = on_raw_features(span, solution, temperature)
     if watch is not None:
         watch(*found)
     return SolvedHead(
         *found,
         l2=l2_grid[best],
-        fold_logits=(logits[best] / temperatures[best]).float(),
-        fold_losses=tuple(losses),
+        fold_logits=(logits[best] / temperature).float(),
+        fold_losses=tuple(loss for _, loss in judged),
     )
 
 
+def on_raw_features(span: Span, solution: Solution, temperature: float) -> tuple[Tensor, Tensor]:
+    """(C, D) weight and (C,) bias of a solution in a span; its answers are divided by the temperature."""
+    weight, bias = solution
+    return span.unfold((torch.cat([weight.T, bias[:, None]], dim=1) / temperature).float())
+
+
+def calibrated(logits: Tensor, labels: Tensor) -> tuple[float, float]:
+    """The temperature of (N, C) logits out of fold, and their loss with it; classes count the same."""
+    temperature = fit_temperature(logits.numpy(), labels.numpy())
+    likely = (logits / temperature).log_softmax(dim=1)[torch.arange(len(labels)), labels]
+    return temperature, float(-(likely * balanced(labels, logits.shape[1]).double()).mean())
+
+
 @dataclass(frozen=True, eq=False)
-class _Sums:
+class Sums:
     """What least squares asks of some images, in double precision; each as often as it weighs."""
 
     images: int
     squares: Tensor  # (1 + R, 1 + R): of rows with rows, a 1 before each
     products: Tensor  # (1 + R, C): of the same with what is wanted, 1 for the class of an image, else -1
 
-    def __add__(self, other: _Sums) -> _Sums:
-        return _Sums(self.images + other.images, self.squares + other.squares, self.products + other.products)
+    @classmethod
+    def of(cls, rows: Tensor, labels: Tensor, weights: Tensor, num_classes: int) -> Sums:
+        """Of (n, R) rows with (n,) labels, which weigh (n,)."""
+        first = torch.nn.functional.pad(rows, (1, 0), value=1.0).double()
+        wanted = torch.nn.functional.one_hot(labels, num_classes).double() * 2 - 1
+        weighed = first.T * weights
+        return cls(len(rows), weighed @ first, weighed @ wanted)
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(self.images + other.images, self.squares + other.squares, self.products + other.products)
 
 
-def _sums_of(images: RowBlocks) -> dict[int, _Sums]:
+def _sums_of(images: RowBlocks) -> dict[int, Sums]:
     """Of each fold, block after block."""
-    found: dict[int, _Sums] = {}
+    found: dict[int, Sums] = {}
 
-    def work(block: Block) -> _Sums:
-        rows = torch.nn.functional.pad(block.rows, (1, 0), value=1.0).double()
-        wanted = torch.nn.functional.one_hot(block.labels, images.num_classes).double() * 2 - 1
-        weighed = rows.T * block.weights
-        return _Sums(len(rows), weighed @ rows, weighed @ wanted)
+    def work(block: Block) -> Sums:
+        return Sums.of(block.rows, block.labels, block.weights, images.num_classes)
 
     for block, sums in images.in_order(work):
         found[block.fold] = found[block.fold] + sums if block.fold in found else sums
     return found
 
 
-def _solutions(parts: Sequence[_Sums], l2_grid: Sequence[float]) -> Iterator[tuple[Tensor, Tensor]]:
-    """(R, C) weights and (C,) biases for each penalty, by the images of some folds."""
+def answers(rows: Tensor, solution: Solution) -> Tensor:
+    """(n, C) of (n, R) float64 rows."""
+    weight, bias = solution
+    return rows @ weight + bias
+
+
+def solutions(parts: Sequence[Sums], l2_grid: Sequence[float]) -> Iterator[Solution]:
+    """A solution for each penalty, by the images of some folds."""
     seen = reduce(add, parts)
     total = seen.squares[0, 0]
     middle, usual = seen.squares[0, 1:] / total, seen.products[0] / total

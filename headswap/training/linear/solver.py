@@ -51,7 +51,7 @@ _SMALL = 2e7  # N * R * C below which one thread is faster than waking others
 _AT_ONCE = 4096  # pictures
 MOST_IN_SPAN = 2_000  # images: a change of basis asks for a table of images times images
 _SEARCH_BYTES, _SEARCHES_BYTES = 200, 2**30  # of each number that L-BFGS looks for; of all folds in step
-_PLAIN_L2 = 0.1  # when there are too few pictures to choose by cross-validation
+PLAIN_L2 = 0.1  # when there are too few pictures to choose by cross-validation
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +63,7 @@ class SolvedHead:
     l2: float  # the penalty chosen
     fold_logits: Tensor | None  # (N, C) float32, each row by a head that never saw it; None: too few pictures
     fold_losses: tuple[float, ...]  # mean cross-entropy of each penalty, in the order of the settings
+    guesses: int = 0  # unlabeled images that it was also solved with
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _fit(span: Span, config: TrainConfig, *, folded: bool, watch: Watch | None) 
     images, centred = span.images, span.centred
     asked = set(config.l2_grid) if config.l2 is None else {*config.l2_grid, config.l2}
     l2_grid = sorted(asked, reverse=True)
-    plain = config.l2 or _PLAIN_L2
+    plain = config.l2 or PLAIN_L2
     l2 = min(l2_grid, key=lambda value: abs(np.log10(value / plain)))
     fold_logits, losses = None, {}
     if folded:

@@ -13,7 +13,11 @@ import pytest
 from headswap.app.service.labels import LabelProgress
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
+from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, NotFound
+from headswap.pipeline.experiment import Experiment
+from headswap.storage.files import from_json
+from headswap.storage.records import read_record
 
 KINDS, EACH = ("bird", "fruit", "vehicle"), 8
 
@@ -63,6 +67,13 @@ def progress(service: Service, project: str) -> LabelProgress:
     found = service.labelling.view("ada", project).progress
     assert found is not None
     return found
+
+
+def unnamed(service: Service, project: str) -> set[str]:
+    """What a run would learn from without a name."""
+    path = service.labelling.rest("ada", project)
+    assert path is not None
+    return {one.sha256 for one in read_record(Manifest, path).images}
 
 
 def truth(found: LabelProgress, sha256: str) -> str:
@@ -159,8 +170,14 @@ def test_what_has_a_name_becomes_the_projects_own_and_the_rest_is_said(
         if image.file[1] in "01234":
             service.labelling.name("ada", waiting, (sha256,), truth(found, sha256))
 
+    assert service.labelling.rest("ada", waiting) is None, "nothing was taken over"
+
     taken = service.labelling.finish("ada", waiting)
 
+    assert unnamed(service, waiting) == found.images.keys() - {one.sha256 for one in taken.images}
+    service.labelling.use_rest("ada", waiting, used=False)
+    assert service.labelling.rest("ada", waiting) is None
+    service.labelling.use_rest("ada", waiting, used=True)
     assert taken.counts == {"bird": 5, "fruit": 5, "vehicle": 5}
     assert taken.part("test")
     assert all(taken.path(one).is_file() for one in taken.images)
@@ -174,10 +191,16 @@ def test_what_has_a_name_becomes_the_projects_own_and_the_rest_is_said(
     change = service.images.last_change("ada", waiting)
     assert change is not None
     assert change.sentence == (
-        "16 pictures taken over with their names. 8 pictures without a name are not used."
+        "16 pictures taken over with their names. 8 pictures without a name are in no class."
     )
     service.images.undo("ada", waiting)
     assert service.images.manifest("ada", waiting) == taken
+    service.labelling.skip("ada", waiting, (unclear := min(unnamed(service, waiting))))
+    assert unclear not in unnamed(service, waiting)
+    job = service.start_teaching("ada", waiting)
+    experiment: Experiment = from_json(Experiment, service._store.get(job, owner="ada").experiment_json)
+    assert experiment.data.unlabeled == str(service.labelling.rest("ada", waiting))
+    service.cancel("ada", job)
 
 
 def test_another_server_knows_every_answer_and_what_is_put_away_is_gone(

@@ -14,6 +14,7 @@ from headswap.evaluation.report import Advice, AdviceCode, Report
 _LEADS: dict[AdviceCode, str] = {
     "further": "What came of going further.",
     "head": "What the head reads.",
+    "unlabeled": "Pictures without a label.",
     "view": "How the pictures are shown.",
     "nothing-to-mend": "Well done.",
     "stop": "Well done.",

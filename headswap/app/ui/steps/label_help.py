@@ -159,6 +159,8 @@ def on_edit(
         case "label-finish":
             labelling.finish(owner, project_id)
             return _taken(page, page.context_of(project_id, request))
+        case "label-rest" | "label-no-rest":
+            after = labelling.use_rest(owner, project_id, edit.verb == "label-rest")
         case "label-away":
             labelling.forget(owner, project_id)
             return part.empty

@@ -202,16 +202,14 @@ def _ends(found: LabelProgress) -> h.Renderable:
     """Teach with what has a name, or put all of it away."""
     state, left = found.state, found.total - found.named
     is_new = state.taken < len(state.steps)
-    words = (
-        f"The other {counted(left, 'picture')} stay here without a name, and are not used." if left else ""
-    )
-    if left == 1:
-        words = "The one other stays here without a name, and is not used."
+    words = _about_the_others(left, uses=state.uses_rest)
     said: h.Node = None
     if state.taken and not is_new:
         said = h.p(role="status")[icon("good", "good"), f" Taken over, and shown below. {words}"]
     elif found.named:
         said = h.p(".hs-soft")[words]
+    other = h.button(".link", type="button", data_deed="label-no-rest" if state.uses_rest else "label-rest")
+    switch = other["Leave them out" if state.uses_rest else "Learn from guesses for them"]
     enough = h.button(
         ".btn.primary", type="button", data_deed="label-finish", disabled=not is_new or len(state.classes) < 2
     )
@@ -223,11 +221,24 @@ def _ends(found: LabelProgress) -> h.Renderable:
     )
     return h.div(".ends-of")[
         said,
+        h.p[switch] if left and found.named else None,
         h.div(".hs-row.between")[
             enough["Enough: teach with these"],
             h.details(".away")[h.summary["Put them away"], away[lost]],
         ],
     ]
+
+
+def _about_the_others(left: int, *, uses: bool) -> str:
+    """What becomes of pictures without a name."""
+    if not left:
+        return ""
+    one = left == 1
+    stay = "The one other stays" if one else f"The other {counted(left, 'picture')} stay"
+    if not uses:
+        return f"{stay} here without a name, and {'is' if one else 'are'} not used."
+    them = "it" if one else "them"
+    return f"{stay} here without a name. The head also learns from its guesses for {them}, if that helps."
 
 
 def _left_out(found: LabelProgress) -> h.Renderable | None:
