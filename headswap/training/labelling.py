@@ -159,7 +159,7 @@ class _Guess:
             return None
         own_labels = torch.from_numpy(own.astype(np.int64))
         head = solved(LabeledFeatures(features[torch.from_numpy(known)], own_labels, len(classes)), kind)
-        said = _softmax(head, features[torch.from_numpy(rest)])  # (R, C)
+        said = _softmax(head, features)[rest]  # (R, C); without a copy of all that is wide
         best = np.sort(said, axis=1)[:, ::-1]
         margin = best[:, 0] - best[:, 1]
         return cls(
@@ -219,9 +219,11 @@ def _said_alike(tree: ClusterTree, guess: _Guess, labels: Tensor, known: Rows) -
     A head that knows two classes is sure of all others, too: it has no word for them.
     """
     group, named = groups_of(tree, _usual_groups(tree)), labels.numpy()
-    nearest, _ = _nearest(tree.directions[guess.rows], tree.directions[known])
-    agreed = (guess.probability >= guess.least_sure) & (named[known[nearest]] == guess.label)
-    agreed &= np.isin(group[guess.rows], group[known])
+    agreed = (guess.probability >= guess.least_sure) & np.isin(group[guess.rows], group[known])
+    if not agreed.any():
+        return []
+    nearest, _ = _nearest(tree.directions[guess.rows[agreed]], tree.directions[known])
+    agreed[agreed] = named[known[nearest]] == guess.label[agreed]
     groups = []
     for label in np.unique(guess.label):
         indices = np.flatnonzero(agreed & (guess.label == label))
