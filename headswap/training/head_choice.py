@@ -197,7 +197,8 @@ def choose_guesses(chosen: ChosenHead, guessed: ChosenHead, labels: Tensor) -> C
         words = f"{others} without a label did not help, and {were} left out: with guesses for them"
         return replace(chosen, guess_words=f"{words} {figures}")
     words = f"The head also learned from its own guesses for {others} without a label: with them {figures}"
-    return replace(guessed, guess_words=words)
+    few = " On so few pictures that may be chance, and on most sets guesses help." if gain.right < 0 else ""
+    return replace(guessed, guess_words=f"{words}{few}")
 
 
 def mean_average_precision(logits: Tensor, labels: Tensor) -> float:
