@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
-from headswap.errors import BadSetting
+from headswap.errors import BadSetting, BadUpload
 from headswap.events import Listener, silent
 from headswap.training.config import HeadChoice, TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL, list_networks
@@ -174,6 +174,10 @@ teach = train
 
 
 def _named(source: str | Path | None) -> str | None:
+    from headswap.data.remote import url_of
+
+    if source and not url_of(source) and not Path(source).exists():  # before all the others are read
+        raise BadUpload(f"There is nothing at {source}.", remedy="Check --unlabeled: a folder or a zip.")
     return str(Path(source)) if source else None
 
 

@@ -365,5 +365,5 @@ def _parted(
         if finding.code in _TOLD:
             listener(Note(finding.sentence))
     if data.unlabeled and not (replay and not replay.unlabeled):
-        unlabeled = read_unlabeled(Path(data.unlabeled), manifest, workspace, listener)
+        unlabeled = read_unlabeled(Path(data.unlabeled), manifest, workspace, listener, seed=data.seed)
     return replace(intake, manifest=manifest, unlabeled=unlabeled)

@@ -142,7 +142,7 @@ def save_again(
         parameters=sum(parameter.numel() for parameter in trained.network.module.parameters()),
         edits=done.edits,
     )
-    replay = replace(experiment.replay, l2=trained.l2) if experiment.replay else None
+    replay = replace(experiment.replay, l2=trained.l2, unlabeled="") if experiment.replay else None
     last_features = images.features[:, trained.site.last_features]
     rows, test = rows_to_remember(known, last_features.shape[1])
     old = bundle.reference.old if bundle.reference else None

@@ -4,7 +4,8 @@ Flow:  folder, zip or record of the page + Manifest with its parts --read_unlabe
 
 An image that has a label is not unlabeled, wherever it lies: so a folder of which some images were named may
 be given whole. Near duplicates of test images, and frames of their films, are left out: nothing that is
-tested is trained on, not even without its label.
+tested is trained on, not even without its label. Of more than a head is solved with, some are drawn before
+anything is computed of them. The order is that of the hashes: the same images give the same head.
 """
 
 from __future__ import annotations
@@ -13,36 +14,41 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from headswap.counted import counted
+from headswap.data.duplicates import near_any
 from headswap.data.ingest import ingest
 from headswap.data.layout import is_image_name
-from headswap.data.manifest import Manifest
+from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.split import with_groups
 from headswap.data.upload import store_for
 from headswap.events import Listener, Note, silent
 from headswap.storage.records import read_record
+from headswap.training.linear.ridge import MOST_IMAGES
 
-RECORD = "rest.json"
+RECORD = "rest-"  # begins the name of the record that the page made
 
 
 def read_unlabeled(
-    source: Path, labelled: Manifest, workspace: Path, listener: Listener = silent
+    source: Path, labelled: Manifest, workspace: Path, listener: Listener = silent, *, seed: int = 0
 ) -> Manifest | None:
     """Every image of a source that has no label, each once.
 
     Args:
-        source: a folder with images at any depth, a zip, or the rest.json that the page made.
+        source: a folder with images at any depth, a zip, or the record that the page made.
         labelled: with the part of every image.
         workspace: where a zip is unpacked.
         listener: hears how far it is, and what could not be read.
+        seed: which are drawn, where they are more than a head is solved with.
 
     Returns:
-        Images of no class; None where none is left.
+        Images of no class, by their hash; None where none is left.
 
     Raises:
         BadUpload: there is no image, or it is not there.
     """
-    if source.name == RECORD:
+    if source.name.startswith(RECORD) and source.suffix == ".json":
         if not source.is_file():
             listener(Note("The pictures without a label were put away before this run began."))
             return None
@@ -54,20 +60,47 @@ def read_unlabeled(
         if unread:
             listener(Note(f"{counted(unread, 'picture')} without a label cannot be read."))
     known = {image.sha256 for image in labelled.images}
-    fresh = {image.sha256: image for image in found.images if image.sha256 not in known}
+    by_hash = {image.sha256: image for image in found.images if image.sha256 not in known}
+    fresh = _drawn([by_hash[sha256] for sha256 in sorted(by_hash)], labelled, seed)
     if not fresh:
-        listener(Note("Every picture without a label is among those that have one: none is left."))
+        if by_hash:
+            listener(Note("So many pictures have a label that those without are not used."))
+        elif found.images:
+            listener(Note("Every picture without a label is among those that have one: none is left."))
         return None
-    images = (*labelled.images, *fresh.values())
-    grouped = with_groups(replace(found, images=tuple(replace(image, group=-1) for image in images))).images
-    parts = zip(grouped, labelled.images, strict=False)
-    tested = {image.group for image, before in parts if before.part == "test"}
-    kept = tuple(image for image in grouped[len(labelled.images) :] if image.group not in tested)
+    kept = _unlike_the_test(found, fresh, labelled)
     alike = len(fresh) - len(kept)
     if alike:
         are = "is" if alike == 1 else "are"
         listener(Note(f"{counted(alike, 'picture')} without a label {are} too much like test pictures."))
     return replace(found, classes=(), images=kept, left_out=(), findings=()) if kept else None
+
+
+def _drawn(images: list[ImageRecord], labelled: Manifest, seed: int) -> list[ImageRecord]:
+    """As many as a head is solved with, in their order."""
+    most = max(0, MOST_IMAGES - len(labelled.part("train")))
+    if len(images) <= most:
+        return images
+    rows = np.sort(np.random.default_rng(seed).choice(len(images), most, replace=False))
+    return [images[row] for row in rows]
+
+
+def _unlike_the_test(
+    found: Manifest, fresh: list[ImageRecord], labelled: Manifest
+) -> tuple[ImageRecord, ...]:
+    """Those that are no near duplicate of a test image, and no frame of its film.
+
+    Groups alone do not say it: one that holds a whole class, as that of no class, is formed again.
+    """
+    images = (*labelled.images, *fresh)
+    grouped = with_groups(replace(found, images=tuple(replace(image, group=-1) for image in images))).images
+    parts = zip(grouped, labelled.images, strict=False)
+    tested = {image.group for image, before in parts if before.part == "test"}
+    near = near_any(fresh, labelled.part("test"))
+    others = grouped[len(labelled.images) :]
+    return tuple(
+        image for image, twin in zip(others, near, strict=True) if not twin and image.group not in tested
+    )
 
 
 def digest_of(unlabeled: Manifest) -> str:

@@ -99,7 +99,8 @@ def begin(
         unlabeled = _guessed(unlabeled, chosen, source)
         record = swap_located(source.located, classes)
         network, site = source.with_head(chosen.kind, record)
-        known = chosen.heads if viewed is None and listener is silent else None
+        is_free = viewed is None and listener is silent and task.config.l2 is None
+        known = chosen.heads if is_free else None
         heads = known or _solve(task, network, site, bank, unlabeled, listener)
         proof = prove_in(task, network, site, heads, bank)
         if proof is None:

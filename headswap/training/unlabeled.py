@@ -15,7 +15,8 @@ from dataclasses import replace
 from torch import Tensor
 
 from headswap.counted import counted
-from headswap.events import Listener
+from headswap.errors import UnreadableImage
+from headswap.events import Listener, Note
 from headswap.features.bank import BankBuilder, fill_bank
 from headswap.training.config import HeadKind
 from headswap.training.head_choice import ChosenHead, choose_guesses
@@ -54,13 +55,17 @@ def features_without_label(
     if others is None or task.takes_guesses is False or why_not_used(task):
         return None
     builder = new_builder()
-    return fill_bank(
-        builder,
-        [image.sha256 for image in others.images],
-        lambda number: prepared_from(others, others.images[number], builder.extractor.network),
-        folder=task.features_folder,
-        listener=listener,
-    ).features
+    try:
+        return fill_bank(
+            builder,
+            [image.sha256 for image in others.images],
+            lambda number: prepared_from(others, others.images[number], builder.extractor.network),
+            folder=task.features_folder,
+            listener=listener,
+        ).features
+    except UnreadableImage:
+        listener(Note("Pictures without a label were put away, or changed, during the run: none is used."))
+        return None
 
 
 def with_guesses(task: TrainingTask, chosen: ChosenHead, kind: HeadKind, solve: Solve) -> ChosenHead:
@@ -75,9 +80,9 @@ def with_guesses(task: TrainingTask, chosen: ChosenHead, kind: HeadKind, solve: 
     heads = solve(kind, True)
     if not heads.guesses:
         words = (
-            "No picture without a label was used: too many have one, or the head is at odds with what those "
+            "No picture without a label was used: too many have one, the head has no bias, or it is at odds "
         )
-        return replace(chosen, guess_words=f"{words}around them are.")
+        return replace(chosen, guess_words=f"{words}with what those around them are.")
     plain = chosen if chosen.heads else replace(chosen, heads=solve(chosen.kind, False))
     words = chosen.words if kind == chosen.kind else ""
     guessed = ChosenHead(kind=kind, heads=heads, words=words, guesses=heads.guesses)

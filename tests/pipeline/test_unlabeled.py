@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 import headswap
-from headswap.bundle.format import read_dataset, read_report
+from headswap.bundle.format import read_card, read_dataset, read_report
 from headswap.cli.main import main
 from headswap.data.ingest import IngestedImages, ingest
 from headswap.data.manifest import Manifest
 from headswap.data.split import split
-from headswap.errors import BadSetting
+from headswap.errors import BadSetting, BadUpload
 from headswap.events import Event, Note
 from headswap.pipeline.unlabeled import read_unlabeled
 from headswap.storage.records import write_record
@@ -99,6 +99,15 @@ def test_a_run_that_used_none_is_repeated_without(heap: Path, tmp_path: Path, wo
         headswap.train(heap, from_bundle=tmp_path / "b", unlabeled=heap, workspace=workspace)
 
 
+def test_a_penalty_that_was_chosen_is_used(heap: Path, tmp_path: Path, workspace: Path) -> None:
+    chosen = TrainConfig(l2=0.5)
+    headswap.train(heap, unlabeled=heap, out=tmp_path / "b", workspace=workspace, config=chosen)
+    assert read_card(tmp_path / "b").l2 == 0.5
+
+    with pytest.raises(BadUpload, match="There is nothing at .*nowhere"):
+        headswap.train(heap, unlabeled=tmp_path / "nowhere", out=tmp_path / "c", workspace=workspace)
+
+
 def test_what_has_a_label_or_is_like_a_test_image_is_not_among_them(heap: Path, tmp_path: Path) -> None:
     labelled = split(ingest(heap).manifest)
     others, heard = tmp_path / "others", list[Event]()
@@ -118,7 +127,12 @@ def test_what_has_a_label_or_is_like_a_test_image_is_not_among_them(heap: Path, 
     assert "1 picture without a label cannot be read" in notes_of(heard)
     assert "1 picture without a label is too much like test pictures" in notes_of(heard)
 
-    dataset = tmp_path / "rest.json"  # as the page keeps it
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(others / "twin.png", alone)
+    assert read_unlabeled(alone, labelled, tmp_path / "w") is None, "though it is all of its class"
+
+    dataset = tmp_path / "rest-1.json"  # as the page keeps it
     write_record(dataset, replace(labelled, classes=(), root=str(heap)))
     assert read_unlabeled(dataset, labelled, tmp_path / "w", heard.append) is None
     assert "none is left" in notes_of(heard)

@@ -288,7 +288,8 @@ def _relocated(
     source = (states[run.data] if run.data is not None else home / "gone") / _DATASET
     named, path = own
     weights = str(path) if path is not None and run.experiment.weights == named else run.experiment.weights
-    return replace(run.experiment, data=replace(run.experiment.data, source=str(source)), weights=weights)
+    data = replace(run.experiment.data, source=str(source), unlabeled=None)
+    return replace(run.experiment, data=data, weights=weights)
 
 
 def _manifest(dataset: Path) -> Manifest:

@@ -3,7 +3,7 @@
 Flow:  zip --Labelling.begin--> a thread: a confined reader keeps the pictures, the inference child sees them
            --view--> how far it is; then what to ask: one picture, and groups that look alike
        a name, for one or many --name--> after ten answers a head is solved, and what to ask is chosen again
-       --finish--> the named ones are the project's pictures; the others stay here (rest.json)
+       --finish--> the named ones are the project's pictures; the others stay here
 
     projects/ID/unlabelled-N/     pictures by hash, dataset.json, likeness, labels.json: every answer so far
 
@@ -36,7 +36,7 @@ from headswap.app.service.thumbnails import thumbnail
 from headswap.app.service.uploads import Uploads
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, HeadswapError, NotFound, NotSorted
-from headswap.pipeline.unlabeled import RECORD
+from headswap.pipeline.unlabeled import RECORD, digest_of
 from headswap.storage.files import discard, is_discarded, make_folder
 from headswap.storage.records import read_record, write_record
 from headswap.training.label_advice import LabelAdvice
@@ -254,8 +254,8 @@ class Labelling:
         found = self._projects.get(owner, project)
         folder = None if found.id in self._passes else self._folder(found)
         if folder and (folder / _LABELS).is_file() and (rest := rest_of(_progress(folder))):
-            write_record(folder / RECORD, rest)
-            return folder / RECORD
+            write_record(record := folder / f"{RECORD}{digest_of(rest)[:16]}.json", rest)
+            return record  # a run that waits keeps its own
         return None
 
     def thumbnails(self, owner: str, project: str, sha256s: Iterable[str], px: int = 160) -> dict[str, bytes]:

@@ -116,7 +116,12 @@ def fit_self_trained(
         if folds is not None:
             head = _judged(task, torch.from_numpy(folds), l2_grid)
         else:
-            head = _unjudged(task, config.l2 or PLAIN_L2, fit_head(named, config=config), every)
+            head = _unjudged(
+                task,
+                config.l2 or PLAIN_L2,
+                fit_head(named, config=replace(config, l2=config.l2 or PLAIN_L2)),
+                every,
+            )
     if watch is not None:
         watch(head.weight, head.bias)
     return head

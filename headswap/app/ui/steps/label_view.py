@@ -200,7 +200,7 @@ def _thumb(sha256: str, found: LabelProgress, thumbnails: Mapping[str, str]) -> 
 
 def _ends(found: LabelProgress) -> h.Renderable:
     """Teach with what has a name, or put all of it away."""
-    state, left = found.state, found.total - found.named
+    state, left = found.state, found.total - found.named - len(found.state.skipped)
     is_new = state.taken < len(state.steps)
     words = _about_the_others(left, uses=state.uses_rest)
     said: h.Node = None

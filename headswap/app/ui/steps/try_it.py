@@ -218,7 +218,7 @@ def connect_try_it(part: TryIt, page: PageParts, done_job: gr.Textbox, filled: A
     first = filled.then(told(on_examples_wanted, part, page, 1), done_job, outputs, **PREDICTING)
     first.then(told(on_examples_wanted, part, page, MOST_EXAMPLES), done_job, outputs, **PREDICTING)
     last: dict[str, Any] = {"trigger_mode": "always_last"}  # or an answer stood next to the picture after it
-    part.examples.click(untold(on_example_press, part, page), done_job, outputs, **last, **PREDICTING)
+    part.examples.click(untold(on_example_press, part, page), done_job, outputs, **PREDICTING)
     part.image.input(untold(on_image, part, page), given, outputs, **UNOPENED, **last, **PREDICTING)
     part.camera.click(untold(on_frame, part, page), done_job, outputs, trigger_mode="once", **PREDICTING)
     part.explain.click(explain, given, [part.heat, part.status], **UNOPENED, **PREDICTING)
