@@ -25,7 +25,6 @@ from headswap.data.split import with_groups
 from headswap.data.upload import store_for
 from headswap.events import Listener, Note, silent
 from headswap.storage.records import read_record
-from headswap.training.linear.ridge import MOST_IMAGES
 
 RECORD = "rest-"  # begins the name of the record that the page made
 
@@ -68,7 +67,7 @@ def read_unlabeled(
         elif found.images:
             listener(Note("Every picture without a label is among those that have one: none is left."))
         return None
-    kept = _unlike_the_test(found, fresh, labelled)
+    kept = _far_from_test(found, fresh, labelled)
     alike = len(fresh) - len(kept)
     if alike:
         are = "is" if alike == 1 else "are"
@@ -78,6 +77,8 @@ def read_unlabeled(
 
 def _drawn(images: list[ImageRecord], labelled: Manifest, seed: int) -> list[ImageRecord]:
     """As many as a head is solved with, in their order."""
+    from headswap.training.linear.ridge import MOST_IMAGES  # torch
+
     most = max(0, MOST_IMAGES - len(labelled.part("train")))
     if len(images) <= most:
         return images
@@ -85,9 +86,7 @@ def _drawn(images: list[ImageRecord], labelled: Manifest, seed: int) -> list[Ima
     return [images[row] for row in rows]
 
 
-def _unlike_the_test(
-    found: Manifest, fresh: list[ImageRecord], labelled: Manifest
-) -> tuple[ImageRecord, ...]:
+def _far_from_test(found: Manifest, fresh: list[ImageRecord], labelled: Manifest) -> tuple[ImageRecord, ...]:
     """Those that are no near duplicate of a test image, and no frame of its film.
 
     Groups alone do not say it: one that holds a whole class, as that of no class, is formed again.
@@ -99,7 +98,9 @@ def _unlike_the_test(
     near = near_any(fresh, labelled.part("test"))
     others = grouped[len(labelled.images) :]
     return tuple(
-        image for image, twin in zip(others, near, strict=True) if not twin and image.group not in tested
+        image
+        for image, is_near in zip(others, near, strict=True)
+        if not is_near and image.group not in tested
     )
 
 

@@ -104,7 +104,7 @@ def test_a_penalty_that_was_chosen_is_used(heap: Path, tmp_path: Path, workspace
     headswap.train(heap, unlabeled=heap, out=tmp_path / "b", workspace=workspace, config=chosen)
     assert read_card(tmp_path / "b").l2 == 0.5
 
-    with pytest.raises(BadUpload, match="There is nothing at .*nowhere"):
+    with pytest.raises(BadUpload, match="There is nothing at "):
         headswap.train(heap, unlabeled=tmp_path / "nowhere", out=tmp_path / "c", workspace=workspace)
 
 
