@@ -96,12 +96,8 @@ def _far_from_test(found: Manifest, fresh: list[ImageRecord], labelled: Manifest
     parts = zip(grouped, labelled.images, strict=False)
     tested = {image.group for image, before in parts if before.part == "test"}
     near = near_any(fresh, labelled.part("test"))
-    others = grouped[len(labelled.images) :]
-    return tuple(
-        image
-        for image, is_near in zip(others, near, strict=True)
-        if not is_near and image.group not in tested
-    )
+    pairs = zip(grouped[len(labelled.images) :], near, strict=True)
+    return tuple(image for image, is_near in pairs if not is_near and image.group not in tested)
 
 
 def digest_of(unlabeled: Manifest) -> str:
