@@ -99,8 +99,8 @@ def test_a_run_that_used_none_is_repeated_without(heap: Path, tmp_path: Path, wo
         headswap.train(heap, from_bundle=tmp_path / "b", unlabeled=heap, workspace=workspace)
 
 
-def test_a_penalty_that_was_chosen_is_used(heap: Path, tmp_path: Path, workspace: Path) -> None:
-    chosen = TrainConfig(l2=0.5)
+def test_a_penalty_that_was_chosen_is_used(heap: Path, tmp_path: Path) -> None:
+    chosen, workspace = TrainConfig(l2=0.5), tmp_path / "w"
     headswap.train(heap, unlabeled=heap, out=tmp_path / "b", workspace=workspace, config=chosen)
     assert read_card(tmp_path / "b").l2 == 0.5
 
