@@ -56,7 +56,7 @@ from headswap.training.linear.solver import (
     span_of,
 )
 
-GUESS = 0.1  # what a guess weighs; from .05 to .4 it makes no difference
+GUESS = 0.1  # what a guess weighs; from .05 to .4 it makes little difference
 _NEIGHBOURS, _ON = 10, 0.9  # of each image, and how much of a label goes on to them
 
 
