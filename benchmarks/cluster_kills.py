@@ -86,11 +86,19 @@ class Cluster:
         }
         with socket.create_server(("127.0.0.2", 0)) as free:
             self.address = f"127.0.0.2:{free.getsockname()[1]}"
+        self._begin()
+
+    def _begin(self) -> None:
         port = self.address.partition(":")[2]
         head = ("--head", f"--port={port}", "--node-ip-address=127.0.0.2", "--include-dashboard=false")
         ray(*head, folder=self.folder, env=self.env)
         for number in range(1, NODES):
             self.join(number)
+
+    def begin_again(self) -> None:
+        """All of it anew at the same address: what a head leaves cannot be joined."""
+        end(self.folder)
+        self._begin()
 
     def join(self, number: int) -> None:
         """Another node, or one that died once more."""

@@ -9,7 +9,9 @@ dies. Its store is never the record of anything: what must last, a task writes t
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -20,6 +22,7 @@ from headswap.errors import HeadswapError
 
 MOST_TRIES = 20  # of one parcel: without an end, an image that ends its reader would be tried for ever
 AHEAD = 2  # parcels of each processor that are on their way
+_MOST_ASKED = 3  # of one machine: a process of it may be ended meanwhile, as any other
 _WAKE_S = 1.0  # how long no one looks whether the work was stopped
 
 Packed = tuple[str, dict[str, "NDArray[Any]"]]
@@ -73,29 +76,38 @@ class RayCrew:
                 ray.cancel(one, force=True)
 
     def everywhere(self, task: Task, parcel: Parcel, *, most_s: float) -> dict[str, Parcel | None]:
-        """The answer of each machine, by its address; None: it gave none in so many seconds."""
+        """The answer of each machine, by its address; None: it gave none in so many seconds.
+
+        One that dies while it is asked is left out: what is left of the cluster can do the work.
+        """
         import ray
+        from ray.exceptions import RayError
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        remote = ray.remote(num_cpus=0, max_retries=0)(_work)
+        remote = ray.remote(num_cpus=0, max_retries=_MOST_ASKED)(_work)
         asked = {
             remote.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            ).remote(
-                name_of(task), *parcel.packed()
-            ): f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+            ).remote(name_of(task), *parcel.packed()): node
             for node in ray.nodes()
             if node["Alive"]
         }
-        ready, late = ray.wait(list(asked), num_returns=len(asked), timeout=most_s)
-        for one in late:
-            ray.cancel(one, force=True)
-        found: dict[str, Parcel | None] = {asked[one]: None for one in late}
-        for one in ready:
-            try:
-                found[asked[one]] = _opened(ray.get(one))
-            except ray.exceptions.RayError:  # headswap is not there, or not this one
-                found[asked[one]] = None
+        waiting, done, end = list(asked), [], time.monotonic() + most_s
+        while waiting and time.monotonic() < end:
+            ready, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=_WAKE_S)
+            done += ready
+            alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+            waiting = [one for one in waiting if asked[one]["NodeID"] in alive]
+        found: dict[str, Parcel | None] = {}
+        for one, node in asked.items():
+            answer = None
+            if one in done:
+                with suppress(RayError):  # headswap is not there, or not this one
+                    answer = _opened(ray.get(one))
+            else:
+                ray.cancel(one, force=True)
+            if answer is not None or node["NodeID"] in alive:
+                found[f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"] = answer
         return found
 
 

@@ -408,3 +408,21 @@ def test_a_bundle_is_the_same_to_the_byte_though_a_machine_dies_on_the_way(
     assert files == sorted(path.name for path in (tmp_path / "many").iterdir())
     for name in files:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "many" / name).read_bytes(), name
+
+
+def test_a_machine_that_dies_while_it_is_asked_is_left_out(
+    ray_here: RayCrew, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    parcel = Parcel(facts={"number": 1, "folder": str(tmp_path)})
+    listed = [{**node, "Alive": True} for node in ray.nodes()]  # as the head has it in the first moment
+    for raylet in cluster.processes("raylet/raylet", OTHER):
+        raylet.kill()
+    nodes, first = ray.nodes, iter([listed])
+    monkeypatch.setattr(ray, "nodes", lambda: next(first, None) or nodes())
+
+    found = ray_here.everywhere(tasks.sign, parcel, most_s=120)
+
+    assert [name.partition(":")[0] for name, answer in found.items() if answer is not None] == [HEAD]
+    assert len(found) == 1
