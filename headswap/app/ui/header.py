@@ -17,6 +17,7 @@ from headswap.app.ui.projects import (
     connect_project_menu,
 )
 from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, web_text
 from headswap.app.ui.widgets.icons import MARK, icon
 from headswap.app.ui.widgets.status import run_status, stale_text
@@ -122,10 +123,10 @@ def connect_header(header: Header, page: PageParts, stop_too: gr.Button) -> None
     told = errors_as_text(header.status)
     gr.on(
         [header.stop.click, stop_too.click], told(on_stop, page), page.project_id,
-        [*page.redrawn, header.status], queue=False, show_progress="hidden", api_visibility="private",
+        [*page.redrawn, header.status], queue=False, **QUIET,
     )  # fmt: skip
     gr.on(
         [header.name.submit, header.name.blur], told(on_rename, header, page),
         [page.project_id, header.name], [header.name, header.status], queue=False,
-        show_progress="hidden", api_visibility="private",
+        **QUIET,
     )  # fmt: skip

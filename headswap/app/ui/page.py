@@ -42,8 +42,8 @@ from headswap.app.ui.steps.train import intro_text as teach_intro
 from headswap.app.ui.steps.try_many import connect_names
 from headswap.app.ui.widgets.cards import model_cards
 from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.handlers import QUIET
 
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 TO_TOP = "() => { window.scrollTo({top: 0}); return []; }"
 # Told by the page itself: two answers of a server may come in the other order than their tabs were pressed.
 OPEN_STEP = "(project, where) => [project, new URL(location.href).searchParams.get('step') || where]"

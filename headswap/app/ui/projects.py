@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import gradio as gr
 import htpy as h
@@ -21,7 +20,7 @@ import htpy as h
 from headswap.app.service.archive import ProjectLine
 from headswap.app.ui.context import PageParts, Updates, owner_of
 from headswap.app.ui.widgets.errors import errors_as_text
-from headswap.app.ui.widgets.handlers import bound
+from headswap.app.ui.widgets.handlers import QUIET, bound
 from headswap.app.ui.widgets.html import announce, fragment, rendered, sends, served, web_text, written
 from headswap.app.ui.widgets.icons import moment
 from headswap.app.ui.widgets.pages import page_links
@@ -32,7 +31,6 @@ from headswap.errors import HeadswapError
 
 EXAMPLE_PX = 96
 MOST_KNOWN = 50  # projects that a browser remembers
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 START_AGAIN = "(changed) => { if (changed) window.location.assign('./'); }"
 DOWNLOAD = "() => setTimeout(() => document.querySelector('#hs-save-file').click(), 100)"
 

@@ -18,8 +18,8 @@ from headswap.app.service.service import Service
 from headswap.app.service.views import JobView, ProjectView
 from headswap.app.ui.context import Updates, owner_of
 from headswap.app.ui.lessons.draw import LessonLocation, draw_header, draw_lesson
-from headswap.app.ui.projects import QUIET
 from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, web_text
 from headswap.errors import HeadswapError
 

@@ -17,11 +17,12 @@ import htpy as h
 from headswap.app.service.history import RunView
 from headswap.app.service.service import Service
 from headswap.app.ui.context import Updates, owner_of
-from headswap.app.ui.projects import QUIET, remembered
+from headswap.app.ui.projects import remembered
 from headswap.app.ui.runs.race import RacePanel, build_race_panel, connect_race
 from headswap.app.ui.runs.table import FIRST, next_sort, runs_plot, runs_table
 from headswap.app.ui.widgets.cards import MARKS_TEXT, search_choices
 from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, sends, web_text
 from headswap.app.ui.widgets.pages import BRAND, page_links
 

@@ -15,9 +15,9 @@ import htpy as h
 from headswap.app.service.races import RaceView
 from headswap.app.service.service import Service
 from headswap.app.ui.context import Updates, owner_of
-from headswap.app.ui.projects import QUIET
 from headswap.app.ui.runs.race_table import race_panel
 from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, sends
 from headswap.zoos.candidates import NetworkLimits
 

@@ -17,6 +17,7 @@ from headswap.app.service.later import LaterChange
 from headswap.app.ui.context import PageContext, PageParts, Updates
 from headswap.app.ui.steps.edits import edit_of
 from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import announce, fragment, packing, rendered, web_text
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.status import busy_status
@@ -34,7 +35,6 @@ ABSENT_INFO = (
     "Without this it is not known which old pictures show a new label: it is learned and judged without "
     "them, and needs a table with pictures that do not show it."
 )
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 ADD = h.div(".stack.tight")[
     h.h3["Another class"],
     h.p(".hs-soft")[

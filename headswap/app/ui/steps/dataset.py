@@ -29,7 +29,7 @@ from headswap.app.ui.steps.label_help import (
     show_labelling,
 )
 from headswap.app.ui.widgets.errors import errors_as_text
-from headswap.app.ui.widgets.handlers import bound
+from headswap.app.ui.widgets.handlers import QUIET, bound
 from headswap.app.ui.widgets.html import (
     announce,
     fragment,
@@ -328,7 +328,6 @@ def connect_dataset_step(
     told = errors_as_text(step.status)
     to_images = {page.tabs: gr.update(selected="pictures"), page.where: "pictures"}  # why it cannot
     moves = errors_as_text(step.status, to_images)
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [*page.redrawn, step.status]
     reading = announce(repr(rendered(busy_status("Reading the pictures"))))
     moved = [*outputs, page.tabs, page.where]
@@ -337,12 +336,12 @@ def connect_dataset_step(
         (step.sample.click, told(on_sample, step, page), [page.project_id], outputs),
         (first_sample.click, moves(on_first_sample, step, page), [page.project_id], moved),
     ):
-        listen(None, None, state, js=reading, **quiet)
-        done = listen(handler, inputs, touched, concurrency_limit=4, concurrency_id="pictures", **quiet)
-        done.then(bound(on_read, state, page), page.project_id, [state], queue=False, **quiet)
+        listen(None, None, state, js=reading, **QUIET)
+        done = listen(handler, inputs, touched, concurrency_limit=4, concurrency_id="pictures", **QUIET)
+        done.then(bound(on_read, state, page), page.project_id, [state], queue=False, **QUIET)
     connect_label_help(step.label, page)
     connect_film_link(step.film, page)
     connect_class_later(step.later, page, done_job)
     edits = told(on_edit, step, page)
     for piece in (step.classes, step.checks, step.aside, step.view):
-        piece.click(edits, page.project_id, outputs, concurrency_limit=4, concurrency_id="deeds", **quiet)
+        piece.click(edits, page.project_id, outputs, concurrency_limit=4, concurrency_id="deeds", **QUIET)

@@ -18,6 +18,7 @@ from headswap.app.ui.steps.teachable_machine import (
 )
 from headswap.app.ui.steps.web_page import WebPageParts, build_web_page, connect_web_page
 from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, said, served
 from headswap.counted import counted
 
@@ -124,7 +125,7 @@ def on_tick(step: ExportStep, page: PageParts, job: str, request: gr.Request) ->
 def connect_take_home_step(step: ExportStep, page: PageParts, done_job: gr.Textbox) -> None:
     """Connect step 5: it is packed when this step is opened, and the page looks how far it is."""
     tick = errors_as_text(step.status, {step.timer: gr.update(active=False)})(on_tick, step, page)
-    quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+    quiet = QUIET | {"queue": False}
     step.timer.tick(tick, done_job, step.outputs, **quiet)
     web_page, machine = step.web_page, step.teachable_machine
     refreshes = (

@@ -11,6 +11,7 @@ import htpy as h
 
 from headswap.app.ui.context import PageParts, Updates
 from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import served
 
 TICK_S = 1.0
@@ -70,7 +71,7 @@ def connect_panel(
         tick: answers the timer, given the same.
         pressed: the components with buttons.
     """
-    quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+    quiet = QUIET | {"queue": False}
     stops = {panel.timer: gr.update(active=False)}
     for source in pressed:
         source.click(

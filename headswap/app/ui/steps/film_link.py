@@ -13,11 +13,11 @@ import htpy as h
 from headswap.app.service.film_links import FilmView
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of
 from headswap.app.ui.widgets.errors import error_html, errors_as_text
+from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment
 from headswap.counted import counted
 
 TICK_S = 0.7
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass(frozen=True)

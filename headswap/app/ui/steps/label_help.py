@@ -27,6 +27,7 @@ from headswap.app.ui.steps.label_view import (
     waiting,
 )
 from headswap.app.ui.widgets.errors import error_html, errors_as_text
+from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, packing, rendered, web_text
 from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.text import image_uri
@@ -34,7 +35,6 @@ from headswap.data.decode import ENDINGS
 from headswap.data.film import FILM_ENDINGS
 
 TICK_S = 0.7
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 CHOOSER = h.div(".stack.tight.label-chooser")[
     h.h2["No one has sorted them? Label with help ", term("label with help")],
     h.p(".hs-soft")[

@@ -14,6 +14,7 @@ from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of, t
 from headswap.app.ui.steps.headview import evidence, head_view, intro
 from headswap.app.ui.widgets.cards import MARKS_TEXT, model_cards, search_choices, shown_rows
 from headswap.app.ui.widgets.errors import error_html, errors_as_text
+from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, next_bar, web_text
 from headswap.app.ui.widgets.icons import term
 
@@ -196,7 +197,7 @@ def connect_model_step(step: ModelStep, page: PageParts, drawn_first: Any) -> No
     listed = gr.State(False)
     outputs = [*page.redrawn, step.cards, step.status]
     drawn = [step.intro, step.drawing, step.evidence, step.own_path]
-    quiet = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+    quiet = QUIET | {"concurrency_limit": None}
     newest: dict[str, Any] = {
         "trigger_mode": "always_last"
     }  # who chooses again while a network opens means the second

@@ -21,7 +21,6 @@ from headswap.app.ui.steps.report_change import change_panel
 from headswap.app.ui.steps.train_options import TrainOptions
 from headswap.app.ui.steps.try_it import (
     PREDICTING,
-    QUIET,
     TryIt,
     build_try_it,
     connect_try_it,
@@ -30,6 +29,7 @@ from headswap.app.ui.steps.try_it import (
 )
 from headswap.app.ui.steps.try_many import TryMany, build_try_many, connect_try_many, show_many
 from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, said, sends, web_text
 from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.text import image_uri

@@ -10,6 +10,7 @@ import htpy as h
 
 from headswap.app.ui.context import PageContext, PageParts, Updates
 from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, web_text
 from headswap.app.ui.widgets.qr import follow_url, link_card
 
@@ -48,6 +49,5 @@ def connect_share(panel: gr.HTML, status: gr.HTML, key: gr.Textbox, page: PagePa
     """Connect the buttons."""
     share = errors_as_text(status)(on_share, panel, page)
     other = errors_as_text(status, clears=False)(on_other_run, panel, page)
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    panel.click(share, page.project_id, [panel, status], queue=False, trigger_mode="once", **quiet)
-    key.change(other, page.project_id, [panel, status], queue=False, **quiet)
+    panel.click(share, page.project_id, [panel, status], queue=False, trigger_mode="once", **QUIET)
+    key.change(other, page.project_id, [panel, status], queue=False, **QUIET)

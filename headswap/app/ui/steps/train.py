@@ -23,6 +23,7 @@ from headswap.app.ui.steps.train_options import (
 )
 from headswap.app.ui.widgets.chart import chart
 from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, next_bar
 from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.status import live_panel
@@ -208,9 +209,9 @@ def connect_train_step(step: TrainStep, page: PageParts) -> None:
     step.start.click(
         errors_as_text(step.status)(on_start, page),
         [page.project_id, step.key, *step.plan.inputs], [*page.redrawn, step.status],
-        show_progress="hidden", api_visibility="private", trigger_mode="once", concurrency_limit=None,
+        trigger_mode="once", concurrency_limit=None, **QUIET,
     )  # fmt: skip
     step.finish.click(
         errors_as_text(step.status)(on_finish, page), page.project_id, [*page.redrawn, step.status],
-        queue=False, show_progress="hidden", api_visibility="private",
+        queue=False, **QUIET,
     )  # fmt: skip

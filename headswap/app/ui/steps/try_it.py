@@ -12,6 +12,7 @@ import htpy as h
 from headswap.app.ui.context import PageParts, Updates, owner_of
 from headswap.app.ui.steps.prediction import Near, answer, heat_figure
 from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, sends, served, web_text
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.text import image_uri, percent
@@ -67,7 +68,6 @@ def _said(path: Path, index: int, said: Prediction) -> h.Renderable:
 
 
 MOST_EXAMPLES = 12
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 # gradio would decode an upload in the server and turn it to RGB in its own way: a see-through drawing stood
 # on black, not white, and the page said something else than the zip. It arrives unopened instead.
 UNOPENED: dict[str, Any] = {"preprocess": False}

@@ -30,8 +30,9 @@ from headswap.app.ui.steps.batch_grid import (
     sections_of,
 )
 from headswap.app.ui.steps.edits import Edit, edit_of
-from headswap.app.ui.steps.try_it import QUIET, answered
+from headswap.app.ui.steps.try_it import answered
 from headswap.app.ui.widgets.errors import error_html, errors_as_text, kinds_of
+from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, packing, rendered, served, web_text
 from headswap.app.ui.widgets.text import image_uri
 from headswap.data.decode import ENDINGS

@@ -11,6 +11,9 @@ from inspect import signature
 from typing import Any
 
 Updates = dict[Any, Any]  # a component -> its new value; what is not named stays as it is
+# Of a listener: the page itself says what goes on. gradio would tell every output of all events so far that
+# it waits, at each event again: a page that only looked once a second kept a fifth of a processor busy.
+QUIET: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 
 
 def bound(handler: Callable[..., Updates], *known: object) -> Callable[..., Updates]:
