@@ -72,7 +72,7 @@ def fetched(address: str, store: Path | None, min_classes: int) -> Iterator[tupl
     fetcher = Fetcher(remote, store)
     name = PurePosixPath(remote.path).name or remote.path
     bare = Upload(
-        name=name.partition(".")[0] or name, in_place=True, is_fetched=True,
+        name=name.partition(".")[0] or name, source=Path(address), in_place=True, is_fetched=True,
         placed=(), left_out=(), findings=(), read=lambda one: b"",
     )  # fmt: skip
     first = remote.files[0]
@@ -106,6 +106,7 @@ def fetched_again(address: str, store: Path | None, placed: Sequence[PlacedFile]
     with _reading(Fetcher(remote, store), placed) as read:
         yield Upload(
             name=address,
+            source=Path(address),
             in_place=True,
             is_fetched=True,
             placed=tuple(placed),
