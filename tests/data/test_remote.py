@@ -183,6 +183,19 @@ def test_shards_on_this_machine_need_no_address(
     assert address_of(tmp_path / "mixed") is None, "images beside a tar are a folder as ever"
 
 
+def test_a_lost_copy_of_an_image_in_a_tar_is_fetched_again(folder: Path, tmp_path: Path) -> None:
+    tar = tmp_path / "things.tar"
+    tar.write_bytes(web_dataset(folder))
+    first = read(tar, tmp_path / "w")
+    lost, kept, *_ = [first.path(one) for one in first.images]
+    lost.unlink()
+    written = kept.stat().st_mtime_ns
+
+    assert read(tar, tmp_path / "w") == first
+    assert lost.is_file()
+    assert kept.stat().st_mtime_ns == written, "what is there is not written again"
+
+
 def test_half_a_shard_is_named_wherever_it_was_cut(folder: Path, tmp_path: Path) -> None:
     whole = web_dataset(folder)
     table(folder, tmp_path / "whole.parquet")
