@@ -243,6 +243,38 @@ def test_a_server_that_fails_now_and_then_is_asked_again(
         read(memory, tmp_path / "other")
 
 
+@pytest.mark.parametrize("column", ["image", "label"])
+def test_a_damaged_page_of_a_table_and_a_lost_network_are_two_sentences(
+    column: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_FIRST_WAIT_S", 0.001)
+    path = tmp_path / "things.parquet"
+    table(folder, path)
+    groups = pq.ParquetFile(path).metadata.row_group(1)
+    pages = next(
+        groups.column(number)
+        for number in range(groups.num_columns)
+        if groups.column(number).path_in_schema.startswith(column)
+    )
+    data = bytearray(path.read_bytes())
+    start = pages.dictionary_page_offset or pages.data_page_offset
+    data[start : start + pages.total_compressed_size] = b"\xff" * pages.total_compressed_size
+    path.write_bytes(data)
+
+    with pytest.raises(BadUpload, match=r"^things\.parquet is damaged, or only half of it is there"):
+        read(path, tmp_path / "w")
+
+    class Lost(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() == start:
+                raise TimeoutError("timed out")
+            return super().read(size)
+
+    monkeypatch.setattr(remote.Fetcher, "open", lambda _self, _name: Lost(path.read_bytes()))
+    with pytest.raises(BadUpload, match=r"does not answer: timed out\."):
+        read(path, tmp_path / "other")
+
+
 def test_a_bucket_is_read_and_answered_like_a_folder(
     s3: str,
     bundle: Path,
