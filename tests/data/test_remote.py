@@ -243,6 +243,55 @@ def test_a_server_that_fails_now_and_then_is_asked_again(
         read(memory, tmp_path / "other")
 
 
+def test_a_server_that_fails_while_it_lists_a_folder_is_asked_again_and_no_folder_is_left_out(
+    memory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_FIRST_WAIT_S", 0.001)
+    listed, left = MemoryFileSystem.ls, [3]
+
+    def fails(self: MemoryFileSystem, path: str, *more: object, **options: object) -> object:
+        if path == "/things/mug" and left[0]:
+            left[0] -= 1
+            raise ConnectionResetError("reset")
+        return listed(self, path, *more, **options)
+
+    monkeypatch.setattr(MemoryFileSystem, "ls", fails)
+    assert len(read(memory, tmp_path).images) == 12
+
+    left[0] = 4
+    with pytest.raises(BadUpload, match=r"things does not answer: reset\."):
+        read(memory, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "parquet"])
+def test_a_server_that_fails_in_a_large_file_is_asked_again(
+    kind: str, memory: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_FIRST_WAIT_S", 0.001)
+    path = tmp_path / f"things.{kind}"
+    if kind == "zip":
+        shutil.make_archive(str(path.with_suffix("")), "zip", folder)
+    elif kind == "tar":
+        path.write_bytes(web_dataset(folder))
+    else:
+        table(folder, path)
+    fsspec.filesystem("memory").pipe(f"/far/{path.name}", path.read_bytes())
+    broken: list[str] = []
+
+    class Breaks(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() and len(broken) < 3:
+                broken.append("read")
+                raise ConnectionResetError("reset")
+            return super().read(size)
+
+    monkeypatch.setattr(MemoryFileSystem, "_open", lambda *_, **__: Breaks(path.read_bytes()))
+    manifest = read(f"memory://far/{path.name}", tmp_path / "w")
+
+    assert broken == ["read"] * 3
+    assert len(manifest.images) == 12
+
+
 @pytest.mark.parametrize("column", ["image", "label"])
 def test_a_damaged_page_of_a_table_and_a_lost_network_are_two_sentences(
     column: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
