@@ -130,12 +130,12 @@ def _listed(system: Any, path: str) -> dict[str, Mapping[str, Any]]:
     while folders:
         inside, folder = folders.pop()
         for facts in _entries(system, folder):
-            place = str(facts["name"]).rstrip("/")
-            name = inside + place.rpartition("/")[2]
-            if place == folder.rstrip("/"):  # S3 has empty names for folders
+            entry = str(facts["name"]).rstrip("/")
+            name = inside + entry.rpartition("/")[2]
+            if entry == folder.rstrip("/"):  # S3 has empty names for folders
                 continue
             if facts.get("type") == "directory":
-                folders.append((f"{name}/", place))
+                folders.append((f"{name}/", entry))
             elif facts.get("type") == "file":
                 found[name] = _versions(facts)
     if not found:  # a file, or nothing
