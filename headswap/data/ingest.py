@@ -65,8 +65,8 @@ class ReadPolicy:
 
 Prepare = Callable[["Image"], NDArray[np.uint8]]
 FileRecords = tuple[ImageRecord | SkippedFile, ...]  # of one file; a film gives many
-# Reads files where others work, from some file on: the records of each, in order. None: they are read here.
-Elsewhere = Callable[[Sequence[PlacedFile]], Generator[FileRecords, None, None] | None]
+# Reads files of a source elsewhere, from some on: the records of each, in order. None: they are read here.
+Elsewhere = Callable[[Path, Sequence[PlacedFile]], Generator[FileRecords, None, None] | None]
 HERE_FIRST = 32  # files that are read here whatever comes after: two batches, which settle an engine
 KEEP_BYTES = 512 * 2**20
 
@@ -243,7 +243,7 @@ def _results(plan: _Plan, threads: int) -> Generator[tuple[_Taken | SkippedFile,
         return
     yield from _in_order(plan, placed[:HERE_FIRST], threads)
     rest = placed[HERE_FIRST:]
-    if (read := plan.elsewhere(rest)) is None:
+    if (read := plan.elsewhere(plan.upload.source, rest)) is None:
         yield from _in_order(plan, rest, threads)
         return
     with closing(read):

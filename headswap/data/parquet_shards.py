@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from itertools import accumulate
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from headswap.data.decode import shown_name
 from headswap.data.manifest import SkippedFile
-from headswap.data.remote import Fetcher, RemoteFile, explained
+from headswap.data.remote import Fetcher, RemoteFile, explained, patiently
 from headswap.data.shards import LABELS, TABLE, ShardImage, ShardIndex, half, labels_of
 from headswap.errors import BadSetting, BadUpload
 from headswap.storage.files import make_folder, write_bytes
@@ -28,6 +28,8 @@ from headswap.storage.locations import install_command
 
 _IMAGES = ("image", "img", "picture", "photo", "jpg", "png", "bytes", "content", "image_bytes")
 _ROWS = 64  # images of a row group in memory
+
+Answer = TypeVar("Answer")
 
 
 def index_table(shard: RemoteFile, fetcher: Fetcher) -> ShardIndex:
@@ -37,14 +39,7 @@ def index_table(shard: RemoteFile, fetcher: Fetcher) -> ShardIndex:
         BadSetting: pyarrow is missing.
         BadUpload: it is damaged, half there, or holds no images.
     """
-    with _table(shard.name, fetcher) as table:
-        schema = table.schema_arrow
-        _image_column(schema, shard.name)
-        column = next((name for name in LABELS if name in schema.names), None)
-        names = _class_names(schema, column)
-        values = (
-            table.read(columns=[column])[column].to_pylist() if column else [None] * table.metadata.num_rows
-        )
+    column, names, values = _asked(shard.name, fetcher, partial(_labels_in, shard=shard.name))
     found, left_out = [], []
     for row, value in enumerate(values):
         name = f"{row:07d}"
@@ -57,9 +52,23 @@ def index_table(shard: RemoteFile, fetcher: Fetcher) -> ShardIndex:
     return ShardIndex(images=tuple(found), left_out=tuple(left_out))
 
 
-@contextmanager
-def _table(name: str, fetcher: Fetcher) -> Iterator[Any]:
-    """A Parquet file, opened for a while."""
+def _labels_in(table: Any, shard: str) -> tuple[str | None, tuple[str, ...], list[Any]]:
+    """The column of labels, the names of its classes, and its value of each row."""
+    schema = table.schema_arrow
+    _image_column(schema, shard)
+    column = next((name for name in LABELS if name in schema.names), None)
+    if column is None:
+        return None, (), [None] * table.metadata.num_rows
+    return column, _class_names(schema, column), table.read(columns=[column])[column].to_pylist()
+
+
+def _asked(name: str, fetcher: Fetcher, ask: Callable[[Any], Answer]) -> Answer:
+    """What a Parquet file gives, once it is opened; asked again when its server fails.
+
+    Raises:
+        BadSetting: pyarrow is missing.
+        BadUpload: it is damaged, or no one answers.
+    """
     if not find_spec("pyarrow"):
         raise BadSetting(
             "Parquet files need pyarrow, which is not installed.",
@@ -68,14 +77,19 @@ def _table(name: str, fetcher: Fetcher) -> Iterator[Any]:
     import pyarrow.parquet as pq
     from pyarrow import ArrowInvalid
 
-    with ExitStack() as open_files:
-        with explained(fetcher.remote.url):
-            try:
-                file = open_files.enter_context(fetcher.open(name))
-                table = pq.ParquetFile(file)
-            except ArrowInvalid as error:
+    def answer() -> Answer:
+        with fetcher.open(name) as file:
+            return ask(pq.ParquetFile(file))
+
+    with explained(fetcher.remote.url):
+        try:
+            return patiently(answer)
+        except (ArrowInvalid, UnicodeDecodeError) as error:
+            raise half(name) from error
+        except OSError as error:
+            if type(error) is OSError and error.errno is None:  # how Arrow says that it cannot unpack a page
                 raise half(name) from error
-        yield table
+            raise
 
 
 def _image_column(schema: Any, shard: str) -> str:
@@ -139,26 +153,33 @@ class ShardRows:
         with FileLock(lock):  # other threads and processes want the rows around it
             if path.is_file():
                 return
-            with _table(shard, self._fetcher) as table, explained(self._fetcher.remote.url):
-                self._copy_group(table, group, starts[group], path.parent, shard)
+            copy_group = partial(
+                _copy_group, group=group, first=starts[group], folder=path.parent, shard=shard
+            )
+            _asked(shard, self._fetcher, copy_group)
 
     def _row_groups(self, shard: str) -> list[int]:
         """The first row of each row group; read once."""
         with self._lock:
             if shard not in self._starts:
-                with _table(shard, self._fetcher) as table:
-                    facts = table.metadata
-                    sizes = [facts.row_group(group).num_rows for group in range(facts.num_row_groups)]
+                sizes = _asked(shard, self._fetcher, _group_sizes)
                 self._starts[shard] = list(accumulate(sizes[:-1], initial=0))
             return self._starts[shard]
 
-    def _copy_group(self, table: Any, group: int, first: int, folder: Path, shard: str) -> None:
-        column = _image_column(table.schema_arrow, shard)
-        row = first
-        for batch in table.iter_batches(batch_size=_ROWS, row_groups=[group], columns=[column]):
-            for value in batch.column(0).to_pylist():
-                data = value.get("bytes") if isinstance(value, dict) else value
-                target = folder / f"{row:07d}"
-                if not target.is_file():
-                    write_bytes(target, data or b"")
-                row += 1
+
+def _group_sizes(table: Any) -> list[int]:
+    """The rows in each row group."""
+    facts = table.metadata
+    return [facts.row_group(group).num_rows for group in range(facts.num_row_groups)]
+
+
+def _copy_group(table: Any, group: int, first: int, folder: Path, shard: str) -> None:
+    column = _image_column(table.schema_arrow, shard)
+    row = first
+    for batch in table.iter_batches(batch_size=_ROWS, row_groups=[group], columns=[column]):
+        for value in batch.column(0).to_pylist():
+            data = value.get("bytes") if isinstance(value, dict) else value
+            target = folder / f"{row:07d}"
+            if not target.is_file():
+                write_bytes(target, data or b"")
+            row += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from headswap.counted import counted
 from headswap.data.decode import shown_name
@@ -25,6 +26,7 @@ class Upload:
     """An opened folder or zip. `read` may be called from several threads."""
 
     name: str
+    source: Path  # what `reopened` opens again; of a zip at an address its copy
     in_place: bool  # a folder: `PlacedFile.file` is a path below it
     is_fetched: bool = False  # `PlacedFile.copy` is a path below the store
     placed: tuple[PlacedFile, ...]

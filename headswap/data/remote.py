@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from headswap.data.decode import ImageLimits, check_file_size, shown_name
 from headswap.errors import BadSetting, BadUpload, HeadswapError, UnreadableImage
@@ -45,6 +45,8 @@ _NO_LISTINGS: dict[str, Any] = {"use_listings_cache": False}
 # Of S3, or each file is asked for twice.
 _ONE_REQUEST: dict[str, Any] = {**_NO_LISTINGS, "max_concurrency": 1}
 OPTIONS = {"gs": _NO_LISTINGS, "gcs": _NO_LISTINGS, "s3": _ONE_REQUEST, "s3a": _ONE_REQUEST}
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,18 +121,36 @@ def opened(url: str, *, files: Sequence[str] | None = None) -> RemoteFolder:
 
 
 def _listed(system: Any, path: str) -> dict[str, Mapping[str, Any]]:
-    """Every file at or below a path by its relative name, sorted; what its store says of it."""
+    """Every file at or below a path by its relative name, sorted; what its store says of it.
+
+    `walk` of fsspec would leave out a folder whose listing fails, and say nothing.
+    """
     found: dict[str, Mapping[str, Any]] = {}
-    for folder, _, files in system.walk(path, detail=True):
-        inside = str(folder).rstrip("/")[len(path) :].strip("/")
-        for name, facts in files.items():
-            if name and facts.get("type") == "file":  # S3 has empty names for folders
-                found[f"{inside}/{name}" if inside else name] = _versions(facts)
+    folders = [("", path)]
+    while folders:
+        inside, folder = folders.pop()
+        for facts in _entries(system, folder):
+            entry = str(facts["name"]).rstrip("/")
+            name = inside + entry.rpartition("/")[2]
+            if entry == folder.rstrip("/"):  # S3 has empty names for folders
+                continue
+            if facts.get("type") == "directory":
+                folders.append((f"{name}/", entry))
+            elif facts.get("type") == "file":
+                found[name] = _versions(facts)
     if not found:  # a file, or nothing
-        facts = system.info(path)
+        facts = patiently(partial(system.info, path))
         if facts.get("type") == "file":
             found[PurePosixPath(path).name] = _versions(facts)
     return dict(sorted(found.items()))
+
+
+def _entries(system: Any, folder: str) -> list[Mapping[str, Any]]:
+    """What is in a folder; nothing of a file, or where this machine may not look."""
+    try:
+        return list(patiently(partial(system.ls, folder, detail=True)))
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
 
 
 def _versions(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -238,17 +258,21 @@ class Fetcher:
         path = self.store / copy
         if not path.is_file():
             make_folder(path.parent)
-            with explained(self.remote.url), self.open(name) as source, replacing(path) as target:
-                while block := source.read(_BLOCK):
-                    target.write(block)
+            with explained(self.remote.url):
+                patiently(partial(self._copy_large, name, path))
         return path
+
+    def _copy_large(self, name: str, path: Path) -> None:
+        with self.open(name) as source, replacing(path) as target:
+            while block := source.read(_BLOCK):
+                target.write(block)
 
     def open(self, name: str) -> Any:
         """A file to be read from anywhere in it."""
         return self.remote.system.open(self.remote.path_of(name), "rb")
 
 
-def patiently(ask: Any) -> Any:
+def patiently(ask: Callable[[], Answer]) -> Answer:
     """What a server answers, asked again for a few seconds when it does not."""
     from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 

@@ -72,7 +72,7 @@ def fetched(address: str, store: Path | None, min_classes: int) -> Iterator[tupl
     fetcher = Fetcher(remote, store)
     name = PurePosixPath(remote.path).name or remote.path
     bare = Upload(
-        name=name.partition(".")[0] or name, in_place=True, is_fetched=True,
+        name=name.partition(".")[0] or name, source=Path(address), in_place=True, is_fetched=True,
         placed=(), left_out=(), findings=(), read=lambda one: b"",
     )  # fmt: skip
     first = remote.files[0]
@@ -106,6 +106,7 @@ def fetched_again(address: str, store: Path | None, placed: Sequence[PlacedFile]
     with _reading(Fetcher(remote, store), placed) as read:
         yield Upload(
             name=address,
+            source=Path(address),
             in_place=True,
             is_fetched=True,
             placed=tuple(placed),
@@ -148,13 +149,14 @@ def _of_shards(
 
 
 def _index_of(shard: RemoteFile, fetcher: Fetcher) -> ShardIndex:
-    """What a shard holds; asked once, and remembered next to the copies."""
-    path = fetcher.store / f"{shard.copy}.json"
+    """What a shard holds, remembered next to the copies. A tar is read again where a copy is missing."""
+    path, is_table = fetcher.store / f"{shard.copy}.json", shard.name.lower().endswith(TABLE)
     if path.is_file() and is_record_whole(ShardIndex, path):
         known: ShardIndex = read_record(ShardIndex, path)
-        return known
+        if is_table or all((fetcher.store / one.copy).is_file() for one in known.images):
+            return known
     make_folder(path.parent)
-    read = index_table if shard.name.lower().endswith(TABLE) else unpack_tar
+    read = index_table if is_table else unpack_tar
     found = read(shard, fetcher)
     write_record(path, found)
     return found

@@ -12,13 +12,14 @@ import json
 import tarfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from headswap.data.decode import ImageLimits, shown_name
 from headswap.data.layout import is_image_name, is_litter
 from headswap.data.manifest import SkippedFile
-from headswap.data.remote import Fetcher, RemoteFile, copy_named, explained
+from headswap.data.remote import Fetcher, RemoteFile, copy_named, explained, patiently
 from headswap.data.shards import LABELS, ShardImage, ShardIndex, half, labels_of
 from headswap.errors import BadUpload
 from headswap.storage.files import make_folder, write_bytes
@@ -32,26 +33,31 @@ def unpack_tar(shard: RemoteFile, fetcher: Fetcher) -> ShardIndex:
     Raises:
         BadUpload: it is damaged, only half there, or cannot be read.
     """
-    images: list[str] = []
-    copies: dict[str, str] = {}
-    labels: dict[str, tuple[tuple[str, ...], bool]] = {}
-    left_out: list[SkippedFile] = []
     try:
-        with explained(fetcher.remote.url), fetcher.open(shard.name) as file:
-            for name, data in _members(file, shard.name, left_out):
-                said = _said_by(name, data)
-                if said is not None:
-                    labels[_key(name)] = said
-                elif is_image_name(name):
-                    copies[name] = copy_named(f"{shard.copy} {name}", name)
-                    target = fetcher.store / copies[name]
-                    if not target.is_file():
-                        write_bytes(make_folder(target.parent) / target.name, data)
-                    images.append(name)
+        with explained(fetcher.remote.url):
+            return patiently(partial(_unpacked, shard, fetcher))
     except BadUpload as error:
         if isinstance(error.__cause__, tarfile.TarError | EOFError | zlib.error):
             raise half(shard.name) from error
         raise
+
+
+def _unpacked(shard: RemoteFile, fetcher: Fetcher) -> ShardIndex:
+    images: list[str] = []
+    copies: dict[str, str] = {}
+    labels: dict[str, tuple[tuple[str, ...], bool]] = {}
+    left_out: list[SkippedFile] = []
+    with fetcher.open(shard.name) as file:
+        for name, data in _members(file, shard.name, left_out):
+            said = _said_by(name, data)
+            if said is not None:
+                labels[_key(name)] = said
+            elif is_image_name(name):
+                copies[name] = copy_named(f"{shard.copy} {name}", name)
+                target = fetcher.store / copies[name]
+                if not target.is_file():
+                    write_bytes(make_folder(target.parent) / target.name, data)
+                images.append(name)
     found = []
     for name in images:
         known, is_one = labels.get(_key(name), (None, True))

@@ -92,7 +92,7 @@ def reopened(source: Path, placed: tuple[PlacedFile, ...], *, store: Path | None
     """Some files of a folder or zip that `open_upload` has placed before, maybe in another process.
 
     Args:
-        source: as it was.
+        source: as its `Upload.source` says.
         placed: the files.
         store: as it was; None: nothing was copied.
 
@@ -104,7 +104,7 @@ def reopened(source: Path, placed: tuple[PlacedFile, ...], *, store: Path | None
         with fetched_again(address, store, placed) as upload:
             yield upload
         return
-    opened = partial(Upload, name=source.name, placed=placed, left_out=(), findings=())
+    opened = partial(Upload, name=source.name, source=source, placed=placed, left_out=(), findings=())
     if source.is_dir():
         yield opened(in_place=True, read=lambda one: _read_file(source / one.file))
         return
@@ -123,6 +123,7 @@ def _upload(
     check_classes(source.resolve().name, layout, min_classes)
     return Upload(
         name=source.resolve().name if source.is_dir() else source.stem,
+        source=source,
         in_place=source.is_dir(),
         placed=layout.placed,
         left_out=(*left_out, *layout.left_out),

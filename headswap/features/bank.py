@@ -210,10 +210,11 @@ class BankBuilder:
             self._shard = {}
 
     def _keep(self) -> None:
-        if self._shard:
-            rows = torch.stack(list(self._shard.values()))
-            self._shelf.put(self._key_now, list(self._shard), rows)
-            self._shard = {}
+        names = list(self._shard)
+        for start in range(0, len(names), SHARD):  # many come at once where they were learned
+            some = names[start : start + SHARD]
+            self._shelf.put(self._key_now, some, torch.stack([self._shard[name] for name in some]))
+        self._shard = {}
         if self._shard_folder != self._asked:  # the engine has fallen back
             make_folder(self._asked)
             write_bytes(self._asked / _GIVEN_UP, self.extractor.engine.name.encode())

@@ -23,8 +23,9 @@ from headswap.data.remote_target import RemoteTarget
 from headswap.features.shelf import ENDING, FolderShelf, Shelf, is_whole_shard, shard_bytes
 from headswap.storage.files import make_folder, write_bytes
 
-_START = 2**16  # bytes of a shard that hold the names of its images, and more
+_START = 2**16  # bytes of a shard that hold the names of its images, and more, where these are not too many
 _LENGTH = 8  # of the length that safetensors puts first
+_MOST_NAMES = 100_000_000  # bytes of them; safetensors opens no file with more
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +83,8 @@ class RemoteShelf:
         try:
             start = self._there.read(shard, most=_START)
             length = int.from_bytes(start[:_LENGTH], "little")
+            if _START < _LENGTH + length <= _MOST_NAMES:
+                start = self._there.read(shard, most=_LENGTH + length)
             facts = json.loads(start[_LENGTH : _LENGTH + length])
             return tuple(str(facts["__metadata__"]["sha256"]).split())
         except FileNotFoundError:  # another has taken it away

@@ -74,7 +74,14 @@ class FolderShelf:
                     if names and wanted is not None and wanted.isdisjoint(names):
                         continue
                     features = shard.get_tensor("features")
-            except (SafetensorError, OSError):
+            except OSError as error:  # of the disk or of this process: the shard itself may be whole
+                logger.warning(
+                    "a shard of features cannot be read now; its pictures are computed again: %s: %s",
+                    path.name,
+                    error,
+                )
+                continue
+            except SafetensorError:
                 facts, names, features = {}, [], torch.empty(0)
             if facts.get("check") != _check_of(names, features):
                 logger.warning(

@@ -99,13 +99,13 @@ def _elsewhere(
 ) -> Elsewhere:
     """What reads files on a crew, once this machine has settled which engine sees them."""
 
-    def read(placed: Sequence[PlacedFile]) -> Generator[FileRecords, None, None] | None:
+    def read(source: Path, placed: Sequence[PlacedFile]) -> Generator[FileRecords, None, None] | None:
         backbone = backbone_of(experiment, _config_of(experiment), stream) if placed else None
         if backbone is None:
             if placed:
                 listener(NOT_CAUGHT)
             return None
-        return read_elsewhere(crew, Path(experiment.data.source), store, placed, backbone)
+        return read_elsewhere(crew, source, store, placed, backbone)
 
     return read
 

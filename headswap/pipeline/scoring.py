@@ -172,7 +172,9 @@ def _read(
         store=store,
         prepare=(lambda image: prepare(image, spec)) if spec else None,
         wanted_px=wanted_px(spec) if spec else None,
-        elsewhere=(lambda placed: read_elsewhere(crew, data, store, placed, None)) if crew else None,
+        elsewhere=(lambda source, placed: read_elsewhere(crew, source, store, placed, None))
+        if crew
+        else None,
         grouped=grouped_on(crew, workspace) if crew else with_groups,
         listener=listener,
     )

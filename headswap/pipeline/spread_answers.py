@@ -144,7 +144,7 @@ def evaluate_elsewhere(
         load_bundle(path, allow_code=allow_code),
         data,
         workspace=workspace,
-        elsewhere=lambda placed: read_elsewhere(crew, data, store, placed, None),
+        elsewhere=lambda source, placed: read_elsewhere(crew, source, store, placed, None),
         answered=lambda manifest, images: measured_elsewhere(
             crew, path, manifest, images, allow_code=allow_code
         ),

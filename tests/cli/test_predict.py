@@ -36,3 +36,13 @@ def test_a_damaged_bundle_is_refused(
     assert shell("predict", copy, "assets/sample/try/vehicle_rocket.png") == 2
 
     assert "weights.safetensors is not what was saved" in capsys.readouterr().err
+
+
+def test_the_help_promises_no_more_than_a_cluster_does(
+    shell: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        shell("predict", "--help")
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert "after a kill it goes on where it was, but not with --on" in said

@@ -286,8 +286,8 @@ def test_what_lies_elsewhere_is_fetched_by_whoever_reads_it_and_once(
             packed.add(data, "train")
     source = Path(f"file://{data}") if form == "an address" else tmp_path / "train.tar"
 
-    def elsewhere(placed: Sequence[PlacedFile]) -> Generator[FileRecords, None, None]:
-        for records in spread.read_elsewhere(crew, source, store, placed, None):
+    def elsewhere(at: Path, placed: Sequence[PlacedFile]) -> Generator[FileRecords, None, None]:
+        for records in spread.read_elsewhere(crew, at, store, placed, None):
             told.append(records)
             yield records
 

@@ -183,6 +183,19 @@ def test_shards_on_this_machine_need_no_address(
     assert address_of(tmp_path / "mixed") is None, "images beside a tar are a folder as ever"
 
 
+def test_a_lost_copy_of_an_image_in_a_tar_is_fetched_again(folder: Path, tmp_path: Path) -> None:
+    tar = tmp_path / "things.tar"
+    tar.write_bytes(web_dataset(folder))
+    first = read(tar, tmp_path / "w")
+    lost, kept, *_ = [first.path(one) for one in first.images]
+    lost.unlink()
+    written = kept.stat().st_mtime_ns
+
+    assert read(tar, tmp_path / "w") == first
+    assert lost.is_file()
+    assert kept.stat().st_mtime_ns == written, "what is there is not written again"
+
+
 def test_half_a_shard_is_named_wherever_it_was_cut(folder: Path, tmp_path: Path) -> None:
     whole = web_dataset(folder)
     table(folder, tmp_path / "whole.parquet")
@@ -228,6 +241,87 @@ def test_a_server_that_fails_now_and_then_is_asked_again(
         BadUpload, match=r"things does not answer: timed out\. .* what has been fetched is kept"
     ):
         read(memory, tmp_path / "other")
+
+
+def test_a_server_that_fails_while_it_lists_a_folder_is_asked_again_and_no_folder_is_left_out(
+    memory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_FIRST_WAIT_S", 0.001)
+    listed, left = MemoryFileSystem.ls, [3]
+
+    def fails(self: MemoryFileSystem, path: str, *more: object, **options: object) -> object:
+        if path == "/things/mug" and left[0]:
+            left[0] -= 1
+            raise ConnectionResetError("reset")
+        return listed(self, path, *more, **options)
+
+    monkeypatch.setattr(MemoryFileSystem, "ls", fails)
+    assert len(read(memory, tmp_path).images) == 12
+
+    left[0] = 4
+    with pytest.raises(BadUpload, match=r"things does not answer: reset\."):
+        read(memory, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "parquet"])
+def test_a_server_that_fails_in_a_large_file_is_asked_again(
+    kind: str, memory: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_FIRST_WAIT_S", 0.001)
+    path = tmp_path / f"things.{kind}"
+    if kind == "zip":
+        shutil.make_archive(str(path.with_suffix("")), "zip", folder)
+    elif kind == "tar":
+        path.write_bytes(web_dataset(folder))
+    else:
+        table(folder, path)
+    fsspec.filesystem("memory").pipe(f"/far/{path.name}", path.read_bytes())
+    broken: list[str] = []
+
+    class Breaks(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() and len(broken) < 3:
+                broken.append("read")
+                raise ConnectionResetError("reset")
+            return super().read(size)
+
+    monkeypatch.setattr(MemoryFileSystem, "_open", lambda *_, **__: Breaks(path.read_bytes()))
+    manifest = read(f"memory://far/{path.name}", tmp_path / "w")
+
+    assert broken == ["read"] * 3
+    assert len(manifest.images) == 12
+
+
+@pytest.mark.parametrize("column", ["image", "label"])
+def test_a_damaged_page_of_a_table_and_a_lost_network_are_two_sentences(
+    column: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_FIRST_WAIT_S", 0.001)
+    path = tmp_path / "things.parquet"
+    table(folder, path)
+    groups = pq.ParquetFile(path).metadata.row_group(1)
+    pages = next(
+        groups.column(number)
+        for number in range(groups.num_columns)
+        if groups.column(number).path_in_schema.startswith(column)
+    )
+    data = bytearray(path.read_bytes())
+    start = pages.dictionary_page_offset or pages.data_page_offset
+    data[start : start + pages.total_compressed_size] = b"\xff" * pages.total_compressed_size
+    path.write_bytes(data)
+
+    with pytest.raises(BadUpload, match=r"^things\.parquet is damaged, or only half of it is there"):
+        read(path, tmp_path / "w")
+
+    class Lost(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() == start:
+                raise TimeoutError("timed out")
+            return super().read(size)
+
+    monkeypatch.setattr(remote.Fetcher, "open", lambda _self, _name: Lost(path.read_bytes()))
+    with pytest.raises(BadUpload, match=r"does not answer: timed out\."):
+        read(path, tmp_path / "other")
 
 
 def test_a_bucket_is_read_and_answered_like_a_folder(

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from headswap.errors import HeadNotFound, TeachingFailed
@@ -198,6 +199,18 @@ def test_what_was_seen_elsewhere_is_learned_and_kept(tmp_path: Path) -> None:
     assert torch.equal(bank.features[:4], seen)
     later = BankBuilder(body(Engine("cpu", "float32")), folder=tmp_path, expected=6)
     assert not [name for name in names(6) if later.lacks(name)]
+
+
+def test_many_that_are_learned_at_once_lie_in_shards_of_the_usual_size(tmp_path: Path) -> None:
+    many = 2 * SHARD + 1
+    builder = BankBuilder(body(Engine("cpu", "float32")), folder=tmp_path, expected=many)
+    rows = torch.arange(many * 8, dtype=torch.float32).reshape(many, 8)
+
+    builder.learn(names(many), rows)
+
+    assert torch.equal(builder.bank(names(many)).features, rows)
+    sizes = [len(load_file(path)["features"]) for path in tmp_path.rglob("*.safetensors")]
+    assert sorted(sizes) == [1, SHARD, SHARD]
 
 
 def test_fewer_images_are_prepared_ahead_when_the_engine_falls_back_on_the_way(

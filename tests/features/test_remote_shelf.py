@@ -80,6 +80,24 @@ def test_what_one_machine_puts_another_has_and_what_is_damaged_is_put_again(
     assert known(RemoteShelf(tmp_path / "fourth", address)) == {"a": [0, 1, 2], "b": [3, 4, 5]}
 
 
+def test_a_shard_of_many_images_is_whole_for_another_machine(address: str, tmp_path: Path) -> None:
+    names = [f"{number:064x}" for number in range(1500)]
+    features = torch.arange(4500, dtype=torch.float32).reshape(1500, 3)
+    RemoteShelf(tmp_path / "one", address).put("key", names, features)
+    other, there = RemoteShelf(tmp_path / "other", address), RemoteTarget(address)
+
+    assert other.have("key") == set(names)
+    assert known(other) == dict(zip(names, features.tolist(), strict=True))
+    (shard,) = there.sizes("key")
+
+    there.write(f"key/{shard}", there.read(f"key/{shard}", most=80_000))  # names alone are longer
+    assert RemoteShelf(tmp_path / "third", address).have("key") == set()
+    assert there.sizes("key") == {}, "half of one is damaged"
+    there.write(f"key/{shard}", b"\xff" * 100_000)
+    assert RemoteShelf(tmp_path / "fourth", address).have("key") == set()
+    assert there.sizes("key") == {}, "no list of names is that long"
+
+
 def test_without_an_address_the_folder_is_all(tmp_path: Path) -> None:
     assert isinstance(shelf_of(tmp_path, None), FolderShelf)
 

@@ -71,6 +71,27 @@ def test_a_zip_with_odd_files_gives_the_same_bundle(odd: Path, tmp_path: Path, h
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "many" / name).read_bytes(), name
 
 
+def test_a_zip_at_an_address_gives_all_its_images(
+    odd: Path, bundle: Path, tmp_path: Path, here: list[str]
+) -> None:
+    address, workspace = f"file://{odd.as_posix()}", tmp_path / "w"
+
+    near = headswap.teach(odd, head="last", out=tmp_path / "near", workspace=tmp_path / "mine")
+    far = headswap.teach(address, head="last", out=tmp_path / "far", workspace=workspace, on="auto")
+    rows = headswap.compare(
+        address, models=["tf_efficientnet_lite0"], folds=2, workspace=workspace, on="auto"
+    )
+
+    assert far.counts == near.counts
+    assert rows.counts == near.counts
+    for taught in (near, far):
+        assert [left.file for left in taught.left_out] == ["fruit/broken.jpg"]
+    assert headswap.evaluate(bundle, address, workspace=workspace, on="auto") == headswap.evaluate(
+        bundle, odd, workspace=tmp_path / "mine"
+    )
+    assert here
+
+
 def test_networks_are_compared_with_the_same_figures(
     few_drawings: Path, tmp_path: Path, here: list[str]
 ) -> None:

@@ -38,7 +38,8 @@ def add(verbs: Verbs) -> None:
     sub.add_argument(
         "--csv",
         metavar="FILE",
-        help="write a table: file, label, the share of every class; after a kill it goes on where it was",
+        help="write a table: file, label, the share of every class; after a kill it goes on where it was, "
+        "but not with --on",
     )
 
 
