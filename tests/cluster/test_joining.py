@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from socketserver import BaseRequestHandler, TCPServer
 
+import grpc
 import pytest
 
 import headswap
@@ -33,25 +35,48 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(joining, "_OF_THE_SYSTEM", tmp_path / "none")
 
 
+@dataclass
+class FakeHead:
+    """What answers as the head of a cluster, and which tokens it was shown."""
+
+    address: str
+    shown: list[str] = field(default_factory=list)
+
+
 @contextmanager
-def dashboard(allows: str | None, ray: str = "") -> Iterator[int]:
+def head(allows: str | None, ray: str = "") -> Iterator[FakeHead]:
     """One that lets in who brings a token, None: anybody, and tells them which Ray it is of."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            well = allows is None or self.headers.get("Authorization") == f"Bearer {allows}"
-            self.send_response(200 if well else 401)
-            self.end_headers()
-            if well and ray:
-                self.wfile.write(json.dumps({"version": "4", "ray_version": ray}).encode())
+    def answer(_asked: bytes, context: grpc.ServicerContext) -> bytes:
+        token = dict(context.invocation_metadata()).get("authorization", "")
+        fake.shown.append(token)
+        if allows is not None and token != f"Bearer {allows}":
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "InvalidAuthToken")
+        return b"\n\x00\x12" + bytes([len(ray)]) + ray.encode() + b" \x01"  # as Ray 2.60 says it
 
-        def log_message(self, *_: object) -> None:
-            pass
+    service, method = joining._ALIVE.strip("/").split("/")
+    server = grpc.server(ThreadPoolExecutor(1))
+    handlers = {method: grpc.unary_unary_rpc_method_handler(answer)}
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, handlers)])
+    fake = FakeHead(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+    server.start()
+    yield fake
+    server.stop(None).wait()
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+
+@contextmanager
+def other_server(says: bytes) -> Iterator[str]:
+    """What is no head of a cluster, and answers whatever it is asked."""
+
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(10_000)
+            self.request.sendall(says)
+
+    with TCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield server.server_port
+        yield f"127.0.0.1:{server.server_address[1]}"
         server.shutdown()
         thread.join()
 
@@ -70,6 +95,9 @@ def refusal(on: str, tmp_path: Path) -> str:
         ("the lab", "'the lab' is no cluster"),
         ("auto", "This machine has joined no cluster"),
         ("127.0.0.1:1", "No cluster answers at 127.0.0.1:1"),
+        ("a..b:6379", "No cluster answers at a..b:6379"),
+        (f"{'a' * 70}:6379", f"No cluster answers at {'a' * 70}:6379"),
+        ("127.0.0.1:99999", "No cluster answers at 127.0.0.1:99999"),
     ],
 )
 def test_what_is_no_cluster_is_said(on: str, said: str, tmp_path: Path) -> None:
@@ -101,24 +129,47 @@ def test_without_a_token_nothing_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_p
     ("allows", "said"), [(None, "asks for no token"), ("another", "refuses this machine's token")]
 )
 def test_an_open_cluster_and_a_wrong_token_are_refused_before_ray_is_asked(
-    allows: str | None, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    allows: str | None, said: str, tmp_path: Path
 ) -> None:
-    with dashboard(allows) as port:
-        monkeypatch.setattr(joining, "_DASHBOARD", port)
-
-        assert said in refusal(f"127.0.0.1:{port}", tmp_path)
+    with head(allows, ray=version("ray")) as fake:
+        assert said in refusal(fake.address, tmp_path)
 
 
-def test_another_ray_is_refused_before_ray_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with dashboard(TOKEN, ray="1.0.0") as port:
-        monkeypatch.setattr(joining, "_DASHBOARD", port)
+def test_a_head_is_asked_without_the_token_first_and_one_elsewhere_never_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with head(TOKEN, ray=version("ray")) as fake:
+        assert joining.find_cluster(fake.address) == fake.address
+        assert fake.shown == ["", f"Bearer {TOKEN}"]
 
-        said = refusal(f"127.0.0.1:{port}", tmp_path)
+        monkeypatch.setattr(joining, "_is_reached_here", lambda _address: False)
+        assert joining.find_cluster(fake.address) == fake.address
+        assert fake.shown[2:] == [""]
+
+    with head(None) as fake:
+        with pytest.raises(BadSetting, match="asks for no token"):
+            joining.find_cluster(fake.address)
+        assert fake.shown == [""]
+
+
+def test_another_cluster_of_the_same_machine_is_another_matter() -> None:
+    with head(None, ray="1.0.0"), head("another", ray="1.0.0"), head(TOKEN, ray=version("ray")) as mine:
+        assert joining.find_cluster(mine.address) == mine.address
+
+
+@pytest.mark.parametrize(
+    "says", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n"]
+)
+def test_what_answers_otherwise_than_a_head_is_left_to_ray(says: bytes) -> None:
+    with other_server(says) as address:
+        assert joining.find_cluster(address) == address
+
+
+def test_another_ray_is_refused_before_ray_is_asked(tmp_path: Path) -> None:
+    with head(TOKEN, ray="1.0.0") as fake:
+        said = refusal(fake.address, tmp_path)
 
     assert f"runs Ray 1.0.0, and this machine has {version('ray')}." in said
-    with dashboard(TOKEN, ray=version("ray")) as port:
-        monkeypatch.setattr(joining, "_DASHBOARD", port)
-        assert joining.find_cluster(f"127.0.0.1:{port}") == f"127.0.0.1:{port}"
 
 
 def test_what_is_not_here_is_not_looked_for_elsewhere(tmp_path: Path) -> None:
@@ -141,6 +192,17 @@ def test_a_token_is_taken_from_where_ray_takes_it(monkeypatch: pytest.MonkeyPatc
     (tmp_path / "token").write_text("kept\n")
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
     assert joining.token_here() == "kept"
+
+
+@pytest.mark.parametrize("kept", [b"\xff\xfe\x00", "tökén".encode(), b"two\nlines"])
+def test_a_token_that_no_header_holds_is_said(
+    kept: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("RAY_AUTH_TOKEN")
+    (tmp_path / "token").write_bytes(kept)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+
+    assert f"{tmp_path / 'token'} holds no token of Ray" in refusal("127.0.0.1:6379", tmp_path)
 
 
 def test_the_shell_ends_with_two_and_neither_ray_nor_torch_is_loaded(few_drawings: Path) -> None:
