@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import Any
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from headswap import __version__
 from headswap.cli import hand_over, handed
@@ -263,6 +265,75 @@ def test_ctrl_c_stops_the_job(
 
     assert [job["status"] for job in head.jobs.values()] == ["STOPPED"]
     assert capsys.readouterr().err.splitlines()[-1] == "headswap: stopped."
+
+
+@pytest.fixture
+def done(head: FakeHead, laptop: Path) -> FakeHead:
+    """Its jobs make a bundle, which comes through the shelf."""
+    with sealed_folder(laptop / "made") as draft:
+        (draft / "weights").write_bytes(b"weights")
+    head.makes, head.log = laptop / "made", log_of({"exit": 0})
+    return head
+
+
+def test_a_shell_that_ends_between_fetching_and_noting_it_has_the_result_the_next_time(
+    done: FakeHead, laptop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr(hand_over._RunCount, "ended", lambda _self: sys.exit("killed"))
+        with pytest.raises(SystemExit):
+            teach(done.url, "--shelf", "memory://shelf")
+    assert (laptop / "birds-bundle").is_dir()
+
+    assert teach(done.url, "--shelf", "memory://shelf") == 0
+
+    assert len(done.jobs) == 1
+    assert fsspec.filesystem("memory").find("/shelf") == []
+
+
+def test_a_result_that_the_shelf_has_lost_ends_the_matter(
+    done: FakeHead, laptop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done.makes = None
+
+    assert teach(done.url, "--shelf", "memory://shelf") == 2
+
+    assert "any more. Run the same command once more: it starts anew." in capsys.readouterr().err
+    done.makes = laptop / "made"
+    assert teach(done.url, "--shelf", "memory://shelf") == 0
+    assert len(done.jobs) == 2
+
+
+def test_ctrl_c_while_a_result_is_fetched_keeps_it(
+    done: FakeHead, laptop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for where in ("headswap.data.remote_target.fetch_from", "headswap.cli.hand_over.frames_of"):
+        with monkeypatch.context() as stopped:
+            stopped.setattr(where, interrupt)
+            assert teach(done.url, "--shelf", "memory://shelf") == 130
+        assert "the job is done, and its result is kept" in capsys.readouterr().err
+
+    assert teach(done.url, "--shelf", "memory://shelf") == 0
+    assert (laptop / "birds-bundle" / "weights").read_bytes() == b"weights"
+    assert [job["status"] for job in done.jobs.values()] == ["SUCCEEDED"]
+
+
+def test_a_copy_that_cannot_be_taken_away_is_told_and_the_result_counts(
+    done: FakeHead, laptop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_self: object, path: str) -> None:
+        if "handed" in path:
+            raise PermissionError(path)
+
+    monkeypatch.setattr(MemoryFileSystem, "rm_file", refuse)
+
+    assert teach(done.url, "--shelf", "memory://full") == 0
+
+    assert "birds-bundle is here; a copy is left on the shelf" in capsys.readouterr().err
+    assert (laptop / "birds-bundle").is_dir()
 
 
 @pytest.mark.parametrize(
