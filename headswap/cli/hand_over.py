@@ -93,12 +93,12 @@ class _RunCount:
         if not machine.is_file():
             write_text(make_folder(folder) / machine.name, uuid.uuid4().hex)
         facts = [machine.read_text(), getpass.getuser(), str(Path.cwd()), options.verb, asked]
-        self._name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
-        self._file = folder / self._name
+        self.name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
+        self._file = folder / self.name
 
     @property
     def job_id(self) -> str:
-        return f"headswap-{self._name}-{self._ended + 1}"
+        return f"headswap-{self.name}-{self._ended + 1}"
 
     def ended(self) -> None:
         """This machine knows how the job ended."""
@@ -125,7 +125,7 @@ class _Handover:
         result = _result_of(options, asked, self._shelf)
         with _probe(result) as probe:
             seen = {str(path): what_lies_at(path) for path in (*paths, *probe)}
-            command = _command_of(options, asked, seen, result)
+            command = _command_of(options, asked, seen, result, self._count.name)
             is_mine = self._dashboard.submit(self._job_id, command, result.packed())
             found = None if is_mine else self._patiently(self._dashboard.job)  # another shell was faster
             return self._to_the_end(found or HandedJob(status="PENDING", metadata=result.packed()))
@@ -302,7 +302,9 @@ def _probe(result: _Result) -> Iterator[tuple[Path, ...]]:
         remove(probe)
 
 
-def _command_of(options: HandedOptions, asked: dict[str, Any], seen: dict[str, str], result: _Result) -> str:
+def _command_of(
+    options: HandedOptions, asked: dict[str, Any], seen: dict[str, str], result: _Result, name: str
+) -> str:
     handed = {
         "version": __version__,
         "verb": options.verb,
@@ -311,6 +313,7 @@ def _command_of(options: HandedOptions, asked: dict[str, Any], seen: dict[str, s
         "output": options.writes if result.path else None,
         "target": result.target or None,
         "shown": result.path,
+        "name": name,
     }
     command = f"{_PYTHON} {shlex.quote(json.dumps(handed))}"
     if len(command) > _LONGEST:

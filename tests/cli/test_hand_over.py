@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import signal
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import fsspec
@@ -22,9 +24,11 @@ from headswap import __version__
 from headswap.cli import hand_over, handed
 from headswap.cli.frames import FramedEvents, frames_of, write_frame
 from headswap.cli.main import main
+from headswap.cli.verb import VerbAnswer
 from headswap.cluster import joining
 from headswap.data.remote_target import put_at
 from headswap.events import Note, Progress
+from headswap.pipeline.run import _unfinished
 from headswap.storage.files import sealed_folder
 
 TOKEN = "a-token"
@@ -385,6 +389,39 @@ def test_the_head_does_the_verb_on_the_cluster_that_it_is_of_and_refuses_what_it
     assert "memory://results/birds exists already" in str(said["err"])
     said, _ = handed_over(version="0.0")
     assert f"has headswap {__version__}, and this machine has 0.0" in str(said["err"])
+
+
+@pytest.mark.usefixtures("unchanged_signals")
+def test_a_job_that_was_stopped_is_gone_on_with_by_the_next_one_and_leaves_nothing(
+    laptop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[Path] = []
+
+    def teach_until_stopped(choices: argparse.Namespace) -> VerbAnswer:
+        place = Path(choices.out)
+        places.append(place)
+        checkpoints = _unfinished(place, choices.workspace)
+        if not checkpoints.is_dir():
+            checkpoints.mkdir(parents=True)
+            place.mkdir()
+            raise KeyboardInterrupt
+        assert not place.exists()
+        checkpoints.rmdir()
+        with sealed_folder(place) as draft:
+            (draft / "weights").write_bytes(b"weights")
+        return VerbAnswer({}, f"{place} is ready.")
+
+    verb = SimpleNamespace(__name__="teach", run=teach_until_stopped)
+    monkeypatch.setattr(handed, "VERBS", (verb,))
+    target = {"output": "out", "target": "memory://results/went-on", "shown": "there"}
+    asked = {"verb": "teach", "choices": {"json": False}, "name": "a-command", **target}
+
+    assert handed_over(**asked)[-1] == {"exit": 130}
+    assert handed_over(**asked) == [{"out": "there is ready.\n"}, {"exit": 0}]
+
+    assert len(set(places)) == 1
+    assert fsspec.filesystem("memory").cat("/results/went-on/weights") == b"weights"
+    assert list((laptop / "cache" / "unfinished").iterdir()) == []
 
 
 def test_progress_is_told_now_and_then_and_its_end_always() -> None:
