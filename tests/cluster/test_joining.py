@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -205,16 +206,89 @@ def test_a_token_that_no_header_holds_is_said(
     assert f"{tmp_path / 'token'} holds no token of Ray" in refusal("127.0.0.1:6379", tmp_path)
 
 
-def test_the_shell_ends_with_two_and_neither_ray_nor_torch_is_loaded(few_drawings: Path) -> None:
+@dataclass(frozen=True)
+class Said:
+    """What a shell said, and what it had loaded by then."""
+
+    codes: list[int]
+    lines: list[str]
+    loaded: list[str]
+
+
+def shell(*verbs: list[str], before: str = "") -> Said:
+    """Run verbs one after another in a process of its own, which does something `before`."""
     probe = (
-        "import os, sys; from headswap.cli.main import main; os.environ['HEADSWAP_CLUSTER'] = 'ray://x:1';"
-        f"codes = [main(['teach', {str(few_drawings)!r}, *more]) for more in ([], ['--on', 'the lab'])];"
-        "print(*codes, 'ray' in sys.modules, 'torch' in sys.modules)"
+        f"import json, sys; from headswap.cli.main import main\n{before}\n"
+        f"codes = [main(verb) for verb in {verbs!r}]\n"
+        "print(json.dumps([codes, [name for name in ('ray', 'torch') if name in sys.modules]]))"
     )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT)
+    codes, loaded = json.loads(done.stdout)
+    return Said(codes, done.stderr.splitlines(), loaded)
 
-    said = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT)
 
-    assert said.stdout.split() == ["2", "2", "False", "False"]
-    first, second = said.stderr.splitlines()
+def test_the_shell_ends_with_two_and_neither_ray_nor_torch_is_loaded(
+    few_drawings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADSWAP_CLUSTER", "ray://x:1")
+    teach = ["teach", str(few_drawings)]
+
+    said = shell(teach, [*teach, "--on", "the lab"])
+
+    assert (said.codes, said.loaded) == ([2, 2], [])
+    first, second = said.lines
     assert first.startswith("headswap: ray:// is not used")
     assert second.startswith("headswap: 'the lab' is no cluster")
+
+
+def verbs_on(on: str, data: Path, tmp_path: Path) -> list[list[str]]:
+    """Each verb that a cluster can do, with an output where it has one."""
+    out, here = str(tmp_path / "out"), str(data)
+    verbs = [["teach", here, "--out", out], ["teach", here, "--from", here, "--out", out]]
+    verbs += [["compare", here, "--models", "auto", "--plot", f"{out}.svg"], ["evaluate", here, here]]
+    verbs += [["predict", here, here], ["predict", here, here, "--csv", f"{out}.csv"]]
+    return [[*verb, "--on", on] for verb in verbs]
+
+
+WITHOUT_RAY = (
+    "from headswap.cluster import joining; looked = joining.find_spec\n"
+    "joining.find_spec = lambda name: None if name == 'ray' else looked(name)"
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "token", "scheme", "problem", "remedy"),
+    [
+        (WITHOUT_RAY, TOKEN, "", "needs Ray, which is not installed. Run `pip install", "cluster]"),
+        ("", "", "", "There is no token for the cluster. Make one with", "ray get-auth-token --generate"),
+        ("", TOKEN, "", "asks for no token: all who reach it can run programs", "RAY_AUTH_MODE=token"),
+        ("", TOKEN, "ray://", "ray:// is not used: Ray itself advises", "Join the cluster with `ray start`"),
+    ],
+    ids=["without the extra", "without a token", "an open cluster", "ray://"],
+)
+def test_every_verb_says_in_one_line_what_is_missing_before_torch_is_loaded(
+    before: str,
+    token: str,
+    scheme: str,
+    problem: str,
+    remedy: str,
+    few_drawings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", token)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "no token"))
+    monkeypatch.setenv("HEADSWAP_CACHE", str(tmp_path / "cache"))
+
+    with head(None) as fake:
+        verbs = verbs_on(f"{scheme}{fake.address}", few_drawings, tmp_path)
+        said = shell(*verbs, before=before)
+
+    assert said.codes == [2] * len(verbs)
+    assert said.loaded == []
+    assert len(said.lines) == len(verbs)
+    for line in said.lines:
+        assert line.startswith("headswap: ")
+        assert problem in line
+        assert remedy in line
+    assert not list(tmp_path.glob("out*"))
