@@ -30,13 +30,14 @@ from headswap.cli.verb import HandedOptions, shelf_named
 from headswap.cluster.crew import ClusterLost
 from headswap.cluster.dashboard import Dashboard, HandedJob, open_dashboard
 from headswap.cluster.nodes import what_lies_at
-from headswap.data.remote import url_of
+from headswap.data.remote import refuse_address, url_of
 from headswap.errors import BadSetting, BundleDamaged, HeadswapError
 from headswap.storage.files import make_folder, remove, write_text
 from headswap.storage.locations import path_for_bundle, why_not_writable
 
 Answer = TypeVar("Answer")
 
+_ON_DISK = {"bundle": "A bundle", "again": "A bundle", "weights": "A weight file"}  # never at an address
 _OURS = ("run", "workspace", "environment", "new_bars", "handed", "on")  # of the choices: not of the command
 _PYTHON = (  # Ray gives a job one thread, and a verb takes what the machine has
     "exec env -u OMP_NUM_THREADS $(command -v python || command -v python3) -m headswap.cli.handed"
@@ -242,7 +243,7 @@ def _made_absolute(options: HandedOptions, asked: dict[str, Any]) -> list[Path]:
     """The local paths that a verb reads; in its choices they are absolute afterwards.
 
     Raises:
-        BadSetting: there is no such path.
+        BadSetting: there is no such path, or it is an address where none can be.
     """
     found: list[Path] = []
 
@@ -257,6 +258,8 @@ def _made_absolute(options: HandedOptions, asked: dict[str, Any]) -> list[Path]:
 
     for name in options.reads:
         value = asked.get(name)
+        if value and name in _ON_DISK:
+            refuse_address(value, _ON_DISK[name])
         asked[name] = [absolute(one) for one in value] if isinstance(value, list) else absolute(value)
     return found
 

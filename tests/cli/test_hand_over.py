@@ -185,6 +185,23 @@ def test_a_head_that_takes_no_jobs_is_said(head: FakeHead, capsys: pytest.Captur
     assert "takes no work: RuntimeError: full. Look at its dashboard" in capsys.readouterr().err
 
 
+def test_only_data_is_read_at_an_address(
+    head: FakeHead, laptop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "is read from a disk, and s3://lab/birds is an address. Fetch it first, and give the path"
+    verbs: list[list[str]] = [["predict", "s3://lab/birds", "birds"], ["evaluate", "s3://lab/birds", "birds"]]
+    verbs += [["teach", "birds", option, "s3://lab/birds"] for option in ("--from", "--weights")]
+
+    for verb in verbs:
+        for more in ([], ["--on", head.url]):
+            assert main([*verb, *more]) == 2
+            assert said in capsys.readouterr().err, (verb, more)
+
+    assert main(["inspect", "timm/resnet18", "--weights", "s3://lab/birds"]) == 2
+    assert said in capsys.readouterr().err
+    assert head.jobs == {}
+
+
 def test_a_token_follows_no_redirect(head: FakeHead, capsys: pytest.CaptureFixture[str]) -> None:
     head.sent_to = head.url.replace("127.0.0.1", "localhost")
 
