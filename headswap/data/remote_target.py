@@ -218,7 +218,8 @@ def fetch_from(url: str, path: Path) -> None:
             )
     except FileNotFoundError as error:  # also where another shell takes it away meanwhile
         raise Gone(
-            f"There is nothing at {url} any more.", remedy="Run the same command once more: it starts anew."
+            f"There is nothing at {url} any more.",
+            remedy="Run the same command once more: it starts a new job.",
         ) from error
 
 

@@ -319,7 +319,7 @@ def test_a_result_that_the_shelf_has_lost_ends_the_matter(
 
     assert teach(done.url, "--shelf", "memory://shelf") == 2
 
-    assert "any more. Run the same command once more: it starts anew." in capsys.readouterr().err
+    assert "any more. Run the same command once more: it starts a new job." in capsys.readouterr().err
     done.makes = laptop / "made"
     assert teach(done.url, "--shelf", "memory://shelf") == 0
     assert len(done.jobs) == 2
