@@ -27,6 +27,7 @@ from pathlib import Path
 from headswap.bundle.kept import KeptFeatures, read_kept, save_kept
 from headswap.bundle.reference import ReferenceFeatures, save_reference
 from headswap.data.manifest import Manifest
+from headswap.data.remote import refuse_address
 from headswap.errors import BundleDamaged
 from headswap.evaluation.report import Report
 from headswap.field_types import keys_on_disk
@@ -212,6 +213,7 @@ def opened(path: Path) -> Iterator[Path]:
 
     Raises:
         BundleDamaged: there is none, or its seal does not hold.
+        BadSetting: it is an address.
     """
     if path.is_dir():
         check_seal(path)
@@ -224,6 +226,7 @@ def opened(path: Path) -> Iterator[Path]:
             check_seal(folder)
             yield folder
     else:
+        refuse_address(path, "A bundle")
         raise BundleDamaged(
             f"There is no bundle at {path}.", remedy="Give the folder or zip that `headswap teach` wrote."
         )

@@ -30,13 +30,14 @@ from headswap.cli.verb import HandedOptions, shelf_named
 from headswap.cluster.crew import ClusterLost
 from headswap.cluster.dashboard import Dashboard, HandedJob, open_dashboard
 from headswap.cluster.nodes import what_lies_at
-from headswap.data.remote import url_of
-from headswap.errors import BadSetting, HeadswapError
+from headswap.data.remote import refuse_address, url_of
+from headswap.errors import BadSetting, BundleDamaged, HeadswapError
 from headswap.storage.files import make_folder, remove, write_text
 from headswap.storage.locations import path_for_bundle, why_not_writable
 
 Answer = TypeVar("Answer")
 
+_ON_DISK = {"bundle": "A bundle", "again": "A bundle", "weights": "A weight file"}  # never at an address
 _OURS = ("run", "workspace", "environment", "new_bars", "handed", "on")  # of the choices: not of the command
 _PYTHON = (  # Ray gives a job one thread, and a verb takes what the machine has
     "exec env -u OMP_NUM_THREADS $(command -v python || command -v python3) -m headswap.cli.handed"
@@ -45,6 +46,7 @@ _LONGEST = 100_000  # letters of a command: Linux takes 131,072
 _SOON_S, _LATE_S = 0.5, 2.0  # between two questions how far a job is
 _TRIES, _PAUSE_S = 90, 10.0  # a connection that is lost is tried again for a quarter of an hour
 _STOP_S = 20  # a job has ended so long after it was stopped
+_DONE = "the job is done, and its result is kept: run the same command once more to have it."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +94,12 @@ class _RunCount:
         if not machine.is_file():
             write_text(make_folder(folder) / machine.name, uuid.uuid4().hex)
         facts = [machine.read_text(), getpass.getuser(), str(Path.cwd()), options.verb, asked]
-        self._name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
-        self._file = folder / self._name
+        self.name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
+        self._file = folder / self.name
 
     @property
     def job_id(self) -> str:
-        return f"headswap-{self._name}-{self._ended + 1}"
+        return f"headswap-{self.name}-{self._ended + 1}"
 
     def ended(self) -> None:
         """This machine knows how the job ended."""
@@ -124,7 +126,7 @@ class _Handover:
         result = _result_of(options, asked, self._shelf)
         with _probe(result) as probe:
             seen = {str(path): what_lies_at(path) for path in (*paths, *probe)}
-            command = _command_of(options, asked, seen, result)
+            command = _command_of(options, asked, seen, result, self._count.name)
             is_mine = self._dashboard.submit(self._job_id, command, result.packed())
             found = None if is_mine else self._patiently(self._dashboard.job)  # another shell was faster
             return self._to_the_end(found or HandedJob(status="PENDING", metadata=result.packed()))
@@ -133,11 +135,32 @@ class _Handover:
         """Show what a job says until it is over; fetch its result."""
         code = self._followed()
         if code == 0 and job.metadata.get("is_fetched") == "1":
-            from headswap.data.remote_target import fetch_from
-
-            fetch_from(job.metadata["target"], Path(job.metadata["path"]))
+            return self._fetched(job.metadata["target"], Path(job.metadata["path"]))
         self._count.ended()
         return code
+
+    def _fetched(self, target: str, path: Path) -> int:
+        """Bring the result here, take note of that, and only then take it away there; returns the exit code.
+
+        Raises:
+            Gone, BundleDamaged: it cannot be had any more; the next command starts another job.
+        """
+        from headswap.data.remote_target import Gone, fetch_from, take_away
+
+        try:
+            fetch_from(target, path)
+        except KeyboardInterrupt:  # the job is over, even if the dashboard does not say so in this second
+            sys.stderr.write(f"headswap: {_DONE}\n")
+            return 130
+        except (Gone, BundleDamaged):
+            self._count.ended()
+            raise
+        self._count.ended()
+        try:
+            take_away(target)
+        except HeadswapError as error:
+            sys.stderr.write(f"headswap: {path} is here; a copy is left on the shelf: {error.problem}\n")
+        return 0
 
     def _followed(self) -> int:
         told, pause = 0, _SOON_S
@@ -186,36 +209,41 @@ class _Handover:
 def _stopped(dashboard: Dashboard, count: _RunCount) -> int:
     sys.stderr.write("headswap: stopping the job on the cluster.\n")
     try:
-        if dashboard.job(count.job_id) is not None:
-            dashboard.stop(count.job_id)
-            if not _is_over_soon(dashboard, count.job_id):
-                sys.stderr.write("headswap: the cluster was asked to stop the job, and has not yet.\n")
-                return 130
-            count.ended()
+        job = _ended_soon(dashboard, count.job_id)
     except HeadswapError as error:
         sys.stderr.write(
             f"headswap: {error.problem} The job may go on: run the same command and press Ctrl-C again.\n"
         )
         return 130
-    sys.stderr.write("headswap: stopped.\n")
+    if job is not None and not job.is_over:
+        sys.stderr.write("headswap: the cluster was asked to stop the job, and has not yet.\n")
+    elif job is not None and job.status == "SUCCEEDED":
+        sys.stderr.write(f"headswap: {_DONE}\n")
+    else:
+        if job is not None:
+            count.ended()
+        sys.stderr.write("headswap: stopped.\n")
     return 130
 
 
-def _is_over_soon(dashboard: Dashboard, job_id: str) -> bool:
+def _ended_soon(dashboard: Dashboard, job_id: str) -> HandedJob | None:
+    """A job after it was asked to stop, unless it was over; None: the cluster knows none."""
+    job = dashboard.job(job_id)
+    if job is None or job.is_over:
+        return job
+    dashboard.stop(job_id)
     end = time.monotonic() + _STOP_S
-    while time.monotonic() < end:
-        job = dashboard.job(job_id)
-        if job is None or job.is_over:
-            return True
+    while job is not None and not job.is_over and time.monotonic() < end:
         time.sleep(0.2)
-    return False
+        job = dashboard.job(job_id)
+    return job
 
 
 def _made_absolute(options: HandedOptions, asked: dict[str, Any]) -> list[Path]:
     """The local paths that a verb reads; in its choices they are absolute afterwards.
 
     Raises:
-        BadSetting: there is no such path.
+        BadSetting: there is no such path, or it is an address where none can be.
     """
     found: list[Path] = []
 
@@ -230,6 +258,8 @@ def _made_absolute(options: HandedOptions, asked: dict[str, Any]) -> list[Path]:
 
     for name in options.reads:
         value = asked.get(name)
+        if value and name in _ON_DISK:
+            refuse_address(value, _ON_DISK[name])
         asked[name] = [absolute(one) for one in value] if isinstance(value, list) else absolute(value)
     return found
 
@@ -275,7 +305,9 @@ def _probe(result: _Result) -> Iterator[tuple[Path, ...]]:
         remove(probe)
 
 
-def _command_of(options: HandedOptions, asked: dict[str, Any], seen: dict[str, str], result: _Result) -> str:
+def _command_of(
+    options: HandedOptions, asked: dict[str, Any], seen: dict[str, str], result: _Result, name: str
+) -> str:
     handed = {
         "version": __version__,
         "verb": options.verb,
@@ -284,6 +316,7 @@ def _command_of(options: HandedOptions, asked: dict[str, Any], seen: dict[str, s
         "output": options.writes if result.path else None,
         "target": result.target or None,
         "shown": result.path,
+        "name": name,
     }
     command = f"{_PYTHON} {shlex.quote(json.dumps(handed))}"
     if len(command) > _LONGEST:

@@ -2,6 +2,9 @@
 
 Flow:  HandedVerb --paths are what they were there--> the verb, with --on auto --> frames in its log
        its result --> where it was asked for, or an address from which the other machine fetches it
+
+A result for an address is made in a folder that the same command has every time: checkpoints lie next to it,
+so a job that was stopped is gone on with by the next one.
 """
 
 from __future__ import annotations
@@ -11,9 +14,8 @@ import json
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,7 +28,7 @@ from headswap.cli.main import VERBS, said_by, workspace_of
 from headswap.cluster.nodes import what_lies_at
 from headswap.data.remote_target import RemoteTarget, put_at
 from headswap.errors import BadSetting, HeadswapError
-from headswap.storage.files import from_json
+from headswap.storage.files import discard, from_json, make_folder, remove
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,22 +42,27 @@ class HandedVerb:
     output: str | None = None  # the option that names the result
     target: str | None = None  # an address for the result; None: it is written where the option says
     shown: str = ""  # the result, as the person who asked calls it
+    name: str = "one"  # of the command: the same whenever the same person gives it in the same folder
 
 
 def main(argument: str, log: TextIO) -> int:
     """Do what was handed over; returns the exit code."""
     asked: HandedVerb = from_json(HandedVerb, argument)
     signal.signal(signal.SIGTERM, _stop)  # as a cluster ends a job
-    with tempfile.TemporaryDirectory(prefix="headswap-") as folder:
-        mine = str(Path(folder, "result", _name_of(asked)))
-        shown = partial(_renamed, mine, asked.shown) if asked.target else str
-        with (
-            FramedText(log, "out", shown) as out,
-            FramedText(log, "err", shown) as err,
-            redirect_stdout(out),
-            redirect_stderr(err),
-        ):
-            code = _done(asked, Path(mine), log)
+    folder = workspace_of(os.environ).absolute() / "unfinished" / f"handed-{asked.name}"
+    mine = folder / _name_of(asked)
+    shown = partial(_renamed, str(mine), asked.shown) if asked.target else str
+    with (
+        FramedText(log, "out", shown) as out,
+        FramedText(log, "err", shown) as err,
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        code = _done(asked, mine, log)
+    if asked.target:
+        discard(folder if code == 0 else mine)  # of a job that did not come to its end, checkpoints stay
+        with suppress(OSError):
+            folder.rmdir()
     write_frame(log, {"exit": code})
     return code
 
@@ -63,6 +70,9 @@ def main(argument: str, log: TextIO) -> int:
 def _done(asked: HandedVerb, mine: Path, log: TextIO) -> int:
     try:
         _check(asked)
+        if asked.target:
+            make_folder(mine.parent)
+            remove(mine)  # of a job that was killed before it had sent it
     except HeadswapError as error:
         sys.stderr.write(f"headswap: {error}\n")
         return 2
@@ -71,7 +81,6 @@ def _done(asked: HandedVerb, mine: Path, log: TextIO) -> int:
     choices.run = {verb.__name__: verb.run for verb in VERBS}[asked.verb]
     choices.new_bars = lambda: FramedEvents(log)
     if asked.output and asked.target:
-        mine.parent.mkdir(parents=True)
         setattr(choices, asked.output, str(mine))
     return said_by(choices, after=_sent(asked, mine))
 

@@ -2,22 +2,20 @@
 
 Flow:  "auto" | HOST:PORT, paths --joined--> RayCrew, or one sentence that says what is missing
 
-What can be known without Ray is asked first: importing it takes a second, and it waits twenty for an answer
-that a plain request has at once. A cluster without a token is refused: everyone who can reach it
-can run programs on its machines (docs/decisions/0042-a-cluster.md).
+What can be known without Ray is asked first, of the head itself: importing Ray takes a second, and it waits
+twenty for an answer that one request has at once. A cluster without a token is refused: everyone who can
+reach it can run programs on its machines (docs/decisions/0042-a-cluster.md).
 
 The environment is read here and nowhere else of this room: Ray's own settings are in it.
 """
 
 from __future__ import annotations
 
-import json
+import ipaddress
 import logging
 import os
 import re
 import socket
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,20 +34,20 @@ from headswap.storage.locations import install_command
 if TYPE_CHECKING:
     from headswap.cluster.ray_crew import RayCrew
 
-_DASHBOARD = 8265  # its usual port
+_ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"  # what Ray asks a head itself before it joins
+_RAY = re.compile(rb"\x12.(\d[\w.+-]*)", re.DOTALL)  # in its answer, which is a message of Protobuf
 _OF_THE_SYSTEM = Path("/tmp")  # where Ray writes unless RAY_TMPDIR says otherwise
 _KNOCK_S = 1.0
-_MOST_BYTES = 10_000  # of an answer
 _ANSWER_S = 60.0  # a process starts on each machine
 GUIDE = "docs/guide/cluster.md says how."
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """Of a dashboard."""
+    """Of the head of a cluster."""
 
-    status: int
-    text: bytes = b""
+    lets_in: bool
+    ray: str = ""  # its version; empty: not said
 
 
 @contextmanager
@@ -77,19 +75,16 @@ def joined(on: str, *, paths: Sequence[Path], folder: Path | None = None) -> Ite
 
     is_mine = not ray.is_initialized()  # a notebook may be in a cluster already
     try:
-        context = ray.init(
-            address=address, log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=True
-        )
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=True)
     except AuthenticationError as error:
         raise wrong_token(address) from error
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise BadSetting(
-            f"This machine cannot work with the cluster at {address}: it has not joined it.",
-            remedy=f"Run `ray start --address={address}` on it first. {GUIDE}",
+            f"This machine cannot work with the cluster at {address}: it has not joined it, or has another "
+            "token or another Ray.",
+            remedy=f"Run `ray start --address={address}` on it, with the head's token and its Ray. {GUIDE}",
         ) from error
     try:
-        if context.dashboard_url:
-            _refuse_open(context.dashboard_url, address)
         crew = RayCrew()
         _check_nodes(crew, paths, folder, address)
         yield crew
@@ -108,43 +103,33 @@ def find_cluster(on: str) -> str:
         BadSetting: no extra, no token, no cluster, an open one, another Ray, or an address of another kind.
     """
     _check_form(on)
-    if not find_spec("ray"):
+    if not (find_spec("ray") and find_spec("grpc")):
         raise BadSetting(
             "Work on more than one machine needs Ray, which is not installed.",
             remedy=f"Run `{install_command('cluster')}`.",
         )
     token = token_here()
     address = _of_this_machine() if on == "auto" else on
-    host, _, port = address.rpartition(":")
-    if not _answers(host, int(port)):
-        raise ClusterLost(
-            f"No cluster answers at {address}.",
-            remedy=f"Start one with `ray start`, or leave out --on to work on this machine. {GUIDE}",
-        )
-    dashboard = f"{host}:{_DASHBOARD}"
-    known = _asked(dashboard)
-    if known is not None:
-        _refuse_open(dashboard, address)
-        if known.status == 401:
-            _check_ray(_asked(dashboard, token), address)
+    is_here = _is_reached_here(address)
+    answer = _asked(address)
+    if answer is not None and answer.lets_in:
+        raise open_cluster(address)
+    if answer is not None and is_here:  # over a network the token would be plain text
+        _check_ray(_asked(address, token), address)
     return address
 
 
 def _check_ray(answer: _Answer | None, address: str) -> None:
-    """What the dashboard tells who brings the token: whether it is the right one, and which Ray there is."""
+    """What a head tells who brings the token: whether it is the right one, and which Ray there is."""
     if answer is None:
         return
-    if answer.status in (401, 403):
+    if not answer.lets_in:
         raise wrong_token(address)
-    try:
-        theirs = str(json.loads(answer.text)["ray_version"])
-    except (ValueError, KeyError, TypeError):  # Ray itself will say it, later
-        return
     mine = version("ray")
-    if theirs != mine:
+    if answer.ray not in ("", mine):
         raise BadSetting(
-            f"The cluster at {address} runs Ray {theirs}, and this machine has {mine}.",
-            remedy=f'Run `pip install "ray[default]=={theirs}"`, or install {mine} on every machine.',
+            f"The cluster at {address} runs Ray {answer.ray}, and this machine has {mine}.",
+            remedy=f'Run `pip install "ray[default]=={answer.ray}"`, or install {mine} on every machine.',
         )
 
 
@@ -170,14 +155,14 @@ def token_here() -> str:
     """Where Ray looks for it, in its order.
 
     Raises:
-        BadSetting: there is none.
+        BadSetting: there is none, or what is there is no token.
     """
     if token := os.environ.get("RAY_AUTH_TOKEN", "").strip():
-        return token
+        return _plain(token, "RAY_AUTH_TOKEN")
     named = os.environ.get("RAY_AUTH_TOKEN_PATH")
     path = Path(named) if named else Path.home() / ".ray" / "auth_token"
     try:
-        token = path.read_text(encoding="utf-8").strip()
+        token = path.read_bytes().decode("ascii", "replace").strip()
     except OSError:
         token = ""
     if not token:
@@ -186,7 +171,17 @@ def token_here() -> str:
             remedy="Make one with `ray get-auth-token --generate` and copy ~/.ray/auth_token to every "
             f"machine. {GUIDE}",
         )
-    return token
+    return _plain(token, str(path))
+
+
+def _plain(token: str, where: str) -> str:
+    """A token as it was made; what a header cannot hold is none."""
+    if token.isascii() and token.isprintable():
+        return token
+    raise BadSetting(
+        f"{where} holds no token of Ray: its letters are not plain.",
+        remedy="Copy ~/.ray/auth_token of the cluster's head once more.",
+    )
 
 
 def _of_this_machine() -> str:
@@ -198,7 +193,7 @@ def _of_this_machine() -> str:
     roots = (os.environ.get("RAY_TMPDIR"), _OF_THE_SYSTEM)
     for root in (one for one in roots if one):
         kept = Path(root) / "ray" / "ray_current_cluster"
-        if kept.is_file() and (address := kept.read_text(encoding="utf-8").strip()):
+        if kept.is_file() and (address := kept.read_text("utf-8", "replace").strip()):
             return address
     raise ClusterLost(
         "This machine has joined no cluster.",
@@ -206,33 +201,38 @@ def _of_this_machine() -> str:
     )
 
 
-def _answers(host: str, port: int) -> bool:
+def _is_reached_here(address: str) -> bool:
+    """Whether what answers at an address is on this machine, or at the end of a tunnel that begins on it.
+
+    Raises:
+        ClusterLost: nothing answers there.
+    """
+    host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), port), timeout=_KNOCK_S).close()
-    except OSError:
-        return False
-    return True
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S) as reached:
+            there, here = reached.getpeername()[0], reached.getsockname()[0]
+    except (OSError, ValueError, OverflowError) as error:  # also of a name or a port that cannot be
+        raise ClusterLost(
+            f"No cluster answers at {address}.",
+            remedy=f"Start one with `ray start`, or leave out --on to work on this machine. {GUIDE}",
+        ) from error
+    return bool(there == here or ipaddress.ip_address(there.partition("%")[0]).is_loopback)
 
 
-def _asked(dashboard: str, token: str = "") -> _Answer | None:
-    """What the dashboard answers to who brings a token, or none; None: there is no dashboard."""
-    asked = urllib.request.Request(f"http://{dashboard}/api/version")
-    if token:
-        asked.add_header("Authorization", f"Bearer {token}")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a token is shown to no proxy
-    try:
-        with opener.open(asked, timeout=_KNOCK_S) as answer:
-            return _Answer(int(answer.status), answer.read(_MOST_BYTES))
-    except urllib.error.HTTPError as error:
-        return _Answer(error.code)
-    except OSError:
-        return None
+def _asked(address: str, token: str = "") -> _Answer | None:
+    """What the head answers to who brings a token, or none; None: nothing that a head says in plain text."""
+    import grpc  # comes with Ray, without which no one gets here
 
-
-def _refuse_open(dashboard: str, address: str) -> None:
-    answer = _asked(dashboard)
-    if answer is not None and answer.status == 200:
-        raise open_cluster(address)
+    brought = [("authorization", f"Bearer {token}")] if token else None
+    options = [("grpc.enable_http_proxy", 0)]  # a token is shown to no proxy
+    with grpc.insecure_channel(address, options=options) as channel:
+        try:
+            said = channel.unary_unary(_ALIVE)(b"", timeout=_KNOCK_S, metadata=brought)
+        except grpc.RpcError as error:
+            refused = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
+            return _Answer(lets_in=False) if error.code() in refused else None
+    found = _RAY.search(said)
+    return _Answer(lets_in=True, ray=found[1].decode() if found else "")
 
 
 def open_cluster(address: str) -> BadSetting:

@@ -82,6 +82,19 @@ def url_of(source: str | Path) -> str | None:
     return f"{scheme}://{'/' if scheme in ('file', 'local') else ''}{found[2]}".rstrip("/")
 
 
+def refuse_address(source: str | Path, what: str) -> None:
+    """Say of an address that `what` is read from a disk only.
+
+    Raises:
+        BadSetting: `source` is one.
+    """
+    if (url := url_of(source)) is not None:
+        raise BadSetting(
+            f"{what} is read from a disk, and {url} is an address.",
+            remedy="Fetch it first, and give the path that it then has.",
+        )
+
+
 def plain_source(source: Path) -> str:
     """A source as another process, maybe on another machine, understands it."""
     return url_of(source) or str(source.resolve())

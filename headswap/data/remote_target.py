@@ -11,14 +11,14 @@ from __future__ import annotations
 import errno
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from headswap.data.remote import OPTIONS, first_line, patiently, url_of
-from headswap.errors import BadSetting, BadUpload, HeadswapError
+from headswap.errors import BadSetting, BadUpload, BundleDamaged, HeadswapError
 from headswap.storage.files import SEAL, DiskFull, check_seal, discard, make_folder, move, write_bytes
 from headswap.storage.locations import install_command
 
@@ -26,6 +26,10 @@ _WHOLE = ("s3", "s3a", "gs", "gcs", "abfs", "az", "memory")  # stores of objects
 _PART = ".part-"
 _FULL = re.compile(r"no space|quota|insufficient.?storage|storage.?full|disk.?full", re.IGNORECASE)
 _KNOWN = re.compile(r"credential|unauthori[sz]ed|access.?denied|forbidden|token|\b40[13]\b", re.IGNORECASE)
+
+
+class Gone(BadUpload):
+    """What was at an address is there no more."""
 
 
 class RemoteTarget:
@@ -139,6 +143,8 @@ class RemoteTarget:
             yield
         except (HeadswapError, FileNotFoundError):
             raise
+        except IsADirectoryError as error:  # a disk keeps the folder of what was taken away
+            raise FileNotFoundError(str(error)) from error
         except ImportError as error:
             raise BadSetting(
                 f"{self.scheme}:// needs a package that is not installed: {first_line(error)}.",
@@ -190,19 +196,49 @@ def put_at(path: Path, url: str) -> None:
 
 
 def fetch_from(url: str, path: Path) -> None:
-    """Copy what was put at an address to this machine, and take it away there.
+    """Copy what was put at an address to this machine; it stays there until `take_away`.
+
+    A sealed folder that is here already, as it is there or whole after it has gone there, counts as fetched.
 
     Raises:
-        BundleDamaged: a sealed folder has not come whole; it stays where it was.
-        BadUpload: nothing is there.
+        BundleDamaged: a sealed folder has not come whole.
+        BadSetting: another thing is at `path`.
+        Gone: nothing is there any more.
     """
     target = RemoteTarget(url)
     names = target.sizes()
+    try:
+        if not names and not path.is_dir():
+            write_bytes(path, _read_one(url))
+        elif not path.exists():
+            _fetch_folder(target, names, path)
+        elif not _is_the_same(target, names, path):
+            raise BadSetting(
+                f"{path} exists already.", remedy="Move it away, and run the same command again."
+            )
+    except FileNotFoundError as error:  # also where another shell takes it away meanwhile
+        raise Gone(
+            f"There is nothing at {url} any more.",
+            remedy="Run the same command once more: it starts a new job.",
+        ) from error
+
+
+def take_away(url: str) -> None:
+    """Remove what was put at an address; nothing happens where there is nothing."""
+    folder = RemoteTarget(url)
+    names = folder.sizes()
+    for below in names:
+        folder.remove(below)
     if not names:
-        _fetch_one(url, path)
-        return
+        target, name = _one(url)
+        target.remove(name)
+
+
+def _fetch_folder(target: RemoteTarget, names: Iterable[str], path: Path) -> None:
     if any(".." in PurePosixPath(name).parts for name in names):
-        raise BadUpload(f"{url} names files outside of itself.", remedy="Do not trust what lies there.")
+        raise BadUpload(
+            f"{target.url} names files outside of itself.", remedy="Do not trust what lies there."
+        )
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
         for name in names:
@@ -212,20 +248,20 @@ def fetch_from(url: str, path: Path) -> None:
         move(draft, path)
     finally:
         discard(draft)
-    for name in names:
-        target.remove(name)
 
 
-def _fetch_one(url: str, path: Path) -> None:
-    target, name = _one(url)
+def _is_the_same(target: RemoteTarget, names: Iterable[str], path: Path) -> bool:
+    """Whether a folder of this machine is whole, and the one at an address if that is still there."""
     try:
-        data = target.read(name)
-    except FileNotFoundError as error:
-        raise BadUpload(
-            f"There is nothing at {url} any more.", remedy="Run the same command once more."
-        ) from error
-    write_bytes(path, data)
-    target.remove(name)
+        check_seal(path)
+    except BundleDamaged:
+        return False
+    return SEAL not in names or target.read(SEAL) == (path / SEAL).read_bytes()
+
+
+def _read_one(url: str) -> bytes:
+    target, name = _one(url)
+    return target.read(name)
 
 
 def _one(url: str) -> tuple[RemoteTarget, str]:

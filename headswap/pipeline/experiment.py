@@ -50,3 +50,7 @@ class Experiment:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.weights:
+            from headswap.data.remote import refuse_address  # loads Pillow, which the shell starts without
+
+            refuse_address(self.weights, "A weight file")

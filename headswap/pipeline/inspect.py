@@ -66,6 +66,7 @@ def inspect_network(
     Raises:
         ModelNotFound, HeadNotFound, WeightsDamaged.
     """
+    from headswap.data.remote import refuse_address
     from headswap.heads.detect import find_head
     from headswap.heads.stages import backbone_stages
     from headswap.heads.swap import swap_head
@@ -75,6 +76,7 @@ def inspect_network(
 
     settings = ZooSettings(allow_code=allow_code)
     if weights:
+        refuse_address(weights, "A weight file")
         network = load_network(name, weights=Path(weights), settings=settings)
     else:
         network = build_network(name, settings=settings)

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from headswap import __version__
 from headswap.cli import hand_over, handed
 from headswap.cli.frames import FramedEvents, frames_of, write_frame
 from headswap.cli.main import main
+from headswap.cli.verb import VerbAnswer
 from headswap.cluster import joining
 from headswap.data.remote_target import put_at
 from headswap.events import Note, Progress
+from headswap.pipeline.run import _unfinished
 from headswap.storage.files import sealed_folder
 
 TOKEN = "a-token"
@@ -179,6 +185,23 @@ def test_a_head_that_takes_no_jobs_is_said(head: FakeHead, capsys: pytest.Captur
     assert "takes no work: RuntimeError: full. Look at its dashboard" in capsys.readouterr().err
 
 
+def test_only_data_is_read_at_an_address(
+    head: FakeHead, laptop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "is read from a disk, and s3://lab/birds is an address. Fetch it first, and give the path"
+    verbs: list[list[str]] = [["predict", "s3://lab/birds", "birds"], ["evaluate", "s3://lab/birds", "birds"]]
+    verbs += [["teach", "birds", option, "s3://lab/birds"] for option in ("--from", "--weights")]
+
+    for verb in verbs:
+        for more in ([], ["--on", head.url]):
+            assert main([*verb, *more]) == 2
+            assert said in capsys.readouterr().err, (verb, more)
+
+    assert main(["inspect", "timm/resnet18", "--weights", "s3://lab/birds"]) == 2
+    assert said in capsys.readouterr().err
+    assert head.jobs == {}
+
+
 def test_a_token_follows_no_redirect(head: FakeHead, capsys: pytest.CaptureFixture[str]) -> None:
     head.sent_to = head.url.replace("127.0.0.1", "localhost")
 
@@ -265,6 +288,75 @@ def test_ctrl_c_stops_the_job(
     assert capsys.readouterr().err.splitlines()[-1] == "headswap: stopped."
 
 
+@pytest.fixture
+def done(head: FakeHead, laptop: Path) -> FakeHead:
+    """Its jobs make a bundle, which comes through the shelf."""
+    with sealed_folder(laptop / "made") as draft:
+        (draft / "weights").write_bytes(b"weights")
+    head.makes, head.log = laptop / "made", log_of({"exit": 0})
+    return head
+
+
+def test_a_shell_that_ends_between_fetching_and_noting_it_has_the_result_the_next_time(
+    done: FakeHead, laptop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr(hand_over._RunCount, "ended", lambda _self: sys.exit("killed"))
+        with pytest.raises(SystemExit):
+            teach(done.url, "--shelf", "memory://shelf")
+    assert (laptop / "birds-bundle").is_dir()
+
+    assert teach(done.url, "--shelf", "memory://shelf") == 0
+
+    assert len(done.jobs) == 1
+    assert fsspec.filesystem("memory").find("/shelf") == []
+
+
+def test_a_result_that_the_shelf_has_lost_ends_the_matter(
+    done: FakeHead, laptop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done.makes = None
+
+    assert teach(done.url, "--shelf", "memory://shelf") == 2
+
+    assert "any more. Run the same command once more: it starts a new job." in capsys.readouterr().err
+    done.makes = laptop / "made"
+    assert teach(done.url, "--shelf", "memory://shelf") == 0
+    assert len(done.jobs) == 2
+
+
+def test_ctrl_c_while_a_result_is_fetched_keeps_it(
+    done: FakeHead, laptop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for where in ("headswap.data.remote_target.fetch_from", "headswap.cli.hand_over.frames_of"):
+        with monkeypatch.context() as stopped:
+            stopped.setattr(where, interrupt)
+            assert teach(done.url, "--shelf", "memory://shelf") == 130
+        assert "the job is done, and its result is kept" in capsys.readouterr().err
+
+    assert teach(done.url, "--shelf", "memory://shelf") == 0
+    assert (laptop / "birds-bundle" / "weights").read_bytes() == b"weights"
+    assert [job["status"] for job in done.jobs.values()] == ["SUCCEEDED"]
+
+
+def test_a_copy_that_cannot_be_taken_away_is_told_and_the_result_counts(
+    done: FakeHead, laptop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_self: object, path: str) -> None:
+        if "handed" in path:
+            raise PermissionError(path)
+
+    monkeypatch.setattr(MemoryFileSystem, "rm_file", refuse)
+
+    assert teach(done.url, "--shelf", "memory://full") == 0
+
+    assert "birds-bundle is here; a copy is left on the shelf" in capsys.readouterr().err
+    assert (laptop / "birds-bundle").is_dir()
+
+
 @pytest.mark.parametrize(
     ("last", "said"),
     [
@@ -314,6 +406,39 @@ def test_the_head_does_the_verb_on_the_cluster_that_it_is_of_and_refuses_what_it
     assert "memory://results/birds exists already" in str(said["err"])
     said, _ = handed_over(version="0.0")
     assert f"has headswap {__version__}, and this machine has 0.0" in str(said["err"])
+
+
+@pytest.mark.usefixtures("unchanged_signals")
+def test_a_job_that_was_stopped_is_gone_on_with_by_the_next_one_and_leaves_nothing(
+    laptop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[Path] = []
+
+    def teach_until_stopped(choices: argparse.Namespace) -> VerbAnswer:
+        place = Path(choices.out)
+        places.append(place)
+        checkpoints = _unfinished(place, choices.workspace)
+        if not checkpoints.is_dir():
+            checkpoints.mkdir(parents=True)
+            place.mkdir()
+            raise KeyboardInterrupt
+        assert not place.exists()
+        checkpoints.rmdir()
+        with sealed_folder(place) as draft:
+            (draft / "weights").write_bytes(b"weights")
+        return VerbAnswer({}, f"{place} is ready.")
+
+    verb = SimpleNamespace(__name__="teach", run=teach_until_stopped)
+    monkeypatch.setattr(handed, "VERBS", (verb,))
+    target = {"output": "out", "target": "memory://results/went-on", "shown": "there"}
+    asked = {"verb": "teach", "choices": {"json": False}, "name": "a-command", **target}
+
+    assert handed_over(**asked)[-1] == {"exit": 130}
+    assert handed_over(**asked) == [{"out": "there is ready.\n"}, {"exit": 0}]
+
+    assert len(set(places)) == 1
+    assert fsspec.filesystem("memory").cat("/results/went-on/weights") == b"weights"
+    assert list((laptop / "cache" / "unfinished").iterdir()) == []
 
 
 def test_progress_is_told_now_and_then_and_its_end_always() -> None:

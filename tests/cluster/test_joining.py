@@ -7,11 +7,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from socketserver import BaseRequestHandler, TCPServer
 
+import grpc
 import pytest
 
 import headswap
@@ -33,25 +36,48 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(joining, "_OF_THE_SYSTEM", tmp_path / "none")
 
 
+@dataclass
+class FakeHead:
+    """What answers as the head of a cluster, and which tokens it was shown."""
+
+    address: str
+    shown: list[str] = field(default_factory=list)
+
+
 @contextmanager
-def dashboard(allows: str | None, ray: str = "") -> Iterator[int]:
+def head(allows: str | None, ray: str = "") -> Iterator[FakeHead]:
     """One that lets in who brings a token, None: anybody, and tells them which Ray it is of."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            well = allows is None or self.headers.get("Authorization") == f"Bearer {allows}"
-            self.send_response(200 if well else 401)
-            self.end_headers()
-            if well and ray:
-                self.wfile.write(json.dumps({"version": "4", "ray_version": ray}).encode())
+    def answer(_asked: bytes, context: grpc.ServicerContext) -> bytes:
+        token = dict(context.invocation_metadata()).get("authorization", "")
+        fake.shown.append(token)
+        if allows is not None and token != f"Bearer {allows}":
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "InvalidAuthToken")
+        return b"\n\x00\x12" + bytes([len(ray)]) + ray.encode() + b" \x01"  # as Ray 2.60 says it
 
-        def log_message(self, *_: object) -> None:
-            pass
+    service, method = joining._ALIVE.strip("/").split("/")
+    server = grpc.server(ThreadPoolExecutor(1))
+    handlers = {method: grpc.unary_unary_rpc_method_handler(answer)}
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, handlers)])
+    fake = FakeHead(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+    server.start()
+    yield fake
+    server.stop(None).wait()
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+
+@contextmanager
+def other_server(says: bytes) -> Iterator[str]:
+    """What is no head of a cluster, and answers whatever it is asked."""
+
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(10_000)
+            self.request.sendall(says)
+
+    with TCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield server.server_port
+        yield f"127.0.0.1:{server.server_address[1]}"
         server.shutdown()
         thread.join()
 
@@ -70,6 +96,9 @@ def refusal(on: str, tmp_path: Path) -> str:
         ("the lab", "'the lab' is no cluster"),
         ("auto", "This machine has joined no cluster"),
         ("127.0.0.1:1", "No cluster answers at 127.0.0.1:1"),
+        ("a..b:6379", "No cluster answers at a..b:6379"),
+        (f"{'a' * 70}:6379", f"No cluster answers at {'a' * 70}:6379"),
+        ("127.0.0.1:99999", "No cluster answers at 127.0.0.1:99999"),
     ],
 )
 def test_what_is_no_cluster_is_said(on: str, said: str, tmp_path: Path) -> None:
@@ -101,24 +130,47 @@ def test_without_a_token_nothing_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_p
     ("allows", "said"), [(None, "asks for no token"), ("another", "refuses this machine's token")]
 )
 def test_an_open_cluster_and_a_wrong_token_are_refused_before_ray_is_asked(
-    allows: str | None, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    allows: str | None, said: str, tmp_path: Path
 ) -> None:
-    with dashboard(allows) as port:
-        monkeypatch.setattr(joining, "_DASHBOARD", port)
-
-        assert said in refusal(f"127.0.0.1:{port}", tmp_path)
+    with head(allows, ray=version("ray")) as fake:
+        assert said in refusal(fake.address, tmp_path)
 
 
-def test_another_ray_is_refused_before_ray_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with dashboard(TOKEN, ray="1.0.0") as port:
-        monkeypatch.setattr(joining, "_DASHBOARD", port)
+def test_a_head_is_asked_without_the_token_first_and_one_elsewhere_never_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with head(TOKEN, ray=version("ray")) as fake:
+        assert joining.find_cluster(fake.address) == fake.address
+        assert fake.shown == ["", f"Bearer {TOKEN}"]
 
-        said = refusal(f"127.0.0.1:{port}", tmp_path)
+        monkeypatch.setattr(joining, "_is_reached_here", lambda _address: False)
+        assert joining.find_cluster(fake.address) == fake.address
+        assert fake.shown[2:] == [""]
+
+    with head(None) as fake:
+        with pytest.raises(BadSetting, match="asks for no token"):
+            joining.find_cluster(fake.address)
+        assert fake.shown == [""]
+
+
+def test_another_cluster_of_the_same_machine_is_another_matter() -> None:
+    with head(None, ray="1.0.0"), head("another", ray="1.0.0"), head(TOKEN, ray=version("ray")) as mine:
+        assert joining.find_cluster(mine.address) == mine.address
+
+
+@pytest.mark.parametrize(
+    "says", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n"]
+)
+def test_what_answers_otherwise_than_a_head_is_left_to_ray(says: bytes) -> None:
+    with other_server(says) as address:
+        assert joining.find_cluster(address) == address
+
+
+def test_another_ray_is_refused_before_ray_is_asked(tmp_path: Path) -> None:
+    with head(TOKEN, ray="1.0.0") as fake:
+        said = refusal(fake.address, tmp_path)
 
     assert f"runs Ray 1.0.0, and this machine has {version('ray')}." in said
-    with dashboard(TOKEN, ray=version("ray")) as port:
-        monkeypatch.setattr(joining, "_DASHBOARD", port)
-        assert joining.find_cluster(f"127.0.0.1:{port}") == f"127.0.0.1:{port}"
 
 
 def test_what_is_not_here_is_not_looked_for_elsewhere(tmp_path: Path) -> None:
@@ -143,16 +195,100 @@ def test_a_token_is_taken_from_where_ray_takes_it(monkeypatch: pytest.MonkeyPatc
     assert joining.token_here() == "kept"
 
 
-def test_the_shell_ends_with_two_and_neither_ray_nor_torch_is_loaded(few_drawings: Path) -> None:
+@pytest.mark.parametrize("kept", [b"\xff\xfe\x00", "tökén".encode(), b"two\nlines"])
+def test_a_token_that_no_header_holds_is_said(
+    kept: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("RAY_AUTH_TOKEN")
+    (tmp_path / "token").write_bytes(kept)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+
+    assert f"{tmp_path / 'token'} holds no token of Ray" in refusal("127.0.0.1:6379", tmp_path)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a shell said, and what it had loaded by then."""
+
+    codes: list[int]
+    lines: list[str]
+    loaded: list[str]
+
+
+def shell(*verbs: list[str], before: str = "") -> Said:
+    """Run verbs one after another in a process of its own, which does something `before`."""
     probe = (
-        "import os, sys; from headswap.cli.main import main; os.environ['HEADSWAP_CLUSTER'] = 'ray://x:1';"
-        f"codes = [main(['teach', {str(few_drawings)!r}, *more]) for more in ([], ['--on', 'the lab'])];"
-        "print(*codes, 'ray' in sys.modules, 'torch' in sys.modules)"
+        f"import json, sys; from headswap.cli.main import main\n{before}\n"
+        f"codes = [main(verb) for verb in {verbs!r}]\n"
+        "print(json.dumps([codes, [name for name in ('ray', 'torch') if name in sys.modules]]))"
     )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT)
+    codes, loaded = json.loads(done.stdout)
+    return Said(codes, done.stderr.splitlines(), loaded)
 
-    said = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT)
 
-    assert said.stdout.split() == ["2", "2", "False", "False"]
-    first, second = said.stderr.splitlines()
+def test_the_shell_ends_with_two_and_neither_ray_nor_torch_is_loaded(
+    few_drawings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADSWAP_CLUSTER", "ray://x:1")
+    teach = ["teach", str(few_drawings)]
+
+    said = shell(teach, [*teach, "--on", "the lab"])
+
+    assert (said.codes, said.loaded) == ([2, 2], [])
+    first, second = said.lines
     assert first.startswith("headswap: ray:// is not used")
     assert second.startswith("headswap: 'the lab' is no cluster")
+
+
+def verbs_on(on: str, data: Path, tmp_path: Path) -> list[list[str]]:
+    """Each verb that a cluster can do, with an output where it has one."""
+    out, here = str(tmp_path / "out"), str(data)
+    verbs = [["teach", here, "--out", out], ["teach", here, "--from", here, "--out", out]]
+    verbs += [["compare", here, "--models", "auto", "--plot", f"{out}.svg"], ["evaluate", here, here]]
+    verbs += [["predict", here, here], ["predict", here, here, "--csv", f"{out}.csv"]]
+    return [[*verb, "--on", on] for verb in verbs]
+
+
+WITHOUT_RAY = (
+    "from headswap.cluster import joining; looked = joining.find_spec\n"
+    "joining.find_spec = lambda name: None if name == 'ray' else looked(name)"
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "token", "scheme", "problem", "remedy"),
+    [
+        (WITHOUT_RAY, TOKEN, "", "needs Ray, which is not installed. Run `pip install", "cluster]"),
+        ("", "", "", "There is no token for the cluster. Make one with", "ray get-auth-token --generate"),
+        ("", TOKEN, "", "asks for no token: all who reach it can run programs", "RAY_AUTH_MODE=token"),
+        ("", TOKEN, "ray://", "ray:// is not used: Ray itself advises", "Join the cluster with `ray start`"),
+    ],
+    ids=["without the extra", "without a token", "an open cluster", "ray://"],
+)
+def test_every_verb_says_in_one_line_what_is_missing_before_torch_is_loaded(
+    before: str,
+    token: str,
+    scheme: str,
+    problem: str,
+    remedy: str,
+    few_drawings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", token)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "no token"))
+    monkeypatch.setenv("HEADSWAP_CACHE", str(tmp_path / "cache"))
+
+    with head(None) as fake:
+        verbs = verbs_on(f"{scheme}{fake.address}", few_drawings, tmp_path)
+        said = shell(*verbs, before=before)
+
+    assert said.codes == [2] * len(verbs)
+    assert said.loaded == []
+    assert len(said.lines) == len(verbs)
+    for line in said.lines:
+        assert line.startswith("headswap: ")
+        assert problem in line
+        assert remedy in line
+    assert not list(tmp_path.glob("out*"))

@@ -13,7 +13,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 import headswap
-from headswap.data.remote_target import RemoteTarget, fetch_from, put_at
+from headswap.data.remote_target import Gone, RemoteTarget, fetch_from, put_at, take_away
 from headswap.errors import BadSetting, BadUpload, BundleDamaged, HeadswapError
 from headswap.events import Event, Progress
 from headswap.features.remote_shelf import RemoteShelf, shelf_of
@@ -189,10 +189,33 @@ def test_a_bundle_goes_through_an_address_whole_or_stays_there(
     store.pipe("/shelf/handed/bundle/weights", b"weights")
     fetch_from("memory://shelf/handed/bundle", tmp_path / "fetched")
     assert (tmp_path / "fetched" / "weights").read_bytes() == b"weights"
+    take_away("memory://shelf/handed/bundle")
     assert store.find("/shelf") == []
     put_at(tmp_path / "fetched" / "weights", "memory://shelf/handed/one.csv")
     fetch_from("memory://shelf/handed/one.csv", tmp_path / "one.csv")
     assert (tmp_path / "one.csv").read_bytes() == b"weights"
+    take_away("memory://shelf/handed/one.csv")
+    assert store.find("/shelf") == []
     monkeypatch.setattr(MemoryFileSystem, "find", lambda self, path, **_more: {f"{path}/../../etc": {}})
     with pytest.raises(BadUpload, match="files outside of itself"):
         fetch_from("memory://shelf/handed/bundle", tmp_path / "twice")
+
+
+@pytest.mark.parametrize("store", ["memory://fetched", "file://"])
+def test_what_was_fetched_is_not_fetched_again_and_what_is_gone_is_said(store: str, tmp_path: Path) -> None:
+    url = f"{store}{tmp_path.as_posix() if store == 'file://' else ''}/there/bundle"
+    with sealed_folder(tmp_path / "bundle") as draft:
+        (draft / "weights").write_bytes(b"weights")
+    put_at(tmp_path / "bundle", url)
+    with sealed_folder(tmp_path / "other") as draft:
+        (draft / "weights").write_bytes(b"others")
+
+    fetch_from(url, tmp_path / "bundle")
+    with pytest.raises(BadSetting, match="other exists already"):
+        fetch_from(url, tmp_path / "other")
+    take_away(url)
+    fetch_from(url, tmp_path / "bundle")
+    with pytest.raises(Gone, match="any more"):
+        fetch_from(url, tmp_path / "nowhere")
+
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "there") == ["bundle", "other"]

@@ -45,6 +45,7 @@ def add(verbs: Verbs) -> None:
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Say what pictures show."""
+    from headswap.cluster.joining import find_cluster
     from headswap.pipeline.api import loaded, predict
     from headswap.pipeline.many import csv_of
 
@@ -55,6 +56,8 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
             f"{target} cannot be written: {reason}.", remedy="Choose another place for the table."
         )
     on = cluster_of(choices)
+    if on:
+        find_cluster(on)  # what speaks against it is said before a bundle is loaded, and torch with it
     bundle = choices.bundle if on and target is None else loaded(choices.bundle, choices.allow_code)
     kept = None
     if target is not None and on is None:
