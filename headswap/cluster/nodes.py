@@ -1,6 +1,7 @@
 """What a machine of a cluster says of itself before it is given work.
 
-Flow:  paths --describe_node, on each machine--> versions, whether its door is shut, what lies at these paths
+Flow:  paths --describe_node, on each machine--> versions, whether its door is shut, what lies at these paths,
+       and into which folders it cannot write
 """
 
 from __future__ import annotations
@@ -8,23 +9,27 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import uuid
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from headswap import __version__
 from headswap.cluster.crew import Parcel, task
+from headswap.errors import HeadswapError
+from headswap.storage.files import remove, write_bytes
 
 _PACKAGES = ("torch", "timm", "transformers", "torchvision", "numpy", "pillow", "pillow-heif", "av")
 
 
 @task
 def describe_node(parcel: Parcel) -> Parcel:
-    """Versions, processor, and what lies at each of `paths`."""
+    """Versions, what lies at each of `paths`, and which folders of `written` are shut to it."""
     return Parcel(
         facts={
             "versions": versions_here(),
             "wants_token": os.environ.get("RAY_AUTH_MODE", "").lower() == "token",
             "paths": {path: what_lies_at(Path(path)) for path in parcel.facts["paths"]},
+            "shut": [path for path in parcel.facts["written"] if not can_write(Path(path))],
         }
     )
 
@@ -49,3 +54,14 @@ def what_lies_at(path: Path) -> str:
         return str(path.stat().st_size)
     except OSError:
         return ""
+
+
+def can_write(folder: Path) -> bool:
+    """Whether a file can be put into a folder and taken away again; over NFS permissions do not tell."""
+    probe = folder / f".headswap-{uuid.uuid4().hex}"
+    try:
+        write_bytes(probe, b"")
+        remove(probe)
+    except (HeadswapError, OSError):
+        return False
+    return True
