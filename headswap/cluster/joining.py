@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headswap.cluster.crew import ClusterLost, Parcel
-from headswap.cluster.nodes import describe_node, versions_here, what_lies_at
+from headswap.cluster.nodes import describe_node, not_there, other_versions, versions_here, what_lies_at
 from headswap.errors import BadSetting
 from headswap.storage.files import make_folder, remove, write_text
 from headswap.storage.locations import install_command
@@ -270,32 +270,16 @@ def _check_nodes(
         found = crew.everywhere(describe_node, parcel, most_s=_ANSWER_S)
     for node, answer in found.items():
         if answer is None:
-            raise BadSetting(
-                f"headswap does not run on {node}.",
-                remedy="Install the same headswap for the same Python on every machine of the cluster.",
-            )
+            raise not_there(node)
         if not answer.facts["wants_token"]:
             raise open_cluster(address)
-        _check_versions(node, answer.facts["versions"])
+        if error := other_versions(node, answer.facts["versions"], versions_here()):
+            raise error
         for path, fingerprint in seen.items():
             if answer.facts["paths"][path] != fingerprint:
                 raise _unseen(node, Path(path), folder if probe and Path(path) == probe else None)
         for path in answer.facts["shut"]:
             raise _unwritable(node, path)
-
-
-def _check_versions(node: str, theirs: dict[str, str]) -> None:
-    mine = versions_here()
-    other = [
-        f"{name} {theirs.get(name, 'missing')}"
-        for name, version in mine.items()
-        if theirs.get(name) != version
-    ]
-    if other:
-        raise BadSetting(
-            f"{node} has {', '.join(other)}, and this machine has not.",
-            remedy="Install the same versions on every machine: the last digits depend on them.",
-        )
 
 
 @contextmanager

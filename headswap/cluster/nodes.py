@@ -15,10 +15,13 @@ from pathlib import Path
 
 from headswap import __version__
 from headswap.cluster.crew import Parcel, task
-from headswap.errors import HeadswapError
+from headswap.errors import BadSetting, HeadswapError
 from headswap.storage.files import remove, write_bytes
 
-_PACKAGES = ("torch", "timm", "transformers", "torchvision", "numpy", "pillow", "pillow-heif", "av")
+_PACKAGES = (
+    "torch", "timm", "transformers", "torchvision", "numpy", "pillow", "pillow-heif", "av", "onnxruntime",
+    "openvino",
+)  # fmt: skip
 
 
 @task
@@ -43,6 +46,35 @@ def versions_here() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def other_versions(node: str, theirs: dict[str, str], mine: dict[str, str]) -> BadSetting | None:
+    """What is said of a machine whose versions are not those of the one that asks; None: they are.
+
+    Args:
+        node: what people know the machine by.
+        theirs: versions of that machine.
+        mine: of the machine that asks.
+    """
+    other = [
+        f"{name} {theirs.get(name, 'missing')}"
+        for name, version in mine.items()
+        if theirs.get(name) != version
+    ]
+    if not other:
+        return None
+    return BadSetting(
+        f"{node} has {', '.join(other)}, and the machine that asks has not.",
+        remedy="Install the same versions on every machine: the last digits depend on them.",
+    )
+
+
+def not_there(node: str) -> BadSetting:
+    """Said of a machine whose processes cannot import headswap, or not this one."""
+    return BadSetting(
+        f"headswap does not run on {node}.",
+        remedy="Install the same headswap for the same Python on every machine of the cluster.",
+    )
 
 
 def what_lies_at(path: Path) -> str:
