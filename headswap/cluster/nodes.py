@@ -14,8 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from headswap import __version__
-from headswap.cluster.crew import Parcel, task
-from headswap.errors import BadSetting, HeadswapError
+from headswap.cluster.crew import ClusterRefused, Parcel, task
+from headswap.errors import HeadswapError
 from headswap.storage.files import remove, write_bytes
 
 _PACKAGES = (
@@ -48,7 +48,7 @@ def versions_here() -> dict[str, str]:
     return found
 
 
-def other_versions(node: str, theirs: dict[str, str], mine: dict[str, str]) -> BadSetting | None:
+def other_versions(node: str, theirs: dict[str, str], mine: dict[str, str]) -> ClusterRefused | None:
     """What is said of a machine whose versions are not those of the one that asks; None: they are.
 
     Args:
@@ -63,15 +63,15 @@ def other_versions(node: str, theirs: dict[str, str], mine: dict[str, str]) -> B
     ]
     if not other:
         return None
-    return BadSetting(
+    return ClusterRefused(
         f"{node} has {', '.join(other)}, and the machine that asks has not.",
         remedy="Install the same versions on every machine: the last digits depend on them.",
     )
 
 
-def not_there(node: str) -> BadSetting:
+def not_there(node: str) -> ClusterRefused:
     """Said of a machine whose processes cannot import headswap, or not this one."""
-    return BadSetting(
+    return ClusterRefused(
         f"headswap does not run on {node}.",
         remedy="Install the same headswap for the same Python on every machine of the cluster.",
     )

@@ -17,7 +17,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from headswap.cluster.crew import ClusterLost, Parcel, Task, WorkLost, name_of, run_task
+from headswap.cluster.crew import ClusterRefused, Parcel, Task, WorkLost, name_of, run_task
 from headswap.cluster.nodes import not_there, other_versions, versions_here
 from headswap.counted import counted
 from headswap.errors import HeadswapError
@@ -155,8 +155,8 @@ def _host_at(address: str) -> str:
     return str(names.get(address, address))
 
 
-def _no_room(cpus: int) -> ClusterLost:
-    return ClusterLost(
+def _no_room(cpus: int) -> ClusterRefused:
+    return ClusterRefused(
         f"For {NO_ROOM_S:.0f} seconds no machine of the cluster has had {counted(cpus, 'processor')}, as the "
         "work needs.",
         remedy="Let one join it, then ask for the same again: what was done is kept.",

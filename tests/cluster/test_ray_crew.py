@@ -18,9 +18,8 @@ import ray
 from ray.exceptions import RayTaskError
 
 from headswap.cluster import nodes, ray_crew
-from headswap.cluster.crew import ClusterLost, Parcel
+from headswap.cluster.crew import ClusterRefused, Parcel
 from headswap.cluster.ray_crew import NO_ROOM_S, RayCrew
-from headswap.errors import BadSetting
 from tests.cluster.tasks import double
 
 PARCEL = Parcel(facts={"number": 4}, arrays={"rows": np.ones(2)})
@@ -87,7 +86,7 @@ def test_where_the_last_machine_that_can_do_it_is_gone_the_cluster_is_lost(
     next(answers)
     pretended.is_there = lambda _now: False
 
-    with pytest.raises(ClusterLost, match=f"For 60 seconds no machine of the cluster has had {words}"):
+    with pytest.raises(ClusterRefused, match=f"For 60 seconds no machine of the cluster has had {words}"):
         list(answers)
 
     assert pretended.now == 1 + NO_ROOM_S
@@ -111,7 +110,9 @@ def test_a_machine_that_joins_late_with_other_versions_is_named(
 
     pretended.does = elsewhere
 
-    with pytest.raises(BadSetting, match=f"^{socket.gethostname()} has torch 1.0, and the machine that asks"):
+    with pytest.raises(
+        ClusterRefused, match=f"^{socket.gethostname()} has torch 1.0, and the machine that asks"
+    ):
         list(pretended.crew.each(double, [PARCEL]))
 
 
@@ -132,5 +133,5 @@ def test_a_machine_that_joins_late_without_this_headswap_is_named(
 
     pretended.does = fail
 
-    with pytest.raises(BadSetting, match=r"^headswap does not run on birch\. Install the same headswap"):
+    with pytest.raises(ClusterRefused, match=r"^headswap does not run on birch\. Install the same headswap"):
         list(pretended.crew.each(double, [PARCEL]))
