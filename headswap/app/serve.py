@@ -66,7 +66,7 @@ def _cluster(settings: Settings) -> ClusterWatch | None:
         BadSetting: it must not be used, or cannot. One that does not answer is waited for: a machine that
             starts again may be up before the head is.
     """
-    watch = watch_of(settings.queue.cluster, settings.workspace / "features")
+    watch = watch_of(settings.queue.cluster, settings.workspace)
     if watch is None:
         return None
     try:

@@ -30,6 +30,10 @@ class ClusterLost(BadSetting):
     """The cluster does not answer for now: what was done is kept, and the same may be asked for again."""
 
 
+class ClusterRefused(ClusterLost):
+    """The cluster answers, and cannot be used as it is: ask for the same again when that is mended."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Parcel:
     """What a task is given, and what it answers."""

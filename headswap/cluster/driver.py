@@ -30,7 +30,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from safetensors.numpy import load, save
 
-from headswap.cluster.crew import ClusterLost, Parcel, Task, name_of, task_named
+from headswap.cluster.crew import ClusterLost, ClusterRefused, Parcel, Task, name_of, task_named
 from headswap.cluster.joining import find_cluster, joined
 from headswap.errors import HeadswapError
 
@@ -48,12 +48,20 @@ logger = logging.getLogger(__name__)
 class DrivenCrew:
     """The processors of a cluster, joined by a child process when work comes. One `each` at a time."""
 
-    def __init__(self, on: str, *, paths: Sequence[Path], folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        on: str,
+        *,
+        paths: Sequence[Path],
+        folder: Path | None = None,
+        written: Sequence[Path] | None = None,
+    ) -> None:
         """Arguments as for `headswap.cluster.joining.joined`; nothing is joined yet."""
         self._joining = {
             "on": on,
             "paths": [str(path) for path in paths],
             "folder": str(folder) if folder else None,
+            "written": None if written is None else [str(path) for path in written],
         }
         self._child: subprocess.Popen[bytes] | None = None
         self._size = 1
@@ -71,7 +79,7 @@ class DrivenCrew:
         """Processors of the cluster when it was joined.
 
         Raises:
-            ClusterLost: it cannot be joined.
+            ClusterLost: it cannot be joined; a `ClusterRefused` says why it must not be.
         """
         self._running()
         return self._size
@@ -152,7 +160,8 @@ class DrivenCrew:
             late.cancel()
         if said["kind"] != "joined":
             self.close()
-            raise ClusterLost(said["problem"], remedy=said["remedy"])
+            kind = ClusterLost if said["name"] == ClusterLost.__name__ else ClusterRefused
+            raise kind(said["problem"], remedy=said["remedy"])
         self._size = int(said["size"])
         return self._child
 
@@ -166,9 +175,8 @@ def main() -> None:
     threading.Thread(target=_receive, args=(sys.stdin.buffer, asked), daemon=True).start()
     joining, _ = asked.get()
     threading.Thread(target=end_with_head, args=(joining["on"], lambda: os._exit(1)), daemon=True).start()
-    paths, folder = [Path(path) for path in joining["paths"]], joining["folder"]
     try:
-        with joined(joining["on"], paths=paths, folder=Path(folder) if folder else None) as crew:
+        with joined(joining["on"], **_folders_of(joining)) as crew:
             _send(answers, {"kind": "joined", "size": crew.size})
             while True:
                 wanted, _ = asked.get()
@@ -189,6 +197,16 @@ def main() -> None:
                     _send(answers, {"kind": "fault", "name": type(error).__name__, "problem": str(error)})
     except HeadswapError as error:
         _send(answers, _refusal(error))
+
+
+def _folders_of(joining: dict[str, Any]) -> dict[str, Any]:
+    """The files and folders that `joined` checks."""
+    folder, written = joining["folder"], joining["written"]
+    return {
+        "paths": [Path(path) for path in joining["paths"]],
+        "folder": Path(folder) if folder else None,
+        "written": None if written is None else [Path(path) for path in written],
+    }
 
 
 def end_with_head(

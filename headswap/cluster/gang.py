@@ -94,7 +94,7 @@ class Gang:
         listed = [one.packed()[0] for one in parcels]
         with tempfile.TemporaryDirectory(prefix="headswap-gang-") as name:
             folder = Path(name)
-            work = json.dumps({"task": name_of(task), "parcels": listed})
+            work = json.dumps({"task": name_of(task), "parcels": listed, "driver": os.getpid()})
             write_text(folder / WORK, work)
             running = _started(folder, self.processes, threads)
             try:

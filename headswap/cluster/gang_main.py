@@ -32,8 +32,8 @@ _GONE = 4
 def main(folder: Path) -> int:
     """Join the others, then do every parcel with them."""
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    _end_with(os.getppid(), folder)
     work = json.loads((folder / WORK).read_text(encoding="utf-8"))
+    _end_with(work["driver"], folder)  # it may have died while torch was imported, and is no parent then
     dist.init_process_group(
         backend_here(int(os.environ["LOCAL_RANK"]), size),
         store=dist.FileStore(str(folder / "meeting"), size),  # type: ignore[attr-defined]
@@ -66,11 +66,11 @@ def backend_here(local_rank: int, processes: int) -> str:
     return "cpu:gloo,cuda:nccl" if dist.is_nccl_available() and processes <= gpus else "gloo"
 
 
-def _end_with(parent: int, folder: Path) -> None:
+def _end_with(driver: int, folder: Path) -> None:
     """End this process, and drop the folder, when its driver has died: nothing else would."""
 
     def watch() -> None:
-        while os.getppid() == parent and psutil.pid_exists(parent):
+        while os.getppid() == driver and psutil.pid_exists(driver):
             time.sleep(1)
         drop(folder)
         os._exit(_GONE)

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headswap.cluster.crew import ClusterLost, Parcel
-from headswap.cluster.nodes import describe_node, versions_here, what_lies_at
+from headswap.cluster.nodes import describe_node, not_there, other_versions, versions_here, what_lies_at
 from headswap.errors import BadSetting
 from headswap.storage.files import make_folder, remove, write_text
 from headswap.storage.locations import install_command
@@ -51,7 +51,9 @@ class _Answer:
 
 
 @contextmanager
-def joined(on: str, *, paths: Sequence[Path], folder: Path | None = None) -> Iterator[RayCrew]:
+def joined(
+    on: str, *, paths: Sequence[Path], folder: Path | None = None, written: Sequence[Path] | None = None
+) -> Iterator[RayCrew]:
     """The crew of a cluster, for a while.
 
     Args:
@@ -59,6 +61,8 @@ def joined(on: str, *, paths: Sequence[Path], folder: Path | None = None) -> Ite
         paths: files and folders that every machine must see under the same path.
         folder: where the results of tasks go; every machine must see it too. It is made if need be.
             None: they come back.
+        written: where in that folder tasks write, so that every machine must be able to; made if need be.
+            None: in the folder itself.
 
     Raises:
         BadSetting: the cluster cannot be used, or must not; in one sentence.
@@ -86,7 +90,9 @@ def joined(on: str, *, paths: Sequence[Path], folder: Path | None = None) -> Ite
         ) from error
     try:
         crew = RayCrew()
-        _check_nodes(crew, paths, folder, address)
+        if written is None:
+            written = [folder] if folder else []
+        _check_nodes(crew, paths, folder, written, address)
         yield crew
     finally:
         if is_mine:
@@ -251,39 +257,29 @@ def wrong_token(address: str) -> BadSetting:
     )
 
 
-def _check_nodes(crew: RayCrew, paths: Sequence[Path], folder: Path | None, address: str) -> None:
-    """Every machine has the same packages, a shut door, and sees the same files."""
+def _check_nodes(
+    crew: RayCrew, paths: Sequence[Path], folder: Path | None, written: Sequence[Path], address: str
+) -> None:
+    """Every machine has the same packages, a shut door, sees the same files, and may write where it must."""
     seen = {str(path.resolve()): what_lies_at(path.resolve()) for path in paths}
+    asked = {"written": [str(make_folder(path).resolve()) for path in written]}
     with _probe(folder) as probe:
         if probe is not None:
             seen[str(probe)] = what_lies_at(probe)
-        found = crew.everywhere(describe_node, Parcel(facts={"paths": list(seen)}), most_s=_ANSWER_S)
+        parcel = Parcel(facts={**asked, "paths": list(seen)})
+        found = crew.everywhere(describe_node, parcel, most_s=_ANSWER_S)
     for node, answer in found.items():
         if answer is None:
-            raise BadSetting(
-                f"headswap does not run on {node}.",
-                remedy="Install the same headswap for the same Python on every machine of the cluster.",
-            )
+            raise not_there(node)
         if not answer.facts["wants_token"]:
             raise open_cluster(address)
-        _check_versions(node, answer.facts["versions"])
+        if error := other_versions(node, answer.facts["versions"], versions_here()):
+            raise error
         for path, fingerprint in seen.items():
             if answer.facts["paths"][path] != fingerprint:
                 raise _unseen(node, Path(path), folder if probe and Path(path) == probe else None)
-
-
-def _check_versions(node: str, theirs: dict[str, str]) -> None:
-    mine = versions_here()
-    other = [
-        f"{name} {theirs.get(name, 'missing')}"
-        for name, version in mine.items()
-        if theirs.get(name) != version
-    ]
-    if other:
-        raise BadSetting(
-            f"{node} has {', '.join(other)}, and this machine has not.",
-            remedy="Install the same versions on every machine: the last digits depend on them.",
-        )
+        for path in answer.facts["shut"]:
+            raise _unwritable(node, path)
 
 
 @contextmanager
@@ -304,9 +300,17 @@ def _unseen(node: str, path: Path, folder: Path | None) -> BadSetting:
     if folder is not None:
         return BadSetting(
             f"{node} does not see {folder}, where features are kept.",
-            remedy="Name a folder that all machines have in common with HEADSWAP_CACHE.",
+            remedy="Name a folder that all machines have in common with HEADSWAP_CACHE, or for a server with "
+            "--workspace.",
         )
     return BadSetting(
         f"{node} does not see {path} as this machine does.",
         remedy="Put it into a folder that all machines have in common under the same path.",
+    )
+
+
+def _unwritable(node: str, folder: str) -> BadSetting:
+    return BadSetting(
+        f"{node} cannot write into {folder}.",
+        remedy="Let headswap write there on every machine: features and the checkpoints of tries go there.",
     )

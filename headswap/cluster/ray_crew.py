@@ -9,6 +9,7 @@ dies. Its store is never the record of anything: what must last, a task writes t
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
@@ -17,19 +18,29 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from headswap.cluster.crew import Parcel, Task, WorkLost, name_of, run_task
+from headswap.cluster.crew import ClusterRefused, Parcel, Task, WorkLost, name_of, run_task
+from headswap.cluster.nodes import not_there, other_versions, versions_here
+from headswap.counted import counted
 from headswap.errors import HeadswapError
 
 MOST_TRIES = 20  # of one parcel: without an end, an image that ends its reader would be tried for ever
 AHEAD = 2  # parcels of each processor that are on their way
 _MOST_ASKED = 3  # of one machine: a process of it may be ended meanwhile, as any other
 _WAKE_S = 1.0  # how long no one looks whether the work was stopped
+NO_ROOM_S = 60.0  # without a machine that could take a parcel, the cluster is lost; Ray would wait for ever
+_NOT_THERE = (
+    "failed to import on the worker",
+    "_work() takes",
+)  # no headswap, or one that is given other things
 
 Packed = tuple[str, dict[str, "NDArray[Any]"]]
 
 
 class RayCrew:
     """All processors of a cluster. This process must have joined it: `headswap.cluster.joining`."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
 
     @property
     def size(self) -> int:
@@ -46,31 +57,29 @@ class RayCrew:
         meanwhile: Callable[[], None] | None = None,
     ) -> Generator[tuple[int, Parcel], None, None]:
         import ray
-        from ray.exceptions import RayTaskError
 
-        each_cpus = min(threads, _most_cpus()) if threads > 1 else threads
+        each_cpus = min(threads, max(1, _most_cpus())) if threads > 1 else threads
         remote = ray.remote(num_cpus=each_cpus, max_retries=MOST_TRIES, scheduling_strategy="SPREAD")(_work)
-        coming = enumerate(parcels)
+        coming, versions = enumerate(parcels), versions_here()
         running: dict[Any, tuple[int, str]] = {}
+        had_room_at = self._clock()
         try:
             while True:
                 free = AHEAD * self.size - len(running)  # below 0 after a machine died
                 for number, parcel in islice(coming, max(0, free)):
-                    running[remote.remote(name_of(task), *parcel.packed())] = number, parcel.about
+                    running[remote.remote(name_of(task), *parcel.packed(), versions)] = number, parcel.about
                 if not running:
                     return
                 ready, _ = ray.wait(list(running), num_returns=1, timeout=_WAKE_S)
+                if ready or _most_cpus() >= each_cpus:
+                    had_room_at = self._clock()
+                elif self._clock() - had_room_at >= NO_ROOM_S:
+                    raise _no_room(each_cpus)
                 if meanwhile is not None and not ready:
                     meanwhile()
                 for one in ready:
                     number, about = running.pop(one)
-                    try:
-                        answer = ray.get(one)
-                    except RayTaskError as error:  # a fault of the task: raised as it was there
-                        raise error.cause from error
-                    except ray.exceptions.RayError as error:
-                        raise _lost(about) from error
-                    yield number, _opened(answer)
+                    yield number, _answer(one, about)
         finally:
             for one in running:
                 ray.cancel(one, force=True)
@@ -88,7 +97,7 @@ class RayCrew:
         asked = {
             remote.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            ).remote(name_of(task), *parcel.packed()): node
+            ).remote(name_of(task), *parcel.packed(), None): node
             for node in ray.nodes()
             if node["Alive"]
         }
@@ -115,15 +124,54 @@ def _most_cpus() -> int:
     """Of the largest machine: a task that wants more would wait for ever."""
     import ray
 
-    return max([1, *(int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"])])
+    return max([int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]], default=-1)
 
 
-def _work(name: str, facts: str, arrays: dict[str, NDArray[Any]]) -> Packed | HeadswapError:
-    """What runs in a process of the cluster. What a person can mend comes back as an answer."""
+def _work(
+    name: str, facts: str, arrays: dict[str, NDArray[Any]], versions: dict[str, str] | None
+) -> Packed | HeadswapError:
+    """What runs in a process of the cluster. What a person can mend comes back as an answer.
+
+    `versions` are those that it needs: a machine may join when the others were checked. None: any.
+    """
     try:
+        if versions is not None and (
+            error := other_versions(socket.gethostname(), versions_here(), versions)
+        ):
+            return error
         return run_task(name, Parcel(facts=json.loads(facts), arrays=arrays)).packed()
     except HeadswapError as error:
         return error
+
+
+def _answer(done: Any, about: str) -> Parcel:
+    """What came of a parcel; what was raised there is raised as it was."""
+    import ray
+
+    try:
+        return _opened(ray.get(done))
+    except ray.exceptions.RayTaskError as error:
+        if any(words in str(error.cause) for words in _NOT_THERE):
+            raise not_there(_host_at(error.ip)) from error
+        raise error.cause from error
+    except ray.exceptions.RayError as error:
+        raise _lost(about) from error
+
+
+def _host_at(address: str) -> str:
+    """The name of a machine of the cluster."""
+    import ray
+
+    names = {node["NodeManagerAddress"]: node["NodeManagerHostname"] for node in ray.nodes()}
+    return str(names.get(address, address))
+
+
+def _no_room(cpus: int) -> ClusterRefused:
+    return ClusterRefused(
+        f"For {NO_ROOM_S:.0f} seconds no machine of the cluster has had {counted(cpus, 'processor')}, as the "
+        "work needs.",
+        remedy="Let one join it, then ask for the same again: what was done is kept.",
+    )
 
 
 def _opened(answer: Packed | HeadswapError) -> Parcel:

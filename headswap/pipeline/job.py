@@ -33,22 +33,24 @@ def run_job(experiment_json: str, job_folder: Path, listener: Listener, on: str 
     experiment: Experiment = from_json(Experiment, experiment_json)
     folder, workspace = job_folder / "bundle", job_folder.parent.parent
     if not _is_whole(folder):  # a worker that died after sealing left it whole
-        with _crew_if(on, experiment, workspace) as crew:
+        with _crew_if(on, experiment, job_folder) as crew:
             outcome = run_experiment(experiment, folder, workspace=workspace, crew=crew, listener=listener)
         keep_figures(job_folder, outcome.figures)
     return folder.name
 
 
 @contextmanager
-def _crew_if(on: str | None, experiment: Experiment, workspace: Path) -> Iterator[Crew | None]:
+def _crew_if(on: str | None, experiment: Experiment, job_folder: Path) -> Iterator[Crew | None]:
     """A crew that joins the cluster when there is work for it, in a process of its own."""
     if on is None:
         yield None
         return
     from headswap.cluster.driver import DrivenCrew
 
-    named = (experiment.data.source, experiment.weights)
-    with DrivenCrew(on, paths=[Path(path) for path in named if path], folder=workspace / "features") as crew:
+    jobs = job_folder.parent
+    paths = [Path(path) for path in (experiment.data.source, experiment.weights) if path]
+    written = [jobs.parent / "features", jobs]  # features, and the checkpoints of tries
+    with DrivenCrew(on, paths=paths, folder=jobs.parent, written=written) as crew:
         yield crew
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import platform
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -261,10 +262,13 @@ def _origin(experiment: Experiment, config: TrainConfig) -> NetworkOrigin:
 
 
 def _unfinished(place: Path, common: Path | None) -> Path:
-    """Where checkpoints are: next to the bundle, or where all machines of a crew see them."""
+    """Where checkpoints are: next to the bundle, or where all machines of a crew see them.
+
+    There the name of this machine tells them from those of another one whose bundle has the same path.
+    """
     if common is None or place.resolve().is_relative_to(common.resolve()):
         return place.with_name(f".{place.name}.unfinished")
-    digest = hashlib.sha256(str(place.resolve()).encode()).hexdigest()
+    digest = hashlib.sha256(f"{platform.node()}:{place.resolve()}".encode()).hexdigest()
     return common / "unfinished" / digest[:16]
 
 

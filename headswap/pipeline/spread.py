@@ -9,6 +9,7 @@ those of this machine, bit for bit (docs/decisions/0042-a-cluster.md).
 
 from __future__ import annotations
 
+import socket
 import uuid
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -204,7 +205,7 @@ def _bank(backbone: SeenBy) -> BankBuilder:
     engine = engine_named(backbone.engine)
     if engine is None:
         raise BadSetting(
-            f"A machine of the cluster cannot run {backbone.engine}, which the others do.",
+            f"{socket.gethostname()} cannot run {backbone.engine}, which the machine that asks does.",
             remedy="Install the same packages on every machine, and use machines of one kind.",
         )
     origin = NetworkOrigin(

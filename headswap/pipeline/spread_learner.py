@@ -10,6 +10,7 @@ the process that asked, and so are its checkpoints. A try whose machine died goe
 from __future__ import annotations
 
 import hashlib
+import socket
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -123,7 +124,7 @@ class _Learner:
             network, site = widen(network, site, about.site.taps, classes)
         if site.all_paths != about.site.all_paths or not _fill(network.module.eval(), self.folder):
             raise BadSetting(
-                f"A machine of the cluster finds another head in {about.origin.model} than this one.",
+                f"{socket.gethostname()} finds another head in {about.origin.model} than the one that asks.",
                 remedy="Install the same packages on every machine.",
             )
         train = _rows(about.manifest, "train")

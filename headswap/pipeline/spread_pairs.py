@@ -8,9 +8,10 @@ The rows of a parcel are whole blocks of the search here, so the candidates are 
 
 from __future__ import annotations
 
-import hashlib
+import time
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -22,10 +23,11 @@ from headswap.cluster.crew import Crew, Parcel, in_order, task
 from headswap.data.alignment import Candidates, RoughSearch, candidates_among, rows_at_once, search_here
 from headswap.data.manifest import Manifest
 from headswap.data.split import with_groups
-from headswap.storage.files import make_folder, remove, write_bytes
+from headswap.storage.files import drop, make_folder, remove, write_bytes
 
 FEWEST = 8_192  # images, below which the search takes seconds on one processor
 ROWS = 1_024  # of a parcel, about
+_LONGEST_S = 7 * 24 * 3600.0  # a file that is older was left by a process that was killed
 
 Floats = NDArray[np.float32]
 
@@ -43,7 +45,9 @@ def search_on(crew: Crew, workspace: Path) -> RoughSearch:
             yield from search_here(grey, base)
             return
         data = save({"base": base})
-        path = make_folder(workspace.resolve() / "near") / hashlib.sha256(data).hexdigest()[:32]
+        folder = make_folder(workspace.resolve() / "near")
+        _sweep(folder)
+        path = folder / uuid.uuid4().hex  # of this search alone: it goes when this one ends
         write_bytes(path, data)
         size = rows_at_once(len(base)) * max(1, ROWS // rows_at_once(len(base)))
         parcels = (
@@ -62,6 +66,14 @@ def search_on(crew: Crew, workspace: Path) -> RoughSearch:
             remove(path)
 
     return search
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what searches have left whose process was killed."""
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # its own search has ended meanwhile
+            if time.time() - path.stat().st_mtime > _LONGEST_S:
+                drop(path)
 
 
 @task

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from headswap.cluster import driver
-from headswap.cluster.crew import ClusterLost, Parcel
+from headswap.cluster.crew import ClusterLost, ClusterRefused, Parcel
 from headswap.cluster.driver import SILENT_S, DrivenCrew, end_with_head
 from headswap.errors import BadSetting
 from tests.cluster import tasks
@@ -42,6 +42,15 @@ def test_a_cluster_that_cannot_be_joined_is_a_lost_one_with_its_sentence(
 
     with (
         DrivenCrew("127.0.0.1:1", paths=[tmp_path]) as crew,
-        pytest.raises(ClusterLost, match=r"No cluster answers at 127\.0\.0\.1:1\. Start one"),
+        pytest.raises(ClusterLost, match=r"No cluster answers at 127\.0\.0\.1:1\. Start one") as lost,
+    ):
+        next(crew.each(tasks.double, [Parcel()]))
+    assert not isinstance(lost.value, ClusterRefused), "no one is there to refuse"
+
+
+def test_one_that_may_not_be_used_is_a_lost_one_that_says_so(tmp_path: Path) -> None:
+    with (
+        DrivenCrew("ray://10.0.0.1:10001", paths=[], folder=tmp_path, written=[tmp_path]) as crew,
+        pytest.raises(ClusterRefused, match=r"ray:// is not used: .* Join the cluster with `ray start`"),
     ):
         next(crew.each(tasks.double, [Parcel()]))

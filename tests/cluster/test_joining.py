@@ -18,9 +18,11 @@ import grpc
 import pytest
 
 import headswap
-from headswap.cluster import joining
+from headswap.cluster import joining, nodes
+from headswap.cluster.crew import Here, Parcel, Task
 from headswap.cluster.joining import joined
 from headswap.errors import BadSetting
+from headswap.storage.files import write_bytes
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token"
@@ -179,6 +181,36 @@ def test_what_is_not_here_is_not_looked_for_elsewhere(tmp_path: Path) -> None:
         joined("127.0.0.1:1", paths=[tmp_path / "none"]),
     ):
         pass
+
+
+class Machines:
+    """A cluster of this machine alone, under another name."""
+
+    def everywhere(self, task: Task, parcel: Parcel, *, most_s: float) -> dict[str, Parcel | None]:
+        ((_, answer),) = Here().each(task, [parcel])
+        return {"10.0.0.2:1": answer}
+
+
+def test_a_machine_that_cannot_write_where_tasks_write_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    written = [tmp_path / "features", tmp_path / "jobs"]
+    joining._check_nodes(Machines(), [], tmp_path, written, "head:1")
+    shut = written[1]
+
+    def write(path: Path, data: bytes) -> None:
+        if path.parent == shut:
+            raise PermissionError(path)
+        write_bytes(path, data)
+
+    monkeypatch.setattr(nodes, "write_bytes", write)  # not by permissions: root may write anywhere
+    with pytest.raises(
+        BadSetting, match=rf"^10\.0\.0\.2:1 cannot write into {shut}\. Let headswap write there"
+    ):
+        joining._check_nodes(Machines(), [], tmp_path, written, "head:1")
+    assert [list(folder.iterdir()) for folder in written] == [[], []]
+    assert sorted(tmp_path.iterdir()) == written, "the probes are gone"
 
 
 def test_answers_are_not_kept_one_by_one_on_a_cluster(tmp_path: Path) -> None:

@@ -234,7 +234,7 @@ def test_a_run_whose_driver_is_ended_as_ray_does_waits_and_is_done_by_another(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs_cluster, "BACK_S", 0.5)
-    watch = watch_of("auto", tmp_path / "features")
+    watch = watch_of("auto", tmp_path)
     assert watch is not None
     store = Store(tmp_path / "jobs.db")
     settings = QueueSettings(room_bytes=0, cluster="auto", most_at_once=2)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import shutil
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +17,10 @@ from PIL import Image
 
 import headswap
 from headswap.cluster.crew import Crew, Here, Parcel
-from headswap.data import ingest
+from headswap.data import alignment, ingest
 from headswap.errors import BadSetting, Cancelled, FinishEarly
 from headswap.events import EpochEnd, Event, Guesses, Listener, Note, Progress, silent
-from headswap.pipeline import api, scoring, spread, spread_answers
+from headswap.pipeline import api, run, scoring, spread, spread_answers, spread_pairs
 from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 
 
@@ -142,7 +146,7 @@ def test_a_process_without_the_engine_of_the_others_refuses() -> None:
         head="last", expected=1, flip=False, engine="torch-quantum-float32", batch_size=16, folder="nowhere",
     )  # fmt: skip
 
-    with pytest.raises(BadSetting, match="cannot run torch-quantum-float32, which the others do"):
+    with pytest.raises(BadSetting, match=f"^{socket.gethostname()} cannot run torch-quantum-float32"):
         spread._bank(backbone)
 
 
@@ -231,3 +235,43 @@ def test_who_waits_no_longer_gets_the_best_that_was_found_elsewhere(
     assert len(runs_of(here)) == 1
     assert done.report.finetune is not None
     assert "Teaching ended early, as was asked" in done.report.finetune.sentence
+
+
+def test_two_searches_over_the_same_images_do_not_disturb_each_other_and_old_files_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spread_pairs, "FEWEST", 1)
+    monkeypatch.setattr(spread_pairs, "ROWS", 1)
+    grey = np.random.default_rng(0).random((1_100, 32, 32), np.float32)
+    base = alignment.rough_numbers(grey)
+    old, new = tmp_path / "near" / "old", tmp_path / "near" / "new"
+    old.parent.mkdir()
+    for path, age_s in ((old, 30 * 86_400), (new, 3_600)):
+        path.touch()
+        os.utime(path, (time.time() - age_s,) * 2)
+    search = spread_pairs.search_on(Here(), tmp_path)
+
+    one = search(grey, base)
+    first = next(one)
+    spread_pairs._base.cache_clear()  # as in another process
+    other = list(search(grey, base))
+    spread_pairs._base.cache_clear()
+    both = [first, *one]
+
+    assert len(both) == len(other) > 1
+    for mine, theirs in zip(both, other, strict=True):
+        assert all(np.array_equal(*pair) for pair in zip(mine, theirs, strict=True))
+    assert list((tmp_path / "near").iterdir()) == [new]
+
+
+def test_two_machines_whose_bundles_have_the_same_path_have_checkpoints_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, common = tmp_path / "home" / "bundle", tmp_path / "common"
+    folders = []
+    for node in ("birch", "oak", "birch"):
+        monkeypatch.setattr(platform, "node", lambda node=node: node)
+        folders.append(run._unfinished(place, common))
+
+    assert folders[0] == folders[2] != folders[1], "the same command on the same machine goes on"
+    assert {folder.parent for folder in folders} == {common / "unfinished"}

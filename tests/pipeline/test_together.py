@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -80,6 +84,22 @@ def test_a_killed_process_ends_the_others_with_one_sentence(monkeypatch: pytest.
         list(gang.Gang(3).each(double, [Parcel()]))
 
     assert set(psutil.Process().children()) <= before
+
+
+def test_a_process_whose_driver_died_while_it_began_ends_and_clears_up(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as driver:
+        pass
+    work = {"task": gang.name_of(double), "parcels": ["{}"], "driver": driver.pid}
+    folder = tmp_path / "gang"
+    folder.mkdir()
+    (folder / gang.WORK).write_text(json.dumps(work))
+
+    alone = {**os.environ, "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2"}  # it waits for another
+    done = subprocess.run(
+        [sys.executable, *gang.program(0, folder)], env=alone, check=False, timeout=300, capture_output=True
+    )
+
+    assert (done.returncode, folder.exists()) == (4, False), done.stderr
 
 
 def test_gpus_are_used_all_unless_fewer_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

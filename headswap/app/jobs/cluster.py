@@ -100,12 +100,14 @@ class ClusterWatch:
         self._due_at = self._clock() + (COUNT_S if state.is_well else BACK_S)
 
 
-def watch_of(on: str, folder: Path) -> ClusterWatch | None:
-    """The watch over a cluster whose machines must all see a folder; None where there is none."""
-    return ClusterWatch(lambda: _processors(on, folder)) if on else None
+def watch_of(on: str, workspace: Path) -> ClusterWatch | None:
+    """The watch over a cluster whose machines must all see a server's workspace; None where there is none."""
+    return ClusterWatch(lambda: _processors(on, workspace)) if on else None
 
 
-def _processors(on: str, folder: Path) -> int:
+def _processors(on: str, workspace: Path) -> int:
+    """Found with the checks of a run (`headswap.pipeline.job`), or runs would begin that cannot go on."""
     find_cluster(on)  # what a plain request can tell, before a process is started
-    with DrivenCrew(on, paths=[], folder=folder) as crew:
+    written = [workspace / "features", workspace / "jobs"]
+    with DrivenCrew(on, paths=[], folder=workspace, written=written) as crew:
         return crew.size

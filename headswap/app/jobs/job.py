@@ -128,6 +128,15 @@ NO_CLUSTER = JobError(
 )
 
 
+def refused_by_cluster(error: HeadswapError) -> JobError:
+    """It waits as for a cluster that is away, and says what has to be mended there."""
+    return JobError(
+        NO_CLUSTER.code,
+        f"This run waits for the cluster. {error.problem}",
+        f"{error.remedy} Then it goes on by itself; what was seen is kept.",
+    )
+
+
 def error_of(problem: BaseException) -> JobError:
     """Put what stopped a worker into two sentences."""
     if isinstance(problem, HeadswapError):

@@ -30,13 +30,13 @@ from typing import NoReturn, TypeVar
 
 from headswap.app.jobs.database import NOT_NOW
 from headswap.app.jobs.heartbeat import Attempt
-from headswap.app.jobs.job import NO_CLUSTER, Job, JobError, JobState, error_of
+from headswap.app.jobs.job import NO_CLUSTER, Job, JobError, JobState, error_of, refused_by_cluster
 from headswap.app.jobs.store import LOG_FILE, Store
 from headswap.app.processes.local import LocalRunner
 from headswap.app.processes.logs import log_to
 from headswap.app.processes.memory import hold_memory
 from headswap.app.processes.priority import step_back
-from headswap.cluster.crew import ClusterLost
+from headswap.cluster.crew import ClusterLost, ClusterRefused
 from headswap.errors import Cancelled, HeadswapError
 from headswap.events import Listener
 from headswap.storage.files import SEAL, DiskFull
@@ -179,7 +179,8 @@ def _outcome(work: Work, job: Job, folder: Path, attempt: Attempt) -> AttemptEnd
         return AttemptEnd(JobState.PAUSED, error=_FULL)
     except ClusterLost as error:
         logger.info("%s", error)
-        return AttemptEnd(JobState.PAUSED, error=NO_CLUSTER)
+        is_refused = isinstance(error, ClusterRefused)
+        return AttemptEnd(JobState.PAUSED, error=refused_by_cluster(error) if is_refused else NO_CLUSTER)
     except HeadswapError as error:
         logger.info("%s", error)
         return AttemptEnd(JobState.FAILED, error=error_of(error))

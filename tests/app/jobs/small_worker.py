@@ -17,7 +17,7 @@ import uuid
 from pathlib import Path
 
 from headswap.app.jobs import worker
-from headswap.cluster.crew import ClusterLost
+from headswap.cluster.crew import ClusterLost, ClusterRefused
 from headswap.errors import FinishEarly, TooFewImages
 from headswap.events import EpochEnd, Listener, Note, Progress
 from headswap.storage.files import DiskFull, sealed_folder
@@ -63,6 +63,8 @@ def _end_badly(then: str) -> None:
         raise DiskFull("The disk is full.", remedy="Free some space.")
     if then == "cluster":
         raise ClusterLost("The cluster does not answer any more.", remedy="Wait.")
+    if then == "cluster refuses":
+        raise ClusterRefused("10.0.0.2 does not see /srv/lab.", remedy="Mount it there.")
     if then == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if then == "hang":

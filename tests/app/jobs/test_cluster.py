@@ -13,8 +13,13 @@ from headswap.app.jobs.cluster import BACK_S, COUNT_S, ClusterWatch
 from headswap.app.jobs.job import JobState
 from headswap.app.jobs.queue import Queue, QueueSettings
 from headswap.app.jobs.store import Store
+from headswap.cluster import driver
 from headswap.cluster.crew import ClusterLost
 from headswap.errors import BadSetting
+from headswap.events import silent
+from headswap.pipeline.experiment import DataConfig, Experiment
+from headswap.pipeline.job import run_job
+from headswap.storage.files import to_json
 
 Open = Callable[..., Any]
 
@@ -107,6 +112,52 @@ def test_a_run_that_lost_the_cluster_waits_for_it_and_goes_on_by_itself(open_off
     assert paused.error.problem == "This run waits for the cluster, which does not answer."
     office.queue.cancel(job_id)
     office.run(job_id)
+
+
+def test_a_run_that_the_cluster_refuses_waits_too_and_says_why(open_office: Open) -> None:
+    lab = Lab()
+    lab.watch.check()
+    office = open_office(cluster=lab.watch)
+    job_id = office.submit(then="cluster refuses")
+    lab.processors = 0
+    office.tick_until(lambda: office.job(job_id).state == JobState.PAUSED)
+
+    assert office.job(job_id).has_lost_cluster
+    assert office.job(job_id).error.problem == (
+        "This run waits for the cluster. 10.0.0.2 does not see /srv/lab."
+    )
+    assert office.job(job_id).error.remedy == (
+        "Mount it there. Then it goes on by itself; what was seen is kept."
+    )
+    office.queue.cancel(job_id)
+
+
+def test_a_watch_checks_the_folders_that_a_run_checks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    class Refusing:
+        def __init__(self, _on: str, **places: Any) -> None:
+            asked.append(places)
+            raise ClusterLost("10.0.0.2 does not see the folder.", remedy="Name another.")
+
+    for room in (cluster, driver):
+        monkeypatch.setattr(room, "DrivenCrew", Refusing)
+    monkeypatch.setattr(cluster, "find_cluster", lambda on: on)
+    watch = cluster.watch_of("auto", tmp_path)
+    assert watch is not None
+    watch.check()
+    data = tmp_path / "projects" / "1" / "dataset.json"
+    with pytest.raises(ClusterLost):
+        run_job(
+            to_json(Experiment(data=DataConfig(source=str(data)))), tmp_path / "jobs" / "1", silent, "auto"
+        )
+
+    of_watch, of_run = asked
+    assert (of_watch["paths"], of_run["paths"]) == ([], [data])
+    assert of_watch["folder"] == of_run["folder"] == tmp_path
+    assert of_watch["written"] == of_run["written"] == [tmp_path / "features", tmp_path / "jobs"]
 
 
 def test_one_that_waits_for_the_cluster_can_be_stopped_and_goes_on_here_without_one(

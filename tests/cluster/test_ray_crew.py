@@ -1,0 +1,137 @@
+"""Machines of a cluster that go until none is left, and others that join late and are not as the rest.
+
+What Ray does is pretended: a task runs in this process when its answer is taken. A real cluster is in
+`tests/contracts/test_crews.py`.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+from ray.exceptions import RayTaskError
+
+from headswap.cluster import nodes, ray_crew
+from headswap.cluster.crew import ClusterRefused, Parcel
+from headswap.cluster.ray_crew import NO_ROOM_S, RayCrew
+from tests.cluster.tasks import double
+
+PARCEL = Parcel(facts={"number": 4}, arrays={"rows": np.ones(2)})
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A task that was handed to Ray."""
+
+    work: Callable[..., Any]
+    given: tuple[Any, ...]
+
+
+class Pretended:
+    """A head without processors, and a machine with two that is away at some times."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.cancelled = 0.0, 0
+        self.is_there: Callable[[float], bool] = lambda _now: True
+        self.does: Callable[[Asked], Any] = lambda asked: asked.work(*asked.given)
+        monkeypatch.setattr(ray, "remote", lambda **_: self._task_of)
+        monkeypatch.setattr(ray, "get", lambda asked: self.does(asked))
+        for name in ("wait", "nodes", "cancel", "cluster_resources"):
+            monkeypatch.setattr(ray, name, getattr(self, name))
+        self.crew = RayCrew(clock=lambda: self.now)
+
+    @staticmethod
+    def _task_of(work: Callable[..., Any]) -> SimpleNamespace:
+        return SimpleNamespace(remote=lambda *given: Asked(work, given))
+
+    def wait(
+        self, asked: list[Asked], *, num_returns: int, timeout: float
+    ) -> tuple[list[Asked], list[Asked]]:
+        self.now += timeout
+        ready = num_returns if self.is_there(self.now) else 0
+        return asked[:ready], asked[ready:]
+
+    def nodes(self) -> list[dict[str, Any]]:
+        head = {"Alive": True, "Resources": {"CPU": 0.0}, "NodeManagerAddress": "10.0.0.1"}
+        other = {
+            "Alive": self.is_there(self.now),
+            "Resources": {"CPU": 2.0},
+            "NodeManagerAddress": "10.0.0.2",
+        }
+        return [{**head, "NodeManagerHostname": "oak"}, {**other, "NodeManagerHostname": "birch"}]
+
+    def cancel(self, _asked: Asked, *, force: bool) -> None:
+        self.cancelled += 1
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 2.0} if self.is_there(self.now) else {}
+
+
+@pytest.fixture
+def pretended(monkeypatch: pytest.MonkeyPatch) -> Pretended:
+    return Pretended(monkeypatch)
+
+
+@pytest.mark.parametrize(("threads", "words"), [(1, "1 processor, as"), (64, "2 processors, as")])
+def test_where_the_last_machine_that_can_do_it_is_gone_the_cluster_is_lost(
+    pretended: Pretended, threads: int, words: str
+) -> None:
+    answers = pretended.crew.each(double, [PARCEL] * 3, threads=threads)
+    next(answers)
+    pretended.is_there = lambda _now: False
+
+    with pytest.raises(ClusterRefused, match=f"For 60 seconds no machine of the cluster has had {words}"):
+        list(answers)
+
+    assert pretended.now == 1 + NO_ROOM_S
+    assert pretended.cancelled == 2, "what no machine took"
+
+
+def test_a_machine_that_is_back_in_time_goes_on(pretended: Pretended) -> None:
+    pretended.is_there = lambda now: now % 50 == 0  # away for 49 seconds, again and again
+
+    assert len(list(pretended.crew.each(double, [PARCEL] * 3))) == 3
+    assert pretended.now == 150
+
+
+def test_a_machine_that_joins_late_with_other_versions_is_named(
+    pretended: Pretended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def elsewhere(asked: Asked) -> Any:
+        with monkeypatch.context() as there:
+            there.setattr(ray_crew, "versions_here", lambda: {**nodes.versions_here(), "torch": "1.0"})
+            return asked.work(*asked.given)
+
+    pretended.does = elsewhere
+
+    with pytest.raises(
+        ClusterRefused, match=f"^{socket.gethostname()} has torch 1.0, and the machine that asks"
+    ):
+        list(pretended.crew.each(double, [PARCEL]))
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        RuntimeError(
+            "The remote function failed to import on the worker. This may be because needed library"
+        ),
+        TypeError("_work() takes 3 positional arguments but 4 were given"),  # an older headswap
+    ],
+)
+def test_a_machine_that_joins_late_without_this_headswap_is_named(
+    pretended: Pretended, cause: Exception
+) -> None:
+    def fail(_asked: Asked) -> Any:
+        raise RayTaskError("_work", "Traceback", cause, proctitle="", pid=1, ip="10.0.0.2")
+
+    pretended.does = fail
+
+    with pytest.raises(ClusterRefused, match=r"^headswap does not run on birch\. Install the same headswap"):
+        list(pretended.crew.each(double, [PARCEL]))
