@@ -101,8 +101,8 @@ class RayCrew:
             for node in ray.nodes()
             if node["Alive"]
         }
-        waiting, done, end = list(asked), [], time.monotonic() + most_s
-        while waiting and time.monotonic() < end:
+        waiting, done, end = list(asked), [], self._clock() + most_s
+        while waiting and self._clock() < end:
             ready, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=_WAKE_S)
             done += ready
             alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}

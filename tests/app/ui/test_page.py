@@ -46,9 +46,7 @@ def test_no_listener_of_the_page_is_a_public_endpoint(page: gr.Blocks) -> None:
 
 
 def test_gradio_tells_no_component_of_the_page_that_something_goes_on(page: gr.Blocks) -> None:
-    loud = [
-        fn.name for fn in page.fns.values() if fn.show_progress != "hidden" or fn.show_progress_on != []
-    ]
+    loud = [fn.name for fn in page.fns.values() if fn.show_progress != "hidden" or fn.show_progress_on != []]
 
     assert not loud, "what each of them once told costs at every event of the page"
 
