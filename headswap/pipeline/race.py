@@ -175,7 +175,7 @@ class _RaceRun:
             if decision is not None:
                 self._rounds[-1] = decision.last
                 outcome = replace(outcome, winner=decision.winner.model, words=decision.words)
-                outcome = replace(outcome, test=self._tested(decision.winner, train, test))
+                outcome = self._with_test(outcome, decision.winner, train, test)
         except KeyboardInterrupt:
             stopped = True
         outcome = replace(outcome, rounds=tuple(self._rounds))
@@ -282,6 +282,18 @@ class _RaceRun:
         self._loaded.pop(card.full_name, None)
         self._tell(ComparisonRow(model=card.full_name, state="not done", reason=reason))
         return None
+
+    def _with_test(
+        self, outcome: Race, winner: Racer, train: Sequence[ImageRecord], test: Sequence[ImageRecord]
+    ) -> Race:
+        """The race with the winner's test, or why there is none: the winner stays what it is."""
+        try:
+            return replace(outcome, test=self._tested(winner, train, test))
+        except HeadswapError as error:
+            reason = str(error)
+        except MemoryError:
+            reason = "There is not enough memory for it."
+        return replace(outcome, test_reason=reason)
 
     def _tested(self, winner: Racer, train: Sequence[ImageRecord], test: Sequence[ImageRecord]) -> TestFigure:
         """The head that training would solve, on pictures that the race has never looked at."""
