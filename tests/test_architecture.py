@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tokenize
 from collections.abc import Callable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,9 @@ def room_of(parts: tuple[str, ...]) -> str:
 
 def imports(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
+        if isinstance(node, ast.ImportFrom) and node.module == "headswap":
+            yield from (f"headswap.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
             yield "." * node.level + (node.module or "")
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -109,10 +112,13 @@ def upward_imports(path: Path, text: str, tree: ast.Module) -> Iterator[str]:
     for name in imports(tree):
         if name.startswith("."):
             yield "a relative import"
-        if not name.startswith("headswap."):
+        if name.split(".")[0] != "headswap":
             continue
-        there = room_of(tuple(name.split(".")[1:]))
-        if there == here:
+        there = room_of(tuple(name.split(".")[1:] or ["headswap"]))
+        if there in (here, "__version__"):
+            continue
+        if there not in STEPS:
+            yield f"imports {there} through the front door"
             continue
         if STEPS[there] > STEPS[here]:
             yield f"{here} (step {STEPS[here]}) imports {there} (step {STEPS[there]})"
@@ -185,6 +191,42 @@ def without_a_header(path: Path, text: str, tree: ast.Module) -> Iterator[str]:
 
 def test_imports_point_down_and_packages_of_one_step_stay_apart() -> None:
     assert found(upward_imports) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("from headswap import app", "data (step 2) imports app (step 11)"),
+        ("from headswap import heads", "data imports heads of its own step"),
+        ("import headswap", "imports headswap through the front door"),
+        ("from headswap import train", "imports train through the front door"),
+        ("from headswap import __version__, errors", None),
+    ],
+)
+def test_an_import_from_the_package_itself_is_seen(line: str, complaint: str | None) -> None:
+    said = list(upward_imports(PACKAGE / "data" / "x.py", line, ast.parse(line)))
+
+    assert said == ([complaint] if complaint else [])
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The modules of headswap that importing one loads, as dotted names."""
+    loaded = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            loaded |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+        elif isinstance(node, ast.Import):
+            loaded |= {alias.name for alias in node.names}
+    return loaded
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    named = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in modules()}
+    graph = {name: imported_modules(path) & named.keys() for name, path in named.items()}
+
+    order = list(TopologicalSorter(graph).static_order())  # a circle is an error that names it
+
+    assert order.index("headswap.errors") < order.index("headswap.heads.wide")
 
 
 def test_gradio_stays_in_the_page_and_heavy_libraries_are_imported_late() -> None:

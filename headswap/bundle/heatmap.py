@@ -113,13 +113,14 @@ def heat_of(
             return logits[0, label]  # a question of its own
         return (logits - logits.mean(dim=1, keepdim=True))[0, label]  # not what is said of every class alike
 
-    with torch.enable_grad():
-        layer, layout = _last_spatial_layer(module, batch, score)
-        spoken = layout.grid(_gradient_times_activation(layer, score)).sum(dim=-1)  # (rows, columns)
+    with bundle.lock:
+        with torch.enable_grad():
+            layer, layout = _last_spatial_layer(module, batch, score)
+            spoken = layout.grid(_gradient_times_activation(layer, score)).sum(dim=-1)  # (rows, columns)
+        if earlier and isinstance(module, WideNetwork):
+            for part in _spoken_earlier(module, batch.detach(), label):
+                spoken = spoken + _gathered(part, spoken.shape)
     size = (image.shape[0], image.shape[1])
-    if earlier and isinstance(module, WideNetwork):
-        for part in _spoken_earlier(module, batch.detach(), label):
-            spoken = spoken + _gathered(part, spoken.shape)
     for_it = spoken.clamp_min(0) if float(spoken.max()) > 0 else spoken - spoken.min()
     smooth = interpolate(for_it[None, None].float(), size, mode="bicubic")[0, 0].clamp_min(0)
     return np.asarray((smooth / smooth.max().clamp_min(1e-30)).numpy(), dtype=np.float32)

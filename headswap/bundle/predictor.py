@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +49,15 @@ class Bundle:
     reference: ReferenceFeatures | None = None  # of its practice pictures; None: it was taught without
     limits: ImageLimits = field(default_factory=ImageLimits)  # of a picture that is asked about
     dataset: Manifest | None = None  # which pictures it was taught and tested on; None: not known
+    # Features are caught by hooks on the network, which fire in every thread: one thread runs it at a time.
+    lock: Lock = field(default_factory=Lock, repr=False)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without the lock, which does not leave its process."""
+        return {name: value for name, value in self.__dict__.items() if name != "lock"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state, lock=Lock())
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -124,7 +134,7 @@ class Bundle:
 
         batch = torch.from_numpy(to_float(images, self.card.input))
         views = [batch, batch.flip(-1)] if self.card.flip else [batch]
-        with torch.inference_mode():
+        with self.lock, torch.inference_mode():
             rows = [logits_of(self.network.module(view), self.card.site) for view in views]
         return torch.stack(rows).mean(dim=0).double().numpy()
 
@@ -137,8 +147,9 @@ class Bundle:
         from headswap.features.engines import Engine
         from headswap.features.extractor import Extractor
 
-        extractor = Extractor(self.network, self.card.site, Engine("cpu", "float32"), flip=self.card.flip)
-        features, logits = extractor.features_and_logits(images)
+        with self.lock:
+            extractor = Extractor(self.network, self.card.site, Engine("cpu", "float32"), flip=self.card.flip)
+            features, logits = extractor.features_and_logits(images)
         return features.numpy(), logits.double().numpy()
 
     def _beside(

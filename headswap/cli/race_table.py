@@ -115,7 +115,7 @@ def _behind(figure: RoundFigure | None) -> str:
 def _test_words(race: Race) -> list[str]:
     test = race.test
     if test is None:
-        return []
+        return [f"It could not be tested: {race.test_reason}"] if race.test_reason else []
     low, high = test.interval
     if test.mean_average_precision is not None:
         return [

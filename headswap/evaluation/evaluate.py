@@ -221,7 +221,10 @@ def _calibration(judged: SplitLogits, probabilities: Floats, temperature: float)
 
 
 def _label_issues(inputs: EvaluationInputs, temperature: float, share: float) -> tuple[LabelIssue, ...]:
-    """By all that was judged for it, or else by every picture, or by those to practise on."""
+    """By the last features, where every image was judged by them out of fold (few images, a wide head).
+
+    Otherwise by the head that was chosen: out of fold, by every image, or by those of the training part.
+    """
     if inputs.by_last is not None:
         return _issues_of(inputs.by_last, temperature_of(inputs.by_last), share)
     cross_validated = inputs.cross_validated

@@ -103,7 +103,7 @@ class Extractor:
     @property
     def _network_key(self) -> str:
         """Names weights, head and size: what a translation depends on, however pictures are prepared."""
-        weights = self.network.weights_sha256 or _hash_of(self.network.module)
+        weights = weights_hash(self.network)
         return "\n".join((weights, str(self.network.input.size), self.site.words))
 
     def features(self, images: NDArray[np.uint8]) -> Tensor:
@@ -225,9 +225,12 @@ def _too_large(network: Network, device: str) -> TeachingFailed:
     )
 
 
-def _hash_of(module: nn.Module) -> str:
+def weights_hash(network: Network) -> str:
+    """The sha256 of the weight file, or over the weights where they come from none."""
+    if network.weights_sha256:
+        return network.weights_sha256
     digest = hashlib.sha256()
-    for name, tensor in module.state_dict().items():
+    for name, tensor in network.module.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

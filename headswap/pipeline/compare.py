@@ -37,7 +37,7 @@ from headswap.zoos.candidates import NetworkLimits
 from headswap.zoos.catalogue import describe_network, load_network
 from headswap.zoos.zoo import ZooSettings
 
-_FORMAT = 2  # of a kept row; another number is measured again
+_FORMAT = 3  # of a kept row and of the rules that made it; another number is measured again
 AUTO = "auto"
 
 
@@ -151,10 +151,10 @@ def _row(task: ScoringTask, name: str, listener: Listener) -> ComparisonRow:
     try:
         start = time.perf_counter()
         full_name = describe_network(name, settings=task.settings).full_name
-        kept = task.workspace / "comparisons" / f"{_key(task, full_name)}.json"
+        network = load_network(full_name, listener=listener, settings=task.settings)
+        kept = task.workspace / "comparisons" / f"{_key(task, network)}.json"
         if kept.is_file():
             return _read(kept)
-        network = load_network(full_name, listener=listener, settings=task.settings)
         row = _measure(task, network, start, listener)
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_text(kept, to_json(row))
@@ -168,11 +168,14 @@ def _read(kept: Path) -> ComparisonRow:
     return row
 
 
-def _key(task: ScoringTask, full_name: str) -> str:
-    """Another picture, label, fold or network is another row."""
+def _key(task: ScoringTask, network: Network) -> str:
+    """Another picture, label, fold, network or other weights of the same name are another row."""
+    from headswap.features.extractor import weights_hash
+
     lines = [f"{image.sha256} {image.class_name} {image.group}" for image in task.manifest.images]
     several = [" ".join(image.labels or ()) for image in task.manifest.images if image.labels is not None]
-    words = (str(_FORMAT), full_name, str(task.folds), str(task.seed), *lines, *several)
+    names = (network.card.full_name, weights_hash(network))
+    words = (str(_FORMAT), *names, str(task.folds), str(task.seed), *lines, *several)
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
 
 

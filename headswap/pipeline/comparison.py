@@ -103,6 +103,7 @@ class Race:
     winner: str = ""  # full name; "": it was stopped, or no network could be judged
     words: str = ""  # why the winner is taken, in sentences
     test: TestFigure | None = None
+    test_reason: str = ""  # why the winner has no test
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from headswap.training.config import HeadKind
     from headswap.training.head_choice import FeatureSource
 
 TEST_SHARE = 0.2  # as `train` locks away when nothing else is said
@@ -158,6 +159,7 @@ class _RaceRun:
         self._task, self._limits, self._entrants = task, limits, entrants
         self._listener, self._on_row = listener, on_row
         self._loaded: dict[str, FeatureSource] = {}
+        self._paces: dict[tuple[str, HeadKind], float] = {}
         self._rounds: list[RaceRound] = []
         self._rows: dict[str, ComparisonRow] = {}
         self._done = self._total = 0
@@ -175,7 +177,7 @@ class _RaceRun:
             if decision is not None:
                 self._rounds[-1] = decision.last
                 outcome = replace(outcome, winner=decision.winner.model, words=decision.words)
-                outcome = replace(outcome, test=self._tested(decision.winner, train, test))
+                outcome = self._with_test(outcome, decision.winner, train, test)
         except KeyboardInterrupt:
             stopped = True
         outcome = replace(outcome, rounds=tuple(self._rounds))
@@ -219,7 +221,7 @@ class _RaceRun:
         return racers
 
     def _judged(self, racer: Racer, images: Sequence[ImageRecord]) -> bool:
-        """Whether it could be."""
+        """Whether it could be, and is fast enough with the head that it gets."""
         self._listener(Progress("race", self._done, max(self._total, self._done + 1), unit="networks"))
         self._listener(Note(racer.model))
         start = time.perf_counter()
@@ -228,13 +230,26 @@ class _RaceRun:
             source = self._source(racer.card)
             racer.judged = judged = score_network(self._task, source, images, self._listener, racer.engine)
             racer.engine, racer.computed = judged.engine, racer.computed + judged.computed
+            racer.ms = self._pace(source, judged.head)
             return True
 
         done = self._tried(racer.card, go)
         racer.seconds += time.perf_counter() - start
         self._done += 1
         self._listener(Progress("race", self._done, max(self._total, self._done), unit="networks"))
-        return bool(done)
+        reason = self._limits.reason_against_pace(racer.ms) if done else ""
+        if reason:
+            self._tell(replace(racer.row(), state="not done", reason=f"left out: {reason}"))
+        return bool(done) and not reason
+
+    def _pace(self, source: FeatureSource, head: HeadKind) -> float:
+        """Milliseconds of one prediction by a head of this kind, measured once."""
+        network = source.reads(head).network
+        key = network.card.full_name, head
+        if key not in self._paces:
+            image = self._task.ready(network, self._task.manifest.part("train")[0])
+            self._paces[key] = _pace(network, image)
+        return self._paces[key]
 
     def _measured(self, card: NetworkCard) -> Racer:
         from headswap.features.latency import size_of
@@ -244,7 +259,7 @@ class _RaceRun:
         source = self._source(card)
         check_solvable(fits=source.fits_linear_head, is_multi_label=self._task.manifest.is_multi_label)
         plain = source.plain
-        ms = _pace(plain, self._task.ready(plain, self._task.manifest.part("train")[0]))
+        ms = self._pace(source, "last")  # what it takes at least: which head it gets is not known yet
         parameters, size_bytes = size_of(plain.module)
         return Racer(
             card=card,
@@ -283,9 +298,21 @@ class _RaceRun:
         self._tell(ComparisonRow(model=card.full_name, state="not done", reason=reason))
         return None
 
+    def _with_test(
+        self, outcome: Race, winner: Racer, train: Sequence[ImageRecord], test: Sequence[ImageRecord]
+    ) -> Race:
+        """The race with the winner's test, or why there is none: the winner stays what it is."""
+        try:
+            return replace(outcome, test=self._tested(winner, train, test))
+        except HeadswapError as error:
+            reason = str(error)
+        except MemoryError:
+            reason = "There is not enough memory for it."
+        return replace(outcome, test_reason=reason)
+
     def _tested(self, winner: Racer, train: Sequence[ImageRecord], test: Sequence[ImageRecord]) -> TestFigure:
         """The head that training would solve, on pictures that the race has never looked at."""
-        from headswap.training.config import HeadKind, TrainConfig
+        from headswap.training.config import TrainConfig
         from headswap.training.head_choice import ChosenHead, choose_head, mean_average_precision
         from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias
         from headswap.training.linear.labeled_features import LabeledFeatures

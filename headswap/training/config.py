@@ -98,8 +98,12 @@ class TrainConfig:
     flip: bool = False  # answers are the mean over picture and mirrored picture, twice the backbone's time
     crop_mode: CropMode | None = None  # how a picture fills the frame; None: as the network's makers did it
     px: int | None = None  # side of the square picture that the network sees; None: as its makers chose it
-    l2_grid: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)  # L2 penalties tried; the best by cross-validation
-    l2: float | None = None  # the penalty to take, as an earlier run chose it; None: the best
+    # L2 penalties tried; the best by cross-validation. Ridge regression solves a wide head on at most 1,500
+    # images that are fewer than its features, and any head with guesses for unlabeled images: there a penalty
+    # is a fraction of the mean squared length of an image, and these defaults stand for a finer grid of its
+    # own. Elsewhere, in logistic regression, it is the factor of |W|²/2 next to the mean loss of an image.
+    l2_grid: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
+    l2: float | None = None  # the penalty to take, in that unit, as an earlier run chose it; None: the best
     folds: int = 4  # of that cross-validation
     batch_size: int = 16  # pictures a backbone sees at once; more is slower on processors
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)  # when `depth` is more than the head

@@ -108,7 +108,8 @@ def diagnose(  # noqa: PLR0913
 
     def out_of_fold(rows: Tensor, folds: int) -> Tensor | None:
         how = replace(config, l2_grid=(l2,), l2=l2, folds=folds)
-        return fit_heads(known.rows(rows), site, has_bias=biases, config=how, seed=seed).fold_logits
+        some = known.rows(rows)
+        return fit_heads(some, site, has_bias=biases, config=how, seed=seed, like=heads).fold_logits
 
     work = len(labels) * min(features.shape) * len(manifest.classes)
     given = any(image.given_part is not None for image in manifest.images)

@@ -11,6 +11,7 @@ import headswap
 from headswap.errors import BadSetting, TooFewImages
 from headswap.events import Event, Note, Progress
 from headswap.pipeline.compare import compare
+from headswap.pipeline.comparison import ComparisonRow
 
 LITE = "tf_efficientnet_lite0"
 
@@ -47,6 +48,30 @@ def test_the_body_is_never_run_twice_and_a_finished_row_is_kept(
     assert again.rows == first.rows
     assert not [event for event in heard if isinstance(event, Progress) and event.step != "pictures"]
     assert other.rows[0].computed == 0, "other folds need no new features"
+
+
+def test_a_network_that_was_trained_again_under_its_name_is_measured_again(
+    few_drawings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = tmp_path / "seed.txt"
+    (tmp_path / "of_one_name.py").write_text(
+        "import torch\nfrom pathlib import Path\nfrom tests.pipeline.tiny_network import TinyNetwork\n\n"
+        "def network():\n"
+        f"    torch.manual_seed(int(Path({str(seed)!r}).read_text()))\n"
+        "    return TinyNetwork().eval()\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def rows(number: int) -> tuple[ComparisonRow, ...]:
+        seed.write_text(str(number))
+        return compare(few_drawings, models=["of_one_name:network"], folds=3, workspace=tmp_path / "w").rows
+
+    first, other = rows(0), rows(1)
+
+    assert {row.state for row in (*first, *other)} == {"done"}
+    assert len(list((tmp_path / "w" / "comparisons").iterdir())) == 2
+    assert rows(0) == first
+    assert rows(1) == other
 
 
 def test_a_stop_keeps_the_rows_that_are_there(few_drawings: Path, workspace: Path) -> None:

@@ -9,11 +9,17 @@ import pytest
 import torch
 
 import headswap
+from headswap.cli.race_table import race_words
+from headswap.data.ingest import ingest
+from headswap.data.split import split
 from headswap.errors import BadSetting
 from headswap.events import Event, Note, Progress
+from headswap.heads.wide import WideNetwork
 from headswap.pipeline import race_rules
 from headswap.pipeline.comparison import Comparison
-from headswap.pipeline.race import RaceSetting, race
+from headswap.pipeline.race import TEST_SHARE, RaceSetting, race
+from headswap.pipeline.scoring import DATASET
+from headswap.storage.files import to_json
 from headswap.zoos.candidates import NetworkLimits
 from headswap.zoos.catalogue import build_network
 from headswap.zoos.zoo import ZooSettings
@@ -122,6 +128,48 @@ def test_a_stop_gives_what_is_known(drawings: Path, shelf: ZooSettings, tmp_path
     assert found.race is not None
     assert (found.race.winner, found.race.test) == ("", None)
     assert BROKEN in {row.model for row in found.rows}, "what was known by then is told"
+
+
+def test_a_test_image_that_is_gone_takes_the_test_and_not_the_race(
+    drawings: Path, shelf: ZooSettings, tmp_path: Path
+) -> None:
+    moved = tmp_path / "drawings"
+    shutil.copytree(drawings, moved)
+    manifest = ingest(moved, store=None).manifest
+    gone = split(manifest, test_share=TEST_SHARE, seed=0).part("test")[0]
+    where = tmp_path / DATASET
+    where.write_text(to_json(manifest))
+    (moved / gone.source).unlink()
+
+    found = race(where, RaceSetting(limits=LIMITS, folds=3), workspace=tmp_path / "w", settings=shelf)
+
+    assert found.race is not None
+    assert (found.race.winner, found.race.test) == (LITE, None)
+    assert gone.file in found.race.test_reason
+    assert found.best == found.rows[0]
+    assert f"It could not be tested: {found.race.test_reason}" in race_words(found, found.race, "drawings")
+
+
+def test_a_network_is_as_fast_as_with_the_head_that_it_gets(
+    drawings: Path, shelf: ZooSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headswap.training.head_choice.prefers_wide", lambda *_: True)
+    monkeypatch.setattr(
+        "headswap.pipeline.race._pace",
+        lambda network, _image: 50.0 if isinstance(network.module, WideNetwork) else 1.0,
+    )
+
+    def raced(most_ms: float) -> Comparison:
+        limits = NetworkLimits(most_mb=19, most_ms=most_ms)
+        return race(drawings, RaceSetting(limits=limits, folds=3), workspace=tmp_path, settings=shelf)
+
+    within, beyond = raced(60), raced(10)
+
+    assert (within.rows[0].head, within.rows[0].ms_per_image) == ("wide", 50)
+    assert {row.state for row in beyond.rows} == {"not done"}
+    assert "50.0 ms here, more than 10" in next(row.reason for row in beyond.rows if row.model == LITE)
+    assert beyond.race is not None
+    assert beyond.race.winner == ""
 
 
 def test_limits_that_nobody_keeps_to_are_said_with_a_reason(drawings: Path, shelf: ZooSettings) -> None:

@@ -9,9 +9,11 @@ from sklearn.linear_model import Ridge
 from torch import Tensor
 
 from headswap.errors import TeachingFailed
+from headswap.heads.site import HeadLayer, HeadSite, Tap
 from headswap.training.config import TrainConfig
+from headswap.training.linear.heads import fit_heads
 from headswap.training.linear.labeled_features import LabeledFeatures
-from headswap.training.linear.ridge import MOST_IMAGES, fit_ridge
+from headswap.training.linear.ridge import L2_GRID, MOST_IMAGES, fit_ridge
 from headswap.training.linear.solver import fit_head
 
 
@@ -103,3 +105,36 @@ def test_features_that_are_the_same_for_every_image_give_a_head_that_knows_nothi
 
     assert torch.isfinite(head.weight).all()
     assert head.weight.abs().max() < 1e-6
+
+
+def test_penalties_that_are_given_are_tried_and_no_others() -> None:
+    features, labels = clouds()
+
+    found = fit_ridge(LabeledFeatures(features, labels, 3), config=TrainConfig(l2_grid=(0.3, 0.02)))
+
+    assert found.l2 in (0.3, 0.02)
+    assert len(found.fold_losses) == 2
+    assert len(fit_ridge(LabeledFeatures(features, labels, 3)).fold_losses) == len(L2_GRID)
+
+
+def test_more_images_are_solved_by_what_chose_the_penalty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headswap.training.linear.ridge.MOST_IMAGES", 60)
+    features, labels = clouds(count=70)
+    every = LabeledFeatures(features, labels, 3)
+    some = every.rows(torch.arange(70) < 60)
+    wide = HeadSite(
+        layers=(HeadLayer(path="head", kind="Linear", in_features=400, out_features=3),),
+        num_classes=3,
+        input_size=(3, 64, 64),
+        taps=(Tap(path="block", layout="NCHW", channels=200),),
+    )
+    chosen = fit_heads(some, wide, has_bias=[True], config=TrainConfig())
+    given = TrainConfig(l2=chosen.solved[0].l2)
+
+    again = fit_heads(every, wide, has_bias=[True], config=given, like=chosen)
+    unlike = fit_heads(every, wide, has_bias=[True], config=given)
+
+    assert chosen.solved[0].by_ridge
+    assert again.solved[0].by_ridge
+    assert not unlike.solved[0].by_ridge
+    assert not fit_heads(some, wide, has_bias=[True], config=given, like=unlike).solved[0].by_ridge

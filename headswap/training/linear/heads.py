@@ -11,8 +11,9 @@ bias is lifted until nothing is clipped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate, pairwise
 
 import torch
@@ -79,13 +80,17 @@ def fit_heads(
     config: TrainConfig,
     seed: int = 0,
     watch: Watch | None = None,
+    like: LinearHeads | None = None,
 ) -> LinearHeads:
     """Solve every head of a site on its own features, a wide one by ridge regression; as `fit_head`.
 
-    With unlabeled images, each of them with its own guesses for these.
+    With unlabeled images, each of them with its own guesses for these. With `like`, by what solved those
+    heads: the configuration gives their penalty.
     """
     watch = watch if len(has_bias) == 1 else None
-    solve = fit_ridge if site.taps and images.labels.ndim == 1 else fit_head
+    solve: Callable[..., SolvedHead] = fit_ridge if site.taps and images.labels.ndim == 1 else fit_head
+    if like is not None:
+        solve = partial(fit_ridge, always=True) if like.solved[0].by_ridge else fit_head
 
     def fitted(own: LabeledFeatures, intercept: bool) -> SolvedHead:
         if unlabeled_to_use(own, intercept=intercept, seed=seed) is not None:

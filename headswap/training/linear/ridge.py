@@ -51,18 +51,30 @@ def fit_ridge(
     seed: int = 0,
     intercept: bool = True,
     watch: Watch | None = None,
+    always: bool = False,
 ) -> SolvedHead:
-    """Solve one head; arguments and errors as for `fit_head`, which solves it where ridge is no better."""
+    """Solve one head; arguments and errors as for `fit_head`, which solves it where ridge is no better.
+
+    With `always`, wherever ridge can solve it: under a penalty that ridge chose on other images.
+    """
     config = config or TrainConfig()
     check_features(images)
     folds = folds_of(images.labels.numpy(), images.groups, config.folds, seed)
     count, width = images.features.shape
-    if folds is None or not intercept or not count < width or count > MOST_IMAGES:
+    is_better = always or count < min(width, MOST_IMAGES + 1)
+    if folds is None or not intercept or not is_better:
         return fit_head(images, config=config, seed=seed, intercept=intercept, watch=watch)
-    l2_grid = L2_GRID if config.l2 is None else (config.l2,)
+    l2_grid = l2_grid_of(config)
     with few_threads(images.features.shape, images.num_classes):
         span = span_of(images, folds, centre=True)
         return _fit(span, images.labels, l2_grid, watch)
+
+
+def l2_grid_of(config: TrainConfig) -> tuple[float, ...]:
+    """The penalties that are compared: given ones, or `L2_GRID` where nothing was said."""
+    if config.l2 is not None:
+        return (config.l2,)
+    return L2_GRID if config.l2_grid == TrainConfig.l2_grid else config.l2_grid
 
 
 def _fit(span: Span, labels: Tensor, l2_grid: Sequence[float], watch: Watch | None) -> SolvedHead:
@@ -88,6 +100,7 @@ def _fit(span: Span, labels: Tensor, l2_grid: Sequence[float], watch: Watch | No
         l2=l2_grid[best],
         fold_logits=(logits[best] / temperature).float(),
         fold_losses=tuple(loss for _, loss in judged),
+        by_ridge=True,
     )
 
 

@@ -33,13 +33,13 @@ from headswap.features.memmap import taken
 from headswap.training.config import TrainConfig
 from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.ridge import (
-    L2_GRID,
     MOST_IMAGES,
     Solution,
     Sums,
     answers,
     calibrated,
     fit_ridge,
+    l2_grid_of,
     on_raw_features,
     solutions,
 )
@@ -110,7 +110,7 @@ def fit_self_trained(
     every = _with(named, taken(images.unlabeled, rows))
     check_features(every)
     folds = folds_of(images.labels.numpy(), images.groups, config.folds, seed)
-    l2_grid = L2_GRID if config.l2 is None else (config.l2,)
+    l2_grid = l2_grid_of(config)
     with few_threads(every.features.shape, images.num_classes):
         task = _Task.of(span_of(every, None, centre=True), images.labels)
         if folds is not None:
@@ -213,7 +213,7 @@ def _judged(task: _Task, folds: Tensor, l2_grid: Sequence[float]) -> SolvedHead:
     temperature, _ = calibrated(logits, task.labels)
     solution, guesses = task.solved(torch.ones_like(folds, dtype=torch.bool), l2)
     weight, bias = on_raw_features(task.span, solution, temperature)
-    return SolvedHead(weight, bias, l2, (logits / temperature).float(), losses, guesses)
+    return SolvedHead(weight, bias, l2, (logits / temperature).float(), losses, guesses, by_ridge=True)
 
 
 def _unjudged(task: _Task, l2: float, plain: SolvedHead, every: LabeledFeatures) -> SolvedHead:
@@ -223,4 +223,4 @@ def _unjudged(task: _Task, l2: float, plain: SolvedHead, every: LabeledFeatures)
     guesses = (others @ plain.weight.T + plain.bias).argmax(dim=1)
     temperature = fit_temperature(answers(task.others, solution).numpy(), guesses.numpy())
     weight, bias = on_raw_features(task.span, solution, temperature)
-    return SolvedHead(weight, bias, l2, None, (), used)
+    return SolvedHead(weight, bias, l2, None, (), used, by_ridge=True)

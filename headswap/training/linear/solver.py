@@ -64,6 +64,7 @@ class SolvedHead:
     fold_logits: Tensor | None  # (N, C) float32, each row by a head that never saw it; None: too few pictures
     fold_losses: tuple[float, ...]  # mean cross-entropy of each penalty, in the order of the settings
     guesses: int = 0  # unlabeled images that it was also solved with
+    by_ridge: bool = False  # whose penalties have another unit
 
 
 @dataclass(frozen=True)

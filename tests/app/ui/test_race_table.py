@@ -55,6 +55,17 @@ def test_a_race_that_is_over_has_one_table_one_plot_and_one_press() -> None:
     assert "<b>broken" not in drawn
 
 
+def test_a_winner_that_could_not_be_tested_says_why() -> None:
+    found = a_race()
+    assert found.race is not None
+    race = replace(found.race, test=None, test_reason="a.png is gone. Put it back.")
+
+    drawn = rendered(race_panel(RaceView(state="done", found=replace(found, race=race))))
+
+    assert " It could not be tested: a.png is gone. Put it back." in drawn
+    assert drawn.count('data-race="take"') == 1
+
+
 def test_networks_for_several_labels_are_shown_by_mean_average_precision() -> None:
     found = a_race()
     race = found.race

@@ -89,7 +89,7 @@ def _winner_line(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
         words = "Stopped before the end." if found.stopped else "No network could be judged."
         return h.p(".live", role="status")[words]
     test = race.test
-    sentence = None
+    sentence = f" It could not be tested: {race.test_reason}" if race.test_reason else None
     if test is not None:
         sentence = _test_words(test)
     return h.div[
