@@ -1,6 +1,7 @@
 """What a person at the page sees of a cluster whose parts are killed, in a real browser.
 
-    python -m benchmarks.cluster_page [--worker 10] [--node 1] [--head 1] [--seed 0] [--out page.json] [--screenshots FOLDER]
+    python -m benchmarks.cluster_page [--worker 10] [--node 1] [--head 1] [--seed 0] [--out FILE]
+        [--screenshots FOLDER]
 
 Pictures are drawn, `python app.py --on auto` is started beside two `ray start` nodes of one processor on
 loopback, and everything else is pressed in Chromium. First a run is started, watched, and stopped. Then the

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "headswap"
 CONSTRAINTS = ROOT / ".ci" / "constraints.txt"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-NAMES = {"PIL": "pillow"}  # of a package, where it is not that of the module
+NAMES = {"PIL": "pillow", "grpc": "grpcio"}  # of a package, where it is not that of the module
 THE_PAGE = ("app/ui/", "app/serve.py")  # rooms that may import what [app] brings
 OPTIONAL = {  # an extra: the modules that import it, inside a function
     "film": ("data/film.py",),

@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -60,9 +60,9 @@ def main(argument: str, log: TextIO) -> int:
     ):
         code = _done(asked, mine, log)
     if asked.target:
-        discard(folder if code == 0 else mine)  # of a job that did not come to its end, checkpoints stay
-        with suppress(OSError):
-            folder.rmdir()
+        discard(mine)
+        if code == 0 or not any(folder.glob("*")):  # of a job that did not come to its end, checkpoints stay
+            discard(folder)
     write_frame(log, {"exit": code})
     return code
 

@@ -98,7 +98,7 @@ def test_threads_that_ask_at_once_get_the_answers_of_their_own_images(
 ) -> None:
     images = np.random.default_rng(0).integers(0, 255, (2, 1, 64, 64, 3), dtype=np.uint8)
     alone = [ask(shared, some) for some in images]
-    assert not np.allclose(*alone)
+    assert not np.allclose(alone[0], alone[1])
     met(shared)
 
     with ThreadPoolExecutor(2) as threads:

@@ -21,6 +21,7 @@ import headswap
 from headswap.cluster import joining, nodes
 from headswap.cluster.crew import Here, Parcel, Task
 from headswap.cluster.joining import joined
+from headswap.cluster.ray_crew import RayCrew
 from headswap.errors import BadSetting
 from headswap.storage.files import write_bytes
 
@@ -183,7 +184,7 @@ def test_what_is_not_here_is_not_looked_for_elsewhere(tmp_path: Path) -> None:
         pass
 
 
-class Machines:
+class Machines(RayCrew):
     """A cluster of this machine alone, under another name."""
 
     def everywhere(self, task: Task, parcel: Parcel, *, most_s: float) -> dict[str, Parcel | None]:

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 import headswap
 from headswap.cluster import gang
-from headswap.cluster.crew import Parcel, WorkLost
+from headswap.cluster.crew import Parcel, WorkLost, name_of
 from headswap.cluster.gang_main import backend_here
 from headswap.cluster.ranks import ALONE, Ranks
 from headswap.errors import BadSetting
@@ -89,7 +89,7 @@ def test_a_killed_process_ends_the_others_with_one_sentence(monkeypatch: pytest.
 def test_a_process_whose_driver_died_while_it_began_ends_and_clears_up(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as driver:
         pass
-    work = {"task": gang.name_of(double), "parcels": ["{}"], "driver": driver.pid}
+    work = {"task": name_of(double), "parcels": ["{}"], "driver": driver.pid}
     folder = tmp_path / "gang"
     folder.mkdir()
     (folder / gang.WORK).write_text(json.dumps(work))

@@ -36,7 +36,7 @@ PAGE = (  # of the extra "app": the core does without
     "gradio", "starlette", "python-multipart", "segno", "htpy", "markupsafe", "av",
 )  # fmt: skip
 EXTRAS = (
-    "transformers", "openvino", "av", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "ray",
+    "transformers", "openvino", "av", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "ray", "grpcio",
     "s3fs", "gcsfs", "pyarrow",
 )  # fmt: skip
 
