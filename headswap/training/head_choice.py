@@ -28,7 +28,7 @@ from headswap.heads.trainable import head_parameters
 from headswap.heads.wide import MOST_FEATURES, NoBlocks, find_taps, widen
 from headswap.network import Network
 from headswap.training.config import HeadChoice, HeadKind
-from headswap.training.finetune.compare import FinetuneGain, compare, score_held_out
+from headswap.training.finetune.compare import OUT_OF_FOLD, FinetuneGain, compare, score_held_out
 from headswap.training.linear.heads import LinearHeads, can_hold
 from headswap.training.linear.solver import MOST_IN_SPAN
 
@@ -163,7 +163,7 @@ def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> Cho
     if before is None or after is None:
         return _uncompared(last, wide, labels)
     gain = _gain(before, after, labels)
-    figures = f"{gain.words('practice pictures', ' in cross-validation, with the last layer alone')}."
+    figures = f"{gain.words(OUT_OF_FOLD, ', with the last layer alone')}."
     if gain.is_clear():
         return ChosenHead(kind="wide", heads=wide, words=f"The new head reads every layer: {figures}")
     if _takes_wide(gain, labels):
@@ -192,7 +192,7 @@ def choose_guesses(chosen: ChosenHead, guessed: ChosenHead, labels: Tensor) -> C
         words = f"The head also learned from its own guesses for {others} without a label: with so few "
         return replace(guessed, guess_words=f"{words}labels that is better on most sets.")
     gain = _gain(before, after, labels)
-    figures = f"{gain.words('practice pictures', ' in cross-validation, without them')}."
+    figures = f"{gain.words(OUT_OF_FOLD, ', without them')}."
     if _is_worse(gain):
         words = f"{others} without a label did not help, and {were} left out: with guesses for them"
         return replace(chosen, guess_words=f"{words} {figures}")

@@ -25,7 +25,7 @@ from headswap.features.bank import FeatureBank, fill_bank
 from headswap.features.engines import engine_named
 from headswap.heads.site import HeadSite
 from headswap.network import CropMode, InputSpec, Network
-from headswap.training.finetune.compare import FinetuneGain, compare, leaves_room, score_held_out
+from headswap.training.finetune.compare import OUT_OF_FOLD, FinetuneGain, compare, leaves_room, score_held_out
 
 if TYPE_CHECKING:
     from headswap.training.task import TrainingTask
@@ -156,10 +156,10 @@ def _words(fits: FinetuneGain | None, flips: FinetuneGain | None, spec: InputSpe
         also = ", and mirrored too" if flips is not None else ""
         last = flips or fits
         figures = replace(last, right_before=fits.right_before, precision_before=fits.precision_before).words(
-            "practice pictures", " in cross-validation, in the usual way"
+            OUT_OF_FOLD, ", in the usual way"
         )
         return f"{_WORDS[spec.crop_mode]}{also}: {figures}."
     if flips is not None:
-        figures = flips.words("practice pictures", " in cross-validation, without them")
+        figures = flips.words(OUT_OF_FOLD, ", without them")
         return f"Mirrored pictures are looked at too: {figures}."
     return ""

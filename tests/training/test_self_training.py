@@ -129,6 +129,6 @@ def test_guesses_are_taken_unless_they_are_clearly_worse() -> None:
     assert [one.kind for one in (better, worse)] == ["wide", "last"]
     assert worse.words == "compared"
     assert "17 pictures without a label: with them 40 of 40" in better.guess_words
-    assert "in cross-validation, without them 25." in better.guess_words
+    assert "it had not seen (cross-validation) were right, without them 25." in better.guess_words
     assert "17 pictures without a label did not help, and were left out" in worse.guess_words
     assert "better on most sets" in unknown.guess_words

@@ -52,6 +52,9 @@ class HeldOutScore:
         return rank_labels(self.logits.numpy(), self.labels.numpy())
 
 
+OUT_OF_FOLD = "practice pictures it had not seen (cross-validation)"  # what `FinetuneGain.words` may count
+
+
 @dataclass(frozen=True)
 class FinetuneGain:
     """What going further gave over the solved head, on the same pictures."""

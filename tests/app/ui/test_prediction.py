@@ -48,7 +48,7 @@ def test_the_old_head_stands_beside_the_new_one(hostile: str) -> None:
 
 @pytest.mark.parametrize(
     ("error", "said", "silent"),
-    [(0.02, "Calibrated: meant to be right 82 times in 100.", "rely"),
+    [(0.02, "Meant to be right 82 times in 100.", "rely"),
      (0.1, "off by 10\u00a0% on average", "Calibrated"),
      (0.3, "Do not rely on this figure", "Calibrated"),
      (None, "take it as a hint", "Calibrated")],

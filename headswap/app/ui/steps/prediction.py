@@ -85,7 +85,7 @@ def _worth(prediction: Prediction, report: Report) -> h.Renderable:
     times = f"{percent(prediction.sure).removesuffix(chr(160) + '%')} times in 100"
     error = percent(report.calibration.error_after) if report.calibration else ""
     said = {
-        "good": f"Calibrated: meant to be right {times}.",
+        "good": f"Meant to be right {times}.",
         "fair": f"Meant to be right {times}, but its sureness is off by {error} on average.",
         "poor": f"Do not rely on this figure: its sureness is off by {error} on average.",
         "unknown": "There were too few pictures to check this figure: take it as a hint.",
