@@ -30,17 +30,19 @@ if TYPE_CHECKING:
     from headswap.heads.swap import SwapRecord, swap_head
     from headswap.lessons.catalogue import lesson
     from headswap.lessons.lesson import LessonResult
-    from headswap.network import NetworkCard
+    from headswap.network import Network, NetworkCard
     from headswap.pipeline.api import Predictions, check, evaluate, inspect, models, predict, teach, train
     from headswap.pipeline.compare import compare
     from headswap.pipeline.comparison import Comparison, Race
     from headswap.pipeline.edit import EditOutcome, edit
+    from headswap.pipeline.experiment import DataConfig, Experiment
     from headswap.pipeline.inspect import Inspection
     from headswap.pipeline.label import LabelRow, LabelTable, label
     from headswap.pipeline.many import sort
     from headswap.pipeline.run import Outcome, run_experiment
     from headswap.training.config import FinetuneConfig, TrainConfig
     from headswap.zoos.catalogue import load_network
+    from headswap.zoos.zoo import ZooSettings
 
 __version__ = "0.2.0"
 
@@ -48,7 +50,9 @@ __all__ = [
     "Bundle",
     "BundleEvaluation",
     "Comparison",
+    "DataConfig",
     "EditOutcome",
+    "Experiment",
     "FetchedFilm",
     "FinetuneConfig",
     "HeadSite",
@@ -58,6 +62,7 @@ __all__ = [
     "LabelTable",
     "LessonResult",
     "Manifest",
+    "Network",
     "NetworkCard",
     "Outcome",
     "ParityCheck",
@@ -67,6 +72,7 @@ __all__ = [
     "Report",
     "SwapRecord",
     "TrainConfig",
+    "ZooSettings",
     "check",
     "compare",
     "edit",
@@ -92,7 +98,9 @@ _HOMES = {
     "Bundle": "headswap.bundle.predictor",
     "BundleEvaluation": "headswap.bundle.evaluate",
     "Comparison": "headswap.pipeline.comparison",
+    "DataConfig": "headswap.pipeline.experiment",
     "EditOutcome": "headswap.pipeline.edit",
+    "Experiment": "headswap.pipeline.experiment",
     "FetchedFilm": "headswap.data.film_link",
     "FinetuneConfig": "headswap.training.config",
     "HeadSite": "headswap.heads.site",
@@ -101,6 +109,7 @@ _HOMES = {
     "LabelTable": "headswap.pipeline.label",
     "LessonResult": "headswap.lessons.lesson",
     "Manifest": "headswap.data.manifest",
+    "Network": "headswap.network",
     "NetworkCard": "headswap.network",
     "Outcome": "headswap.pipeline.run",
     "ParityCheck": "headswap.exports.parity",
@@ -110,6 +119,7 @@ _HOMES = {
     "Report": "headswap.evaluation.report",
     "SwapRecord": "headswap.heads.swap",
     "TrainConfig": "headswap.training.config",
+    "ZooSettings": "headswap.zoos.zoo",
     "check": "headswap.pipeline.api",
     "compare": "headswap.pipeline.compare",
     "edit": "headswap.pipeline.edit",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,18 @@ def test_the_verbs_of_the_shell_are_functions_of_headswap() -> None:
 def test_everything_promised_exists_and_says_what_it_is_for() -> None:
     for name in headswap.__all__:
         assert (getattr(headswap, name).__doc__ or "").strip(), name
+
+
+def test_every_record_of_choices_that_a_function_takes_is_there_too() -> None:
+    taken = {
+        name
+        for function in functions()
+        for parameter in inspect.signature(getattr(headswap, function)).parameters.values()
+        for name in re.findall(r"\b\w*(?:Config|Settings|Experiment)\b", str(parameter.annotation))
+    }
+
+    assert {"TrainConfig", "ZooSettings", "Experiment"} <= taken
+    assert taken <= set(headswap.__all__)
 
 
 @pytest.mark.parametrize("verb", sorted(set(verbs()) - SHELL_ONLY))
