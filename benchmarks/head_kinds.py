@@ -1,13 +1,15 @@
 """How accurate heads are that read the last features, every block, or what auto chooses; and scikit-learn's.
 
     python -m benchmarks.head_kinds DATA... [--model NAME] [--weights FILE] [--repeats 2] [--folds 5]
-        [--ways last wide auto sklearn sklearn-wide] [--each N] [--json FILE]
+        [--ways last wide auto sklearn sklearn-wide] [--each N] [--px N] [--json FILE]
 
 The body runs once over a set. Every way gets the same features and the same folds: stratified, near
 duplicates whole, others in each repeat. It sees the other folds, chooses there what it chooses (penalties,
 last or wide) and is judged once on the fold held out. "sklearn" is StandardScaler and LogisticRegressionCV
 (scikit-learn 1.8 or newer): five penalties of its own grid, the best by accuracy in the inner folds that a
 head gets, balanced classes, 500 iterations at most.
+
+With --px the network gets square images of another size than its makers chose.
 
 With --each a way gets at most so many training images of a class, drawn anew for each repeat and fold.
 
@@ -46,13 +48,14 @@ from headswap.features.engines import choose_engine
 from headswap.features.extractor import Extractor
 from headswap.heads.detect import locate_head
 from headswap.network import Network
+from headswap.pipeline.loading import NetworkOrigin, load_as_asked
 from headswap.training.config import HeadKind, TrainConfig
 from headswap.training.head_choice import FeatureSource, choose_head, source_of
 from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias
 from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import folds_of
 from headswap.training.task import TrainingTask
-from headswap.zoos.catalogue import DEFAULT_MODEL, load_network
+from headswap.zoos.catalogue import DEFAULT_MODEL
 
 BATCH, PASSES, DRAWS = 16, 3, 10_000
 
@@ -277,7 +280,9 @@ def machine() -> str:
 def measure(choices: argparse.Namespace) -> None:
     if len({folder.resolve().name for folder in choices.data}) < len(choices.data):
         raise BadSetting("Two folders have the same name.", remedy="Rename one: the table goes by it.")
-    network, sets, rows = load_network(choices.model, weights=choices.weights), [], []
+    weights = str(choices.weights) if choices.weights else None
+    origin = NetworkOrigin(model=choices.model, weights=weights, px=choices.px, crop_mode=None)
+    network, sets, rows = load_as_asked(origin), [], []
     for folder in choices.data:
         print(f"reading {folder.name}", file=sys.stderr, flush=True)
         sets.append(read(folder, network))
@@ -298,7 +303,8 @@ def measure(choices: argparse.Namespace) -> None:
                 print(words, file=sys.stderr, flush=True)
                 rows += own
     of_each = f", at most {choices.each} training images of a class" if choices.each else ""
-    print(f"{network.name}, {choices.repeats} times {choices.folds} folds{of_each}; {machine()}")
+    at = f" at {choices.px} px" if choices.px else ""
+    print(f"{network.name}{at}, {choices.repeats} times {choices.folds} folds{of_each}; {machine()}")
     show(sets, rows, choices.ways)
     if choices.json:
         lines = ",\n".join(json.dumps(asdict(row), separators=(",", ":")) for row in rows)
@@ -314,6 +320,7 @@ def main() -> int:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
     parser.add_argument("--each", type=int, metavar="N", help="at most so many training images of a class")
+    parser.add_argument("--px", type=int, metavar="N", help="side of the network's images; otherwise its own")
     parser.add_argument("--json", type=Path, help="what was wrong in every fold")
     choices = parser.parse_args()
     if choices.repeats < 1 or choices.folds < 2:
