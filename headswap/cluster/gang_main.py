@@ -33,7 +33,10 @@ def main(folder: Path) -> int:
     """Join the others, then do every parcel with them."""
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     work = json.loads((folder / WORK).read_text(encoding="utf-8"))
-    _end_with(work["driver"], folder)  # it may have died while torch was imported, and is no parent then
+    if _is_gone(work["driver"]):  # it died while torch was imported
+        drop(folder)
+        return _GONE
+    _end_with(work["driver"], folder)
     dist.init_process_group(
         backend_here(int(os.environ["LOCAL_RANK"]), size),
         store=dist.FileStore(str(folder / "meeting"), size),  # type: ignore[attr-defined]
@@ -66,11 +69,16 @@ def backend_here(local_rank: int, processes: int) -> str:
     return "cpu:gloo,cuda:nccl" if dist.is_nccl_available() and processes <= gpus else "gloo"
 
 
+def _is_gone(driver: int) -> bool:
+    """Whether the process that started this one has died; its number may be another's then."""
+    return os.getppid() != driver or not psutil.pid_exists(driver)
+
+
 def _end_with(driver: int, folder: Path) -> None:
     """End this process, and drop the folder, when its driver has died: nothing else would."""
 
     def watch() -> None:
-        while os.getppid() == driver and psutil.pid_exists(driver):
+        while not _is_gone(driver):
             time.sleep(1)
         drop(folder)
         os._exit(_GONE)

@@ -1,12 +1,13 @@
 """Machines of a cluster that go until none is left, and others that join late and are not as the rest.
 
-What Ray does is pretended: a task runs in this process when its answer is taken. A real cluster is in
-`tests/contracts/test_crews.py`.
+Ray is pretended: a task runs in this process when its answer is taken. The real one reads its settings when it
+is imported, and would keep them for the real cluster of `tests/contracts/test_crews.py`.
 """
 
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -14,8 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import ray
-from ray.exceptions import RayTaskError
 
 from headswap.cluster import nodes, ray_crew
 from headswap.cluster.crew import ClusterRefused, Parcel
@@ -23,6 +22,18 @@ from headswap.cluster.ray_crew import NO_ROOM_S, RayCrew
 from tests.cluster.tasks import double
 
 PARCEL = Parcel(facts={"number": 4}, arrays={"rows": np.ones(2)})
+
+
+class RayError(Exception):
+    """What Ray itself raises."""
+
+
+class RayTaskError(RayError):
+    """What a task raised."""
+
+    def __init__(self, cause: Exception, ip: str) -> None:
+        super().__init__(str(cause))
+        self.cause, self.ip = cause, ip
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +51,13 @@ class Pretended:
         self.now, self.cancelled = 0.0, 0
         self.is_there: Callable[[float], bool] = lambda _now: True
         self.does: Callable[[Asked], Any] = lambda asked: asked.work(*asked.given)
-        monkeypatch.setattr(ray, "remote", lambda **_: self._task_of)
-        monkeypatch.setattr(ray, "get", lambda asked: self.does(asked))
-        for name in ("wait", "nodes", "cancel", "cluster_resources"):
-            monkeypatch.setattr(ray, name, getattr(self, name))
+        pretended = SimpleNamespace(
+            remote=lambda **_: self._task_of,
+            get=lambda asked: self.does(asked),
+            exceptions=SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError),
+            **{name: getattr(self, name) for name in ("wait", "nodes", "cancel", "cluster_resources")},
+        )
+        monkeypatch.setitem(sys.modules, "ray", pretended)
         self.crew = RayCrew(clock=lambda: self.now)
 
     @staticmethod
@@ -129,7 +143,7 @@ def test_a_machine_that_joins_late_without_this_headswap_is_named(
     pretended: Pretended, cause: Exception
 ) -> None:
     def fail(_asked: Asked) -> Any:
-        raise RayTaskError("_work", "Traceback", cause, proctitle="", pid=1, ip="10.0.0.2")
+        raise RayTaskError(cause, ip="10.0.0.2")
 
     pretended.does = fail
 

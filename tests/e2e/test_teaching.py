@@ -29,7 +29,7 @@ WATCH = """() => {
     const said = document.querySelector('#hs-live .live');
     if (bar) window.seen.shares.push(Number(bar.getAttribute('aria-valuenow')));
     if (said) window.seen.said.push(said.textContent);
-  }).observe(document.querySelector('#hs-live'), {childList: true, subtree: true});
+  }).observe(document.querySelector('#hs-live'), {childList: true, subtree: true, attributes: true});
 }"""
 LINES = "#hs-live svg.wide polyline"
 PASSES = 4  # over the practice pictures; by itself it makes twenty

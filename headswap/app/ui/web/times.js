@@ -6,5 +6,9 @@ const tell = () => element.querySelectorAll('time[datetime]:not([data-told])').f
   one.dataset.told = '';
   one.textContent = at.toLocaleString(undefined, form);
 });
-new MutationObserver(tell).observe(element, {childList: true, subtree: true});
+const again = (changes) => {
+  for (const one of changes) if (one.type === 'attributes') delete one.target.dataset.told;
+  tell();
+};
+new MutationObserver(again).observe(element, {childList: true, subtree: true, attributeFilter: ['datetime']});
 tell();
