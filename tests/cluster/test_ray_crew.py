@@ -1,7 +1,7 @@
 """Machines of a cluster that go until none is left, and others that join late and are not as the rest.
 
-Ray is pretended: a task runs in this process when its answer is taken. The real one reads its settings when it
-is imported, and would keep them for the real cluster of `tests/contracts/test_crews.py`.
+Ray is pretended: a task runs in this process when its answer is taken. The real one reads its settings when
+it is imported, and would keep them for the real cluster of `tests/contracts/test_crews.py`.
 """
 
 from __future__ import annotations
