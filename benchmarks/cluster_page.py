@@ -36,7 +36,7 @@ from benchmarks.cluster_kills import Cluster, shelf
 from tests.e2e.house import FLAGS, House, Visit, app_running, chromium_path, visiting
 
 KINDS = ("worker", "node", "head")
-PICTURES = 544  # 32 that decide the engine, and two parcels
+PICTURES = 1056  # 32 that decide the engine, and four parcels
 MOST_S = 600.0  # of one run
 WAITS = "Waits for the cluster"
 
