@@ -106,7 +106,9 @@ class _Search:
     def run(self, on_epoch: OnEpoch) -> FinetuneResult:
         if self.setup.config.depth == "auto" and not self.setup.leaves_room:
             return self._stay(
-                None, "Of the practice pictures too few were wrong to tell a better way from chance."
+                None,
+                "Of the practice pictures it had not seen (cross-validation), too few pictures were wrong to "
+                "tell a better way from chance.",
             )
         parts = self.runner.parts
         held = int(parts[0].sum()) if parts else 0
