@@ -19,7 +19,6 @@ import json
 import os
 import random
 import shutil
-import sqlite3
 import sys
 import tempfile
 import time
@@ -57,21 +56,6 @@ class Seen:
     load_before: float
 
 
-def newest(house: House) -> sqlite3.Row:
-    """The run that was begun last, as the server has it."""
-    with closing(sqlite3.connect(f"file:{house.workspace / 'jobs.sqlite'}?mode=ro", uri=True)) as store:
-        store.row_factory = sqlite3.Row
-        row: sqlite3.Row = store.execute("SELECT * FROM job ORDER BY sequence DESC LIMIT 1").fetchone()
-        return row
-
-
-def worker(house: House) -> psutil.Process | None:
-    """The process that does the newest run."""
-    name = str(newest(house)["worker"])
-    numbers = "".join(letter if letter.isdigit() else " " for letter in name).split()
-    return psutil.Process(int(numbers[0])) if numbers and psutil.pid_exists(int(numbers[0])) else None
-
-
 def until(what: Callable[[], bool], seconds: float = MOST_S) -> bool:
     """Whether it came true in time."""
     end = time.monotonic() + seconds
@@ -106,20 +90,31 @@ class Desk:
             shutil.rmtree(bank)
         self.visit.open_step("teaching")
         self.visit.wait("#hs-teach:not([disabled])")
-        before = newest(self.house)["id"] if newest(self.house) else None
+        before = self.run_id()
         self.visit.page.click("#hs-teach")
-        until(lambda: bool(row := newest(self.house)) and row["id"] != before)
+        until(lambda: self.run_id() != before)
         return time.monotonic()
 
     def is_on_the_cluster(self) -> bool:
         """Whether one of its processes does a part of the work."""
         return bool(self.cluster.processes("worker"))
 
+    def run_id(self) -> str | None:
+        job = self.house.newest_job()
+        return None if job is None else str(job["id"])
+
     def state(self) -> str:
-        return str(newest(self.house)["state"])
+        job = self.house.newest_job()
+        return "" if job is None else str(job["state"])
+
+    def worker(self) -> psutil.Process | None:
+        """The process that does the newest run."""
+        pid = self.house.newest_worker()
+        return psutil.Process(pid) if pid is not None and psutil.pid_exists(pid) else None
 
     def seen(self, kind: str, begin: float, killed: float | None, waits: float | None, load: float) -> Seen:
-        row = newest(self.house)
+        row = self.house.newest_job()
+        assert row is not None
         kept = shelf(self.house.workspace) if row["state"] == "done" else {}
         return Seen(
             kind=kind,
@@ -154,7 +149,7 @@ class Desk:
         waits = None
         until(lambda: time.monotonic() - begin > share * alone_s or self.state() == "done")
         is_over = self.state() == "done"
-        victim = worker(self.house) if kind == "worker" else next(iter(self.cluster.processes(kind)), None)
+        victim = self.worker() if kind == "worker" else next(iter(self.cluster.processes(kind)), None)
         killed = None if is_over or victim is None else time.monotonic()
         if killed and victim:
             victim.kill()

@@ -8,14 +8,16 @@ console, a request to another host. Used by the tests and by `screenshots`.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,21 @@ class House:
     workspace: Path
     seconds_to_start: float
     pid: int
+
+    def newest_job(self) -> sqlite3.Row | None:
+        """The job that was begun last, as the server has it."""
+        with closing(sqlite3.connect(f"file:{self.workspace / 'jobs.sqlite'}?mode=ro", uri=True)) as store:
+            store.row_factory = sqlite3.Row
+            row: sqlite3.Row | None = store.execute(
+                "SELECT * FROM job ORDER BY sequence DESC LIMIT 1"
+            ).fetchone()
+        return row
+
+    def newest_worker(self) -> int | None:
+        """The process id of the worker that has it, or had it."""
+        job = self.newest_job()
+        numbers = re.findall(r"\d+", str(job["worker"])) if job else []
+        return int(numbers[0]) if numbers else None
 
 
 @dataclass

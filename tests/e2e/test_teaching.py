@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -61,19 +60,6 @@ def stop(visit: Visit) -> None:
     raise AssertionError("the lesson was not stopped")
 
 
-def row_of(house: House) -> tuple[str, str]:
-    """State and worker of the newest job."""
-    with sqlite3.connect(f"file:{house.workspace / 'jobs.sqlite'}?mode=ro", uri=True) as store:
-        state, worker = store.execute(
-            "SELECT state, worker FROM job ORDER BY sequence DESC LIMIT 1"
-        ).fetchone()
-    return str(state), str(worker)
-
-
-def pid_of(worker: str) -> int:
-    return int("".join(letter if letter.isdigit() else " " for letter in worker).split()[0])
-
-
 def is_running(pid: int) -> bool:
     try:
         return "zombie" not in Path(f"/proc/{pid}/status").read_text()
@@ -92,7 +78,9 @@ def wait_for_the_end(pid: int) -> None:
 def running_worker(visit: Visit, house: House) -> int:
     visit.wait("#hs-chip [data-state=running]")
     visit.page.wait_for_function("() => document.querySelector('#hs-live .bar')?.ariaValueNow > 0")
-    return pid_of(row_of(house)[1])
+    worker = house.newest_worker()
+    assert worker is not None
+    return worker
 
 
 def test_going_further_shows_progress_both_lines_and_what_came_of_it(visit: Visit, took: Took) -> None:
