@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import ast
 import calendar
+import importlib
+import inspect
 import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from mkdocs.utils.yaml import yaml_load
 
 import headswap
+from tests.documents import ROOT, SHELLS, Code, code_of, commands_of, refusal
 
-ROOT = Path(__file__).parents[1]
 GUIDE = ROOT / "docs" / "guide" / "python.md"
 BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+HISTORY = {"log.md", "audit-0.1.md"}  # as docs/decisions: what was true then
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *(page for page in sorted((ROOT / "docs").glob("*.md")) if page.name not in HISTORY),
+    *sorted((ROOT / "docs" / "guide").glob("*.md")),
+]
+CODE = [code for page in PAGES for code in code_of(page)]
+PUBLIC = {f"headswap.{name}" for name in headswap.__all__}
+READERS: dict[str, Callable[[str], object]] = {  # of a block's language
+    "json": json.loads,
+    "python": ast.parse,
+    "toml": tomllib.loads,
+    "yaml": yaml_load,
+}
 QUESTIONS = re.split(r"^## ", BENCHMARKS, flags=re.MULTILINE)[1:]
 
 
@@ -82,6 +101,54 @@ def test_the_examples_of_the_guide_run_in_their_order(tmp_path: Path) -> None:
 
     assert ran.returncode == 0, ran.stderr
     assert len(examples) >= 5
+
+
+def test_every_command_is_one_that_its_parser_takes() -> None:
+    commands = [command for code in CODE for command in commands_of(code)]
+
+    refused = [f"{one.where}: {said}" for one in commands if (said := refusal(one)) is not None]
+
+    assert refused == []
+    assert len([one for one in commands if one.is_whole]) > 50  # the others are mentioned in a sentence
+    assert {one.program.partition(".")[0] for one in commands} == {"headswap", "benchmarks"}
+
+
+@pytest.mark.parametrize("code", [code for code in CODE if code.is_block], ids=Code.at)
+def test_a_block_has_a_language_and_can_be_read_in_it(code: Code) -> None:
+    assert code.language in {*SHELLS, *READERS, "js", "text"}
+
+    READERS.get(code.language, str)(code.text)
+
+
+def test_the_python_of_the_documents_calls_what_exists_with_what_it_takes() -> None:
+    pieces = [
+        code for code in CODE if code.language == "python" or re.fullmatch(r"headswap\.\w+\(.*\)", code.text)
+    ]
+
+    faults = [fault for code in pieces for fault in faults_of(code)]
+
+    assert faults == []
+    assert len(pieces) > 10
+
+
+def faults_of(code: Code) -> Iterator[str]:
+    """Names of headswap that do not exist, and arguments that are not taken."""
+    for node in ast.walk(ast.parse(code.text)):
+        where = code.at(getattr(node, "lineno", 1) - 1)
+        if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == "headswap":
+            module = importlib.import_module(str(node.module))
+            for one in node.names:
+                if not hasattr(module, one.name):
+                    yield f"{where}: {node.module} has no {one.name}"
+        said = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
+        if re.fullmatch(r"headswap\.\w+", said) and said not in PUBLIC:
+            yield f"{where}: there is no {said}"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in PUBLIC:
+            function = getattr(headswap, ast.unparse(node.func).partition(".")[2])
+            try:
+                inspect.signature(function).bind(*node.args, **{str(one.arg): None for one in node.keywords})
+            except TypeError as error:
+                yield f"{where}: {ast.unparse(node.func)}: {error}"
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.partition("\n")[0])

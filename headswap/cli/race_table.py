@@ -38,11 +38,11 @@ def race_words(found: Comparison, race: Race, data: str, seed: int = 0) -> str:
     )
     if found.stopped:
         lines.append("Stopped. What was computed is kept; the same command goes on from there.")
+    lines += left_out_lines(found.left_out)
     if not race.winner:
         lines.append("No network has won.")
     else:
         lines += [race.words, *_test_words(race), "Take it:", f"  {_command(data, race.winner, seed)}"]
-    lines += left_out_lines(found.left_out)
     return "\n".join(lines)
 
 
@@ -130,6 +130,6 @@ def _test_words(race: Race) -> list[str]:
 
 
 def _command(data: str, model: str, seed: int) -> str:
-    words = ["headswap", "train", data, "--model", model]
+    words = ["headswap", "teach", data, "--model", model]
     words += ["--seed", str(seed)] if seed else []
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)

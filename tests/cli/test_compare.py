@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+
+from headswap.cli.main import new_parser
 
 LITE = "tf_efficientnet_lite0"
 
@@ -53,9 +56,11 @@ def test_a_race_ends_with_one_table_and_the_command_that_takes_the_winner(
 ) -> None:  # fmt: skip
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # what this machine has fetched does not race
     plot = tmp_path / "race.svg"
+    drawings = shutil.copytree(few_drawings, tmp_path / "drawings")
+    (drawings / "bird" / "broken.png").write_bytes(b"no picture")
 
     code = shell(
-        "compare", few_drawings, "--models", "auto", "--most-mb", 19, "--any-use", "--seed", 7, "--plot", plot
+        "compare", drawings, "--models", "auto", "--most-mb", 19, "--any-use", "--seed", 7, "--plot", plot
     )
 
     said = capsys.readouterr().out
@@ -63,7 +68,10 @@ def test_a_race_ends_with_one_table_and_the_command_that_takes_the_winner(
     assert f"{LITE} is the only network that could be judged" in said
     assert "Decided on 18 training pictures" in said
     assert "On the 6 test pictures, which the race never looked at" in said
-    assert f"  headswap train {few_drawings} --model timm/{LITE} --seed 7" in said
+    assert "left out: bird/broken.png" in said
+    command = said.splitlines()[-1]
+    assert command == f"  headswap teach {drawings} --model timm/{LITE} --seed 7"
+    assert new_parser().parse_args(command.split()[1:]).model == f"timm/{LITE}"
     assert LITE in ElementTree.parse(plot).getroot().attrib["aria-label"]
 
 
