@@ -108,7 +108,7 @@ def ours(solve: Callable[[LabeledFeatures], SolvedHead]) -> Callable[[Table, NDA
 
 def by_sklearn_logistic(train: Table, test: NDArray[np.float32]) -> Answers:
     regression = LogisticRegressionCV(
-        Cs=FIVE, cv=5, class_weight="balanced", max_iter=500, l1_ratios=(0,),
+        Cs=FIVE, cv=5, class_weight="balanced", l1_ratios=(0,),
         scoring="neg_log_loss", use_legacy_attributes=False,
     )  # fmt: skip
     model = make_pipeline(StandardScaler(), regression).fit(train.features, train.labels)
