@@ -102,7 +102,7 @@ def said_by(choices: argparse.Namespace, after: Callable[[], None] | None = None
         print("headswap: stopped.", file=sys.stderr)
         return 130
     try:
-        print(json.dumps(answer.record) if choices.json else answer.words, flush=True)
+        print(json.dumps(answer.record) if choices.json else answer.text, flush=True)
     except BrokenPipeError:  # `headswap models | head`: the reader has read enough
         sys.stderr.close()
     return answer.code

@@ -104,7 +104,7 @@ class Extractor:
     def _network_key(self) -> str:
         """Names weights, head and size: what a translation depends on, however pictures are prepared."""
         weights = weights_hash(self.network)
-        return "\n".join((weights, str(self.network.input.size), self.site.words))
+        return "\n".join((weights, str(self.network.input.size), self.site.feature_key))
 
     def features(self, images: NDArray[np.uint8]) -> Tensor:
         """Features of prepared pictures.

@@ -78,7 +78,7 @@ def described_site(found: Found) -> HeadSite:
         answer_kind=_answer_kind(answers[0]),
         evidence=_sentences(found),
         candidates=_candidates(found),
-        metadata=found.declared.words,
+        metadata=found.declared.text,
         metadata_agrees=agrees,
         new_head=found.new_head,
     )

@@ -94,9 +94,9 @@ def bind(
     replay = _replay(trained, network.input)
     if trained.guesses and task.unlabeled:
         replay = replace(replay, unlabeled=digest_of(task.unlabeled))
-    words = to_json(replace(_portable(experiment), replay=replay), indent=1)
+    experiment_json = to_json(replace(_portable(experiment), replay=replay), indent=1)
     reference, kept = _remembered(task, trained, network)
-    save_bundle(target, network, card, words, report, task.manifest, reference=reference, kept=kept)
+    save_bundle(target, network, card, experiment_json, report, task.manifest, reference=reference, kept=kept)
 
 
 def _remembered(

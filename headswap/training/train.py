@@ -117,8 +117,8 @@ def begin(
         fitted = _fit(task, network, site, bank.features, rows)
         install(network.module, site, replace(fitted, bias_offset=proof.heads.bias_offset))
 
-    trained = replace(trained, diagnostics=found, view=viewed.words if viewed else "", head=chosen.words)
-    trained = replace(trained, unlabeled=chosen.guess_words or why_not_used(task), guesses=chosen.guesses)
+    trained = replace(trained, diagnostics=found, view=viewed.text if viewed else "", head=chosen.text)
+    trained = replace(trained, unlabeled=chosen.guess_text or why_not_used(task), guesses=chosen.guesses)
     only_exact = proof.heads.bias_offset != 0
     return TrainedHead(task=task, network=network, trained=trained, start=start, only_exact=only_exact)
 
@@ -149,7 +149,7 @@ def _chosen(task: TrainingTask, source: FeatureSource, bank: FeatureBank) -> Cho
     found = choose_head(solve, task.labels(task.manifest.part("train")))
     if task.head is None:
         return found
-    return ChosenHead(kind=task.head, words=found.words if found.kind == task.head else "")
+    return ChosenHead(kind=task.head, text=found.text if found.kind == task.head else "")
 
 
 def _without_label(

@@ -7,20 +7,21 @@ from xml.etree import ElementTree
 from headswap.lessons.lesson import LessonResult, as_html
 from headswap.plots.draw import NARROW, draw
 from headswap.plots.figure import Bar, Curve, Figure
+from headswap.storage.files import from_json, to_json
 
 BARS = Figure(
-    words="Two <bars>",
+    text="Two <bars>",
     bars=(
-        Bar(words="right", value=0.8, said="8 of 10", tone="right", low=0.5, high=0.95),
-        Bar(words="<b>wrong</b>", value=0.2, said="2 of 10", tone="wrong"),
+        Bar(text="right", value=0.8, said="8 of 10", tone="right", low=0.5, high=0.95),
+        Bar(text="<b>wrong</b>", value=0.2, said="2 of 10", tone="wrong"),
     ),
 )
 CURVES = Figure(
-    words="Two curves",
+    text="Two curves",
     across="passes",
     curves=(
-        Curve(words="flat", points=((0, 1.0), (2, 1.0)), tone="wrong"),
-        Curve(words="same end", points=((0, 0.2), (2, 1.0)), low=(0.1, 0.9), high=(0.3, 1.0)),
+        Curve(text="flat", points=((0, 1.0), (2, 1.0)), tone="wrong"),
+        Curve(text="same end", points=((0, 0.2), (2, 1.0)), low=(0.1, 0.9), high=(0.3, 1.0)),
     ),
 )
 
@@ -35,6 +36,15 @@ def test_bars_are_drawn_named_and_escaped() -> None:
     assert {"right", "<b>wrong</b>", "8 of 10", "2 of 10"} <= {one.text for one in texts(svg)}
     assert "<b>" not in svg
     assert ElementTree.fromstring(svg).attrib["aria-label"] == "Two <bars>"
+
+
+def test_a_file_keeps_the_keys_of_version_0_1() -> None:
+    for figure in (BARS, CURVES):
+        written = to_json(figure)
+
+        assert '"text"' not in written
+        assert written.startswith('{"words":"Two ')
+        assert from_json(Figure, written) == figure
 
 
 def test_a_longer_bar_is_drawn_for_a_larger_number() -> None:

@@ -149,7 +149,7 @@ def test_networks_are_compared_by_mean_average_precision(
     assert race.test is not None
     assert (
         f"only network that could be judged; mean average precision {race.rounds[0].figures[0].score:.2f}"
-        in (race.words)
+        in (race.text)
     )
     assert (race.test.right, race.test.total) == (taught.report.test_right, taught.report.test_total)
 

@@ -165,10 +165,10 @@ class Networks:
         return self._child.ask(question, Cards).cards
 
     def _cache_path(self, model: str, path: str | None, weights: Path | None) -> Path:
-        words = [str(_FORM), *_versions(), model, path or ""]
+        parts = [str(_FORM), *_versions(), model, path or ""]
         if weights is not None:
-            words += [str(weights), str(weights.stat().st_mtime_ns)]
-        text = chr(0).join(words).encode("utf-8", "backslashreplace")
+            parts += [str(weights), str(weights.stat().st_mtime_ns)]
+        text = chr(0).join(parts).encode("utf-8", "backslashreplace")
         return self._folder / f"{hashlib.sha256(text).hexdigest()[:32]}.json"
 
 

@@ -67,7 +67,7 @@ def _endpoints_of_runs(service: Service) -> tuple[Callable[..., Any], ...]:
             "num_classes": site.num_classes,
             "parameters": found.backbone_parameters + found.head_parameters,
             "head_parameters": found.head_parameters,
-            "weights": found.card.weights.words,
+            "weights": found.card.weights.text,
             "licence": found.card.licence,
             "evidence": list(site.evidence),
         }

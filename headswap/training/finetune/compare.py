@@ -88,7 +88,7 @@ class FinetuneGain:
             return self.loss < -self.loss_error or fall > self.precision_error
         return self.loss < -self.loss_error or self.right < -max(1.0, self.right_error)
 
-    def words(self, pictures: str, otherwise: str) -> str:
+    def text(self, pictures: str, otherwise: str) -> str:
         """What was counted, without a full stop.
 
         Args:

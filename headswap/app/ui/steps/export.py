@@ -100,13 +100,13 @@ def show_take_home(step: ExportStep, view: ExportView) -> Updates:
 def _say(view: ExportView) -> h.Renderable:
     images = len(view.check.images) if view.check else 0
     inside = f" It holds {counted(images, 'picture')} of yours, to check it with." if images else ""
-    words = {
+    sentence = {
         "ready": f"Packed and checked.{inside}",
         "packing": "Packing and checking.",
         "failed": "It could not be packed.",
         "not begun": "It is packed when there is something to take.",
     }[view.state]
-    return said(words)
+    return said(sentence)
 
 
 def on_refresh(step: ExportStep, page: PageParts, job: str, where: str, request: gr.Request) -> Updates:

@@ -56,10 +56,10 @@ class Footer:
 
     def show(self, *, is_trained: bool) -> Updates:
         """The next action: there is nothing to take home before something is taught."""
-        words, kind = ("Teach again", "secondary") if is_trained else ("Go to Teach", "primary")
+        label, kind = ("Teach again", "secondary") if is_trained else ("Go to Teach", "primary")
         return {
             self.say: NOT_GOOD_ENOUGH if is_trained else FIRST_TEACH,
-            self.again: gr.Button(words, variant=kind),
+            self.again: gr.Button(label, variant=kind),
             self.onward: gr.Button(visible=is_trained),
         }
 
@@ -119,7 +119,7 @@ class ReportStep:
 
 def build_test_step() -> ReportStep:
     """Lay out step 4."""
-    words = fragment(NOTHING_YET, name="hs-verdict", script=web_text("times.js"))
+    summary = fragment(NOTHING_YET, name="hs-verdict", script=web_text("times.js"))
     with gr.Column(visible=False, elem_classes="results") as results:
         status = fragment(classes="status", name="hs-test-status")
         change = fragment(name="hs-since", classes="since-before")
@@ -140,7 +140,7 @@ def build_test_step() -> ReportStep:
             label_issues = fragment(name="hs-doubts", script=sends("doubt"))
     footer = build_footer()
     return ReportStep(
-        words,
+        summary,
         results,
         change,
         status,
