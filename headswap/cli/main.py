@@ -42,9 +42,9 @@ from headswap.cli.verbs import (
     predict,
     serve,
     sort,
+    train,
     users,
 )
-from headswap.cli.verbs import train as teach
 from headswap.errors import HeadswapError
 
 VERBS = (
@@ -52,7 +52,7 @@ VERBS = (
     inspect,
     check,
     film,
-    teach,
+    train,
     compare,
     label,
     predict,

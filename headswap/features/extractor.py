@@ -218,9 +218,9 @@ def _placed(module: nn.Module, engine: Engine) -> nn.Module:
 
 
 def _too_large(network: Network, device: str) -> TeachingFailed:
-    where = {"cuda": "the GPU", "mps": "the GPU", "cpu": "this machine"}[device]
+    location = {"cuda": "the GPU", "mps": "the GPU", "cpu": "this machine"}[device]
     return TeachingFailed(
-        f"There is no room on {where} for {network.name} with one picture.",
+        f"There is no room on {location} for {network.name} with one picture.",
         remedy="Choose a smaller network, or end other programs that take its memory.",
     )
 

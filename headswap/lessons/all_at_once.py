@@ -172,7 +172,7 @@ def _cold(material: Material) -> tuple[LessonEpoch, ...]:
     groups = moving_groups(network.module, site, "everything", config)
     optimizer = build_optimizer(network.module, groups, config)
     for part in optimizer.param_groups:
-        part["lr"] = _LOW * groups[part["place"]].rate
+        part["lr"] = _LOW * groups[part["index"]].rate
     return _epochs(material, network.module, site, optimizer, norms="frozen")
 
 

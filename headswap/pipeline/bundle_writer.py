@@ -60,8 +60,8 @@ def report_of(trained: TrainingResult, manifest: Manifest) -> Report:
     if trained.unlabeled:
         used = {"guesses": float(trained.guesses)}
         happened.append(Advice(code="unlabeled", sentence=trained.unlabeled, figures=used))
-    if trained.view:
-        happened.append(Advice(code="view", sentence=trained.view))
+    if trained.preprocessing:
+        happened.append(Advice(code="view", sentence=trained.preprocessing))
     if crossed := _crossing(report, manifest):
         happened.append(Advice(code="near-duplicates", sentence=crossed))
     return replace(report, advice=(*happened, *report.advice))

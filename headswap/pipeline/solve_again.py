@@ -193,7 +193,7 @@ def _solved(
         ),
         site,
         has_bias=has_bias(network.module, site),
-        config=experiment.teach,
+        config=experiment.train,
         seed=experiment.data.seed,
     )
 
@@ -256,7 +256,7 @@ def _with_diagnostics(
         torch.from_numpy(images.features),
         heads,
         trained.site,
-        config=experiment.teach,
+        config=experiment.train,
         old_head=None,
         seed=experiment.data.seed,
     )

@@ -157,10 +157,10 @@ def _legend(figure: Figure, layout: FigureLayout) -> list[Element]:
 
 
 def _line(curve: Curve, points: list[tuple[float, float]]) -> Element:
-    where = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    coordinates = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     dash = {"right": "", "wrong": ";stroke-dasharray:6 4", "plain": ";stroke-dasharray:2 3"}[curve.tone]
     style = f"fill:none;stroke:{_COLOURS[curve.tone]};stroke-width:2.5{dash}"
-    return shape("polyline", {"points": where, "style": style})
+    return shape("polyline", {"points": coordinates, "style": style})
 
 
 def _apart(heights: list[float], most: float, least: float = 20.0) -> list[float]:

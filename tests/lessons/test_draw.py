@@ -7,7 +7,6 @@ from xml.etree import ElementTree
 from headswap.lessons.lesson import LessonResult, as_html
 from headswap.plots.draw import NARROW, draw
 from headswap.plots.figure import Bar, Curve, Figure
-from headswap.storage.files import from_json, to_json
 
 BARS = Figure(
     text="Two <bars>",
@@ -36,15 +35,6 @@ def test_bars_are_drawn_named_and_escaped() -> None:
     assert {"right", "<b>wrong</b>", "8 of 10", "2 of 10"} <= {one.text for one in texts(svg)}
     assert "<b>" not in svg
     assert ElementTree.fromstring(svg).attrib["aria-label"] == "Two <bars>"
-
-
-def test_a_file_keeps_the_keys_of_version_0_1() -> None:
-    for figure in (BARS, CURVES):
-        written = to_json(figure)
-
-        assert '"text"' not in written
-        assert written.startswith('{"words":"Two ')
-        assert from_json(Figure, written) == figure
 
 
 def test_a_longer_bar_is_drawn_for_a_larger_number() -> None:

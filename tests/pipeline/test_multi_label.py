@@ -315,8 +315,8 @@ def test_what_is_taken_along_says_the_same(taught: headswap.Outcome, collages: P
     check = headswap.export(taught.bundle, tmp_path / "several.zip")
     page = headswap.export(taught.bundle, tmp_path / "several.html")
 
-    assert [way.name for way in check.ways] == ["bundle", "predict.py", "model.onnx"]
-    assert all(way.agrees for way in (*check.ways, *page.ways))
+    assert [way.name for way in check.routes] == ["bundle", "predict.py", "model.onnx"]
+    assert all(way.agrees for way in (*check.routes, *page.routes))
     with pytest.raises(BadSetting, match="Teachable Machine's format needs one class"):
         headswap.export(taught.bundle, tmp_path / "tm.zip", form="teachable-machine")
     said = pictures.asked(

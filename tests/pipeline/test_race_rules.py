@@ -27,7 +27,7 @@ def a_racer(name: str, wrong: range, *, ms: float = 10.0, mb: float = 20.0, imag
 def an_image(number: int, name: str, group: int) -> ImageRecord:
     return ImageRecord(
         file=f"{name}/{number}.png", source=f"{name}/{number}.png", class_name=name,
-        sha256=f"{number:064x}", width=10, height=10, look="0" * 64, brightness=0.5, group=group,
+        sha256=f"{number:064x}", width=10, height=10, fingerprint="0" * 64, brightness=0.5, group=group,
     )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def training_s(config: TrainConfig, *, images: int, test_share: float, image_ms:
         image_ms: one picture through the network, milliseconds.
     """
     forward_s = image_ms / 1000.0
-    forward_passes = 3 if config.chooses_view else 2 if config.flip else 1
+    forward_passes = 3 if config.chooses_preprocessing else 2 if config.flip else 1
     once_s = _START_S + images * forward_s * forward_passes
     if config.depth == "head":
         return once_s

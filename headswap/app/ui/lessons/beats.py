@@ -91,7 +91,7 @@ def run(view: LessonView) -> h.Renderable:
         2,
         "Run",
         plan,
-        _where(view),
+        _data_choice(view),
         _failed(view),
         h.div(".hs-row")[
             button["Run it" if view.result is None else "Run it again"],
@@ -214,7 +214,7 @@ def _going(view: LessonView) -> h.Renderable:
     ]
 
 
-def _where(view: LessonView) -> h.Renderable | None:
+def _data_choice(view: LessonView) -> h.Renderable | None:
     """On the sample set, or on the person's own pictures and network, once there are any."""
     if not view.own_images or view.lesson.name == "two-heads":
         return None

@@ -199,13 +199,13 @@ def _headline(answers: BatchAnswers, view: BatchView) -> h.Renderable:
     return h.div(role="status")[
         h.h3(".serif", tabindex="-1")[headline],
         h.p(".hs-soft")[f"{' and '.join(facts)}. Those come first: look at them."] if facts else None,
-        go_on(view),
+        resume_row(view),
     ]
 
 
-def go_on(view: BatchView) -> h.Renderable | None:
+def resume_row(view: BatchView) -> h.Renderable | None:
     """Where some have no answer yet: answer them too."""
-    if not view.can_go_on:
+    if not view.can_resume:
         return None
     left = view.total - view.done
     return h.div(".hs-row")[

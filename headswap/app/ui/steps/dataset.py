@@ -300,7 +300,7 @@ def on_first_sample(step: DatasetStep, page: PageParts, project_id: str, request
     """The same from step 1: on to Teach, or to what it asks before it replaces any."""
     shown = on_sample(step, page, project_id, request)
     to = "pictures" if shown.get(step.view) else "teach"
-    return shown | {page.tabs: gr.Tabs(selected=to), page.where: to}
+    return shown | {page.tabs: gr.Tabs(selected=to), page.open_tab: to}
 
 
 def on_edit(
@@ -326,11 +326,11 @@ def connect_dataset_step(
 ) -> None:
     """Connect step 2, and the sample button of step 1, to the service."""
     told = errors_as_text(step.status)
-    to_images = {page.tabs: gr.update(selected="pictures"), page.where: "pictures"}  # why it cannot
+    to_images = {page.tabs: gr.update(selected="pictures"), page.open_tab: "pictures"}  # why it cannot
     moves = errors_as_text(step.status, to_images)
     outputs = [*page.redrawn, step.status]
     reading = announce(repr(rendered(busy_status("Reading the pictures"))))
-    moved = [*outputs, page.tabs, page.where]
+    moved = [*outputs, page.tabs, page.open_tab]
     for listen, handler, inputs, touched in (
         (step.zip.upload, told(on_zip, page), [page.project_id, step.zip, step.how], outputs),
         (step.sample.click, told(on_sample, step, page), [page.project_id], outputs),

@@ -119,7 +119,7 @@ def agreement(check: ParityCheck | None) -> h.Renderable | None:
     return h.div(".hs-panel")[
         h.h2["Do they all say the same?"],
         h.p(".hs-soft")[f"Each was run on {asked}: of odd sizes, turned, see-through and grey ones, too."],
-        h.ul(".agree")[[_route_line(route) for route in check.ways]],
+        h.ul(".agree")[[_route_line(route) for route in check.routes]],
         warned,
         h.p(".hs-note")[f"Largest difference in any answer: {_largest(check)}. Allowed is {check.bound:g}."],
     ]
@@ -135,7 +135,7 @@ def _route_line(route: Route) -> h.Renderable:
 
 
 def _largest(check: ParityCheck) -> str:
-    found = [route.largest_difference for route in check.ways if route.largest_difference is not None]
+    found = [route.largest_difference for route in check.routes if route.largest_difference is not None]
     largest = max(found, default=0.0)
     return "less than 0.000001" if largest < 1e-6 else f"{largest:.6f}"
 

@@ -91,10 +91,10 @@ def _difference(route: Route) -> h.Renderable:
 
 
 def on_teachable_machine(
-    parts: TeachableMachineParts, page: PageParts, job: str, where: str, request: gr.Request
+    parts: TeachableMachineParts, page: PageParts, job: str, tab: str, request: gr.Request
 ) -> Updates:
     """Another run, or step 5 is opened: what there is of it."""
-    if not job or where != "home":
+    if not job or tab != "home":
         return show_teachable_machine(parts, None)
     return on_teachable_machine_tick(parts, page, job, request)
 

@@ -93,9 +93,9 @@ def web_page_panel(view: WebPageView) -> h.Renderable:
     return framed(view.state)[INTRODUCTION, problem, make]
 
 
-def on_web_page(parts: WebPageParts, page: PageParts, job: str, where: str, request: gr.Request) -> Updates:
+def on_web_page(parts: WebPageParts, page: PageParts, job: str, tab: str, request: gr.Request) -> Updates:
     """Another run, or step 5 is opened: what there is of it."""
-    if not job or where != "home":
+    if not job or tab != "home":
         return show_web_page(parts, None)
     return _shown(parts, page, job, request)
 

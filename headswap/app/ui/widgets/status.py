@@ -21,13 +21,13 @@ def run_status(project: ProjectView, job: JobView | None) -> h.Renderable:
     done = ["model"]
     done += ["pictures"] if project.has_images else []
     done += ["teach", "test"] if project.done_job else []
-    carried: dict[str, str | None] = {
+    facts: dict[str, str | None] = {
         "data-done": " ".join(done),
         "data-state": job.state if job else "idle",
         "data-stale": "" if project.is_stale else None,
     }
     if job is None or job.is_over:
-        return h.div(".hs-status", carried)[h.span(".dot"), h.span[_at_rest(job, is_stale=project.is_stale)]]
+        return h.div(".hs-status", facts)[h.span(".dot"), h.span[_at_rest(job, is_stale=project.is_stale)]]
     if job.queue_position:
         text = f"Waiting, place {job.queue_position} in the queue"
     elif job.state == "running":
@@ -37,7 +37,7 @@ def run_status(project: ProjectView, job: JobView | None) -> h.Renderable:
     else:
         text = job.state.capitalize()
     round_it = {"cx": "10", "cy": "10", "r": "7.5"}
-    return h.div(".hs-status.busy", carried)[
+    return h.div(".hs-status.busy", facts)[
         h.svg(".ring", viewBox="0 0 20 20", aria_hidden="true")[
             h.circle(".track", round_it),
             h.circle(".fill", round_it, pathLength=100, stroke_dasharray=f"{100 * job.share:.0f} 100"),
