@@ -35,7 +35,7 @@ def main() -> None:
             first = Experiment(data=DataConfig(source=str(place / DATASET)), model=choices.model)
             runs = {
                 "first": first,
-                "penalty": replace(first, teach=TrainConfig(l2_grid=(0.03, 0.3))),
+                "penalty": replace(first, train=TrainConfig(l2_grid=(0.03, 0.3))),
                 "exam share": replace(first, data=replace(first.data, test_share=0.3)),
                 "seed": replace(first, data=replace(first.data, seed=1)),
             }

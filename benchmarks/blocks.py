@@ -57,7 +57,7 @@ def image_record(number: int, label: int, is_test: bool, look: bytes = bytes(32)
 
     return ImageRecord(
         file=f"{number}.jpg", source="", class_name=f"{label:04d}", sha256=f"{number:064x}", width=1,
-        height=1, look=look.hex(), brightness=0.5, part="test" if is_test else "train",
+        height=1, fingerprint=look.hex(), brightness=0.5, part="test" if is_test else "train",
     )  # fmt: skip
 
 

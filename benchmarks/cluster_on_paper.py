@@ -86,7 +86,7 @@ def driver_s() -> float:
     """Processor seconds that the driver spends on the answer of one chunk, measured here."""
     image = ImageRecord(
         file="train/some class/some name of a file.jpg", source="ab/" + "c" * 44, class_name="some class",
-        sha256="d" * 64, width=500, height=375, look="e" * 64, brightness=0.5, border=0.4,
+        sha256="d" * 64, width=500, height=375, fingerprint="e" * 64, brightness=0.5, border=0.4,
         thumbnail="f" * 344,
     )  # fmt: skip
     answer = ChunkAnswer(files=tuple(FileAnswer(images=(image,)) for _ in range(CHUNK)))

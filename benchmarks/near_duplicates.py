@@ -106,7 +106,7 @@ def copy_of(record: ImageRecord, image: Image.Image) -> ImageRecord:
         record,
         file=f"copy of {record.file}",
         sha256=hashlib.sha256(image.tobytes()).hexdigest(),
-        look=look.bits,
+        fingerprint=look.bits,
         thumbnail=look.thumbnail,
     )
 

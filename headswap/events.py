@@ -32,7 +32,7 @@ Step = Literal[
 
 
 @dataclass(frozen=True)
-class StepWords:
+class StepText:
     """What is said of a step, wherever it is shown, and where it lies on the bar of a whole run."""
 
     name: str  # next to a bar of its own
@@ -48,35 +48,35 @@ _ALONE: dict[Literal["predict", "race", "film"], tuple[str, str]] = {
 }
 
 
-def text_of_step(step: Step) -> StepWords:
+def text_of_step(step: Step) -> StepText:
     """The one table of steps: a type checker sees when one is missing."""
     match step:
         case "fetch":
             sentence = "Fetching the network's weights: {done} of {total} bytes."
-            return StepWords("fetching weights", sentence, (0.0, 0.05), (0.0, 0.02))
+            return StepText("fetching weights", sentence, (0.0, 0.05), (0.0, 0.02))
         case "load":
-            return StepWords("loading", "Loading the network.", (0.0, 0.05), (0.0, 0.02))
+            return StepText("loading", "Loading the network.", (0.0, 0.05), (0.0, 0.02))
         case "pictures":
             sentence = "Reading picture {done} of {total}."
-            return StepWords("reading pictures", sentence, (0.05, 0.3), (0.02, 0.04))
+            return StepText("reading pictures", sentence, (0.05, 0.3), (0.02, 0.04))
         case "features":
             sentence = "The body looks at picture {done} of {total}, once."
-            return StepWords("running the body", sentence, (0.3, 0.9), (0.04, 0.08))
+            return StepText("running the body", sentence, (0.3, 0.9), (0.04, 0.08))
         case "views":
             sentence = "Trying other ways of showing it the pictures: {done} of {total} looks."
-            return StepWords("trying other views", sentence, (0.9, 0.9), (0.08, 0.14))
+            return StepText("trying other views", sentence, (0.9, 0.9), (0.08, 0.14))
         case "head":
-            return StepWords("teaching the head", "The new head learns.", (0.9, 0.95), (0.14, 0.15))
+            return StepText("teaching the head", "The new head learns.", (0.9, 0.95), (0.14, 0.15))
         case "finetune":
             sentence = "Trying on practice pictures how far to go: {done} of {total} looks."
-            return StepWords("fine-tuning", sentence, (0.9, 0.95), (0.15, 0.97))
+            return StepText("fine-tuning", sentence, (0.9, 0.95), (0.15, 0.97))
         case "evaluate":
-            return StepWords("examining", "Sitting the exam.", (0.95, 0.97), (0.97, 0.98))
+            return StepText("examining", "Sitting the exam.", (0.95, 0.97), (0.97, 0.98))
         case "save":
-            return StepWords("saving", "Saving.", (0.97, 1.0), (0.98, 1.0))
+            return StepText("saving", "Saving.", (0.97, 1.0), (0.98, 1.0))
         case "predict" | "race" | "film":  # no parts of a run: each has a bar of its own
             name, sentence = _ALONE[step]
-            return StepWords(name, sentence, (1.0, 1.0), (1.0, 1.0))
+            return StepText(name, sentence, (1.0, 1.0), (1.0, 1.0))
 
 
 @dataclass(frozen=True)

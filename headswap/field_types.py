@@ -16,7 +16,13 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from headswap.errors import BadSetting
 
 _LONGEST = 80  # letters of a value that are shown
-_WORDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text", Path: "a path"}
+_NAMES_OF_TYPES = {
+    bool: "True or False",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Path: "a path",
+}
 
 
 def check_fields(record: Any) -> None:
@@ -30,7 +36,7 @@ def check_fields(record: Any) -> None:
         value, hint = getattr(record, one.name), hints[one.name]
         if not _fits(value, hint):
             shown = repr(value) if len(repr(value)) <= _LONGEST else repr(value)[: _LONGEST - 1] + "…"
-            raise BadSetting(f"{one.name} is {shown}.", remedy=f"Choose {_words(hint)}.")
+            raise BadSetting(f"{one.name} is {shown}.", remedy=f"Choose {_allowed(hint)}.")
 
 
 def keys_on_disk(**keys: str) -> Any:
@@ -64,16 +70,18 @@ def _fits(value: object, hint: Any) -> bool:
     return isinstance(value, origin or hint)
 
 
-def _words(hint: Any) -> str:
+def _allowed(hint: Any) -> str:
     """What may stand there: "head, norms or auto", "a whole number, or None"."""
     origin, inside = get_origin(hint), get_args(hint)
     if origin is Literal:
         *others, last = map(str, inside)
         return f"{', '.join(others)} or {last}" if others else last
     if origin in (Union, types.UnionType):
-        told = " or ".join(_words(one) for one in inside if one is not type(None))
+        told = " or ".join(_allowed(one) for one in inside if one is not type(None))
         return f"{told}, or None" if type(None) in inside else told
     if origin is tuple:
-        return f"a tuple, each {_words(inside[0])}" if inside[-1:] == (...,) else f"a tuple of {len(inside)}"
+        return (
+            f"a tuple, each {_allowed(inside[0])}" if inside[-1:] == (...,) else f"a tuple of {len(inside)}"
+        )
     kind: type = origin or hint
-    return _WORDS.get(kind, f"a {kind.__name__}")
+    return _NAMES_OF_TYPES.get(kind, f"a {kind.__name__}")

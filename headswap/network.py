@@ -74,7 +74,7 @@ class Weights:
     source: str = ""  # a file, a package or a URL, for people
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """One phrase for a card or a table."""
         if self.state == "here":
             return "on this machine"

@@ -200,7 +200,7 @@ def test_the_processes_of_the_page_run_beside_a_gpu(
 
 def test_the_work_of_a_worker_runs_beside_a_gpu(few_drawings: Path, weights: Path, tmp_path: Path) -> None:
     experiment = Experiment(
-        data=DataConfig(source=str(few_drawings)), model=TINY, weights=str(weights), teach=TrainConfig()
+        data=DataConfig(source=str(few_drawings)), model=TINY, weights=str(weights), train=TrainConfig()
     )
     with pretend_device("cuda"):
         name = run_job(to_json(experiment), tmp_path / "jobs" / "one", lambda event: None)

@@ -43,7 +43,7 @@ HERE = Path()
         (lambda: DataConfig(source=Path("x")), "source is ", "Choose text."),
         (lambda: DataConfig(source="x", seed="0"), "seed is '0'.", "a whole number."),
         (lambda: Experiment(data=DATA, model=None), "model is None.", "Choose text."),
-        (lambda: Experiment(data=DATA, teach="auto"), "teach is 'auto'.", "a TrainConfig."),
+        (lambda: Experiment(data=DATA, train="auto"), "train is 'auto'.", "a TrainConfig."),
         (
             lambda: ReplayedChoices(engine="cpu", threads=2, l2=None, depth="all"),
             "depth is 'all'.", "or auto.",

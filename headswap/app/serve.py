@@ -99,9 +99,9 @@ def _check_address(server_address: ServerAddress) -> None:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        where = f"port {port} of {host}" if port else f"the address {host}"
+        location = f"port {port} of {host}" if port else f"the address {host}"
         raise BadSetting(
-            f"The page cannot be served at {where}: {(error.strerror or str(error)).lower()}.",
+            f"The page cannot be served at {location}: {(error.strerror or str(error)).lower()}.",
             remedy="Choose another --port, or leave it out for the first free one from 7860."
             if port
             else "Give as --host an address of this machine, or leave it out.",

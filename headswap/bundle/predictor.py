@@ -133,9 +133,9 @@ class Bundle:
         from headswap.heads.loss import logits_of
 
         batch = torch.from_numpy(to_float(images, self.card.input))
-        views = [batch, batch.flip(-1)] if self.card.flip else [batch]
+        inputs = [batch, batch.flip(-1)] if self.card.flip else [batch]
         with self.lock, torch.inference_mode():
-            rows = [logits_of(self.network.module(view), self.card.site) for view in views]
+            rows = [logits_of(self.network.module(one), self.card.site) for one in inputs]
         return torch.stack(rows).mean(dim=0).double().numpy()
 
     def features_and_logits(

@@ -42,9 +42,9 @@ from headswap.cli.verbs import (
     predict,
     serve,
     sort,
+    train,
     users,
 )
-from headswap.cli.verbs import train as teach
 from headswap.errors import HeadswapError
 
 VERBS = (
@@ -52,7 +52,7 @@ VERBS = (
     inspect,
     check,
     film,
-    teach,
+    train,
     compare,
     label,
     predict,
@@ -102,7 +102,7 @@ def said_by(choices: argparse.Namespace, after: Callable[[], None] | None = None
         print("headswap: stopped.", file=sys.stderr)
         return 130
     try:
-        print(json.dumps(answer.record) if choices.json else answer.words, flush=True)
+        print(json.dumps(answer.record) if choices.json else answer.text, flush=True)
     except BrokenPipeError:  # `headswap models | head`: the reader has read enough
         sys.stderr.close()
     return answer.code

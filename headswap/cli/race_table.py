@@ -1,6 +1,6 @@
 """A race as text: one table, why the winner is taken, and the command that takes it.
 
-Flow:  Comparison of a race --race_words--> lines for a shell
+Flow:  Comparison of a race --race_text--> lines for a shell
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _HEADS = {"last": "last", "wide": "every"}
 
 
-def race_words(found: Comparison, race: Race, data: str, seed: int = 0) -> str:
+def race_text(found: Comparison, race: Race, data: str, seed: int = 0) -> str:
     """Everything a person decides by.
 
     Args:
@@ -33,7 +33,7 @@ def race_words(found: Comparison, race: Race, data: str, seed: int = 0) -> str:
     lines += [f"{row.model}: {row.note}." for row in found.rows if row.note]
     lines.append(
         f"Decided on {race.train_images} training pictures, each judged by a head that never saw it "
-        f"({found.folds} folds), compared picture by picture. {baseline_words(found)} ms: one "
+        f"({found.folds} folds), compared picture by picture. {baseline_text(found)} ms: one "
         "prediction here. Licences are the libraries' own statements."
     )
     if found.stopped:
@@ -42,7 +42,7 @@ def race_words(found: Comparison, race: Race, data: str, seed: int = 0) -> str:
     if not race.winner:
         lines.append("No network has won.")
     else:
-        lines += [race.words, *_test_words(race), "Take it:", f"  {_command(data, race.winner, seed)}"]
+        lines += [race.text, *_test_text(race), "Take it:", f"  {_command(data, race.winner, seed)}"]
     return "\n".join(lines)
 
 
@@ -51,18 +51,18 @@ def score_title(found: Comparison) -> str:
     return "mAP" if found.is_multi_label else "right"
 
 
-def score_words(score: float | None, found: Comparison) -> str:
+def score_text(score: float | None, found: Comparison) -> str:
     """A share of right answers as a percentage; a mean average precision as it is."""
     return f"{score or 0:.2f}" if found.is_multi_label else f"{score or 0:.1%}"
 
 
-def interval_words(row: ComparisonRow, found: Comparison) -> str:
+def interval_text(row: ComparisonRow, found: Comparison) -> str:
     """Where the true score of a network lies, 95 of 100 times."""
     low, high = row.interval or (0.0, 1.0)
     return f"{low:.2f} to {high:.2f}" if found.is_multi_label else f"{low:.0%} to {high:.0%}"
 
 
-def baseline_words(found: Comparison) -> str:
+def baseline_text(found: Comparison) -> str:
     """What a network has to beat."""
     if found.is_multi_label:
         return (
@@ -82,11 +82,11 @@ def _header(found: Comparison) -> str:
 
 def _line(row: ComparisonRow, found: Comparison, race: Race) -> str:
     number, figure = _last_of(row.model, race)
-    became = figure.words if figure else ""
+    became = figure.text if figure else ""
     name = row.model.partition("/")[2]
     return (
-        f"{name:32} {number:>5} {row.total:>11,} {score_words(row.score, found):>7} "
-        f"{interval_words(row, found):>12} {_behind(figure):>20} {_HEADS[row.head]:>10} "
+        f"{name:32} {number:>5} {row.total:>11,} {score_text(row.score, found):>7} "
+        f"{interval_text(row, found):>12} {_behind(figure):>20} {_HEADS[row.head]:>10} "
         f"{row.ms_per_image or 0:>7.1f} {(row.size_bytes or 0) / 1e6:>6.0f}  "
         f"{row.licence or 'not stated':12}  {became}"
     )
@@ -112,7 +112,7 @@ def _behind(figure: RoundFigure | None) -> str:
     return f"{100 * figure.behind:.1f} ({low:.1f} to {high:.1f})"
 
 
-def _test_words(race: Race) -> list[str]:
+def _test_text(race: Race) -> list[str]:
     test = race.test
     if test is None:
         return [f"It could not be tested: {race.test_reason}"] if race.test_reason else []
@@ -130,6 +130,12 @@ def _test_words(race: Race) -> list[str]:
 
 
 def _command(data: str, model: str, seed: int) -> str:
+<<<<<<< HEAD
     words = ["headswap", "teach", data, "--model", model]
     words += ["--seed", str(seed)] if seed else []
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+=======
+    arguments = ["headswap", "train", data, "--model", model]
+    arguments += ["--seed", str(seed)] if seed else []
+    return subprocess.list2cmdline(arguments) if os.name == "nt" else shlex.join(arguments)
+>>>>>>> names

@@ -19,7 +19,7 @@ class VerbAnswer:
     """What a verb says."""
 
     record: dict[str, Any]  # the one object that --json prints
-    words: str  # what people read
+    text: str  # what people read
     code: int = 0  # of the process
 
 

@@ -170,7 +170,7 @@ def _why(failures: Mapping[int, ProcessFailure], folder: Path, processes: int) -
     killed = [rank for rank, code in ended.items() if code < 0 and code != -signal.SIGTERM]
     first = next(iter(killed or ended), 0)
     if not killed:  # a fault, of which the sentence does not say enough
-        logger.error("process %d of %d: %s", first + 1, processes, _last_words(folder, first))
+        logger.error("process %d of %d: %s", first + 1, processes, _last_output(folder, first))
     return lost(first, processes, ended.get(first, 0))
 
 
@@ -190,7 +190,7 @@ def lost(rank: int, processes: int, code: int) -> WorkLost:
     )
 
 
-def _last_words(folder: Path, rank: int) -> str:
+def _last_output(folder: Path, rank: int) -> str:
     """The end of what a process wrote."""
     files = sorted(folder.rglob(f"{rank}/stderr.log"))
     return files[-1].read_text(encoding="utf-8", errors="replace")[-4000:] if files else ""

@@ -180,12 +180,12 @@ def token_here() -> str:
     return _plain(token, str(path))
 
 
-def _plain(token: str, where: str) -> str:
+def _plain(token: str, source: str) -> str:
     """A token as it was made; what a header cannot hold is none."""
     if token.isascii() and token.isprintable():
         return token
     raise BadSetting(
-        f"{where} holds no token of Ray: its letters are not plain.",
+        f"{source} holds no token of Ray: its letters are not plain.",
         remedy="Copy ~/.ray/auth_token of the cluster's head once more.",
     )
 

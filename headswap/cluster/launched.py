@@ -110,8 +110,8 @@ def _losses_told() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        words = str(error).lower()
-        if not isinstance(error, dist.DistError) and not any(one in words for one in _GONE):
+        message = str(error).lower()
+        if not isinstance(error, dist.DistError) and not any(one in message for one in _GONE):
             raise
         raise WorkLost(
             "Another of the processes that make this run together ended or did not answer.",

@@ -151,7 +151,7 @@ def _answer(done: Any, about: str) -> Parcel:
     try:
         return _opened(ray.get(done))
     except ray.exceptions.RayTaskError as error:
-        if any(words in str(error.cause) for words in _NOT_THERE):
+        if any(part in str(error.cause) for part in _NOT_THERE):
             raise not_there(_host_at(error.ip)) from error
         raise error.cause from error
     except ray.exceptions.RayError as error:

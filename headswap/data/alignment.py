@@ -192,9 +192,9 @@ def _aligned(
     thumbnails: ThumbnailArray, first: Indices, second: Indices, maps: Floats
 ) -> tuple[Indices, Indices, Floats]:
     """The pairs that hold, and the correlation of their details."""
-    images, where = np.unique(np.concatenate([first, second]), return_inverse=True)
+    images, rows = np.unique(np.concatenate([first, second]), return_inverse=True)
     grey, chroma = thumbnails.grey[images], thumbnails.chroma[images]
-    a, b = where[: len(first)], where[len(first) :]
+    a, b = rows[: len(first)], rows[len(first) :]
     half = grey.reshape(-1, _HALF, 2, _HALF, 2).mean(axis=(2, 4))
     soft, details = _blurred(half, 0.7), _blurred(half, 0.5) - _blurred(half, 2.0)
     with one_blas_thread():

@@ -266,11 +266,11 @@ def _ordered(inside: Sequence[float], outside: Sequence[float]) -> float:
     return float(below.sum()) / (2 * len(inside) * len(low))
 
 
-def _listed(words: Sequence[str], most: int = 5) -> str:
+def _listed(items: Sequence[str], most: int = 5) -> str:
     """a, b and c; or a, b and 7 more."""
-    if len(words) > most:
-        return f"{', '.join(words[: most - 1])} and {len(words) - most + 1} more"
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    if len(items) > most:
+        return f"{', '.join(items[: most - 1])} and {len(items) - most + 1} more"
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
 def _files(count: int) -> str:

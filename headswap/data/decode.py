@@ -286,9 +286,11 @@ def _kind_of(data: bytes, name: str) -> Kind:
         return "PPM"
     if not data:
         raise UnreadableImage(f"{shown_name(name)} is empty.", remedy=_REMEDY)
-    for start, words in _FOREIGN:
+    for start, description in _FOREIGN:
         if data.startswith(start):
-            raise UnreadableImage(f"{shown_name(name)} is {words}, which is not read here.", remedy=_REMEDY)
+            raise UnreadableImage(
+                f"{shown_name(name)} is {description}, which is not read here.", remedy=_REMEDY
+            )
     raise UnreadableImage(f"{shown_name(name)} is not a picture.", remedy=_REMEDY)
 
 

@@ -111,7 +111,7 @@ def near_any(images: Sequence[ImageRecord], known: Sequence[ImageRecord]) -> NDA
 
 def _bits(images: Sequence[ImageRecord]) -> NDArray[np.uint8]:
     """(N, 256) of the looks, 0 or 1."""
-    fingerprints = np.frombuffer(bytes.fromhex("".join(image.look for image in images)), np.uint8)
+    fingerprints = np.frombuffer(bytes.fromhex("".join(image.fingerprint for image in images)), np.uint8)
     return np.unpackbits(fingerprints.reshape(len(images), 32), axis=1)
 
 

@@ -111,16 +111,16 @@ def fetch_film(
     Raises: as for `film`; whether the file can be read as a film is not checked.
     """
     address = check_link(link)
-    where = shown_name(address, most=200)
-    with _explained(where), _opener(is_local_allowed).open(_request(address), timeout=_TIMEOUT_S) as reply:
-        total = _checked_reply(reply, where, most_bytes)
+    shown = shown_name(address, most=200)
+    with _explained(shown), _opener(is_local_allowed).open(_request(address), timeout=_TIMEOUT_S) as reply:
+        total = _checked_reply(reply, shown, most_bytes)
         done, began = 0, time.monotonic()
         with replacing(folder / _name_of(reply)) as draft:
             yield FilmProgress(done=0, total=total)
             while block := reply.read1(_BLOCK_BYTES):
                 done += len(block)
-                _check_size(done, where, most_bytes)
-                _check_time(began, where)
+                _check_size(done, shown, most_bytes)
+                _check_time(began, shown)
                 draft.write(block)
                 yield FilmProgress(done=done, total=total)
             if done < total or not done:
@@ -161,36 +161,36 @@ def _request(address: str) -> urllib.request.Request:
     return urllib.request.Request(address, headers={"User-Agent": "headswap", "Accept": "video/*, */*"})
 
 
-def _checked_reply(reply: Any, where: str, most_bytes: int) -> int:
+def _checked_reply(reply: Any, shown: str, most_bytes: int) -> int:
     """Whether what begins to come may be a film; its size in bytes, 0 where the server does not say."""
     kind = reply.headers.get_content_type()
     if kind in ("text/html", "application/xhtml+xml"):
         raise BadUpload(
-            f"{where} leads to a web page and not to a film; it may be one to log in.", remedy=_OTHER_LINK
+            f"{shown} leads to a web page and not to a film; it may be one to log in.", remedy=_OTHER_LINK
         )
     if kind in ("application/vnd.apple.mpegurl", "application/x-mpegurl", "application/dash+xml"):
         raise BadUpload(
-            f"{where} is a list of pieces of a stream and not a film.",
+            f"{shown} is a list of pieces of a stream and not a film.",
             remedy="Save it as one file, such as MP4, and give that.",
         )
     said = reply.headers.get("Content-Length") or ""
     total = int(said) if said.isdecimal() else 0
-    _check_size(total, where, most_bytes)
+    _check_size(total, shown, most_bytes)
     return total
 
 
-def _check_size(size: int, where: str, most_bytes: int) -> None:
+def _check_size(size: int, shown: str, most_bytes: int) -> None:
     if size > most_bytes:
         raise BadUpload(
-            f"{where} is larger than {most_bytes // 2**20:,} MB, the most that may come.",
+            f"{shown} is larger than {most_bytes // 2**20:,} MB, the most that may come.",
             remedy="Cut it shorter, or save it smaller: 640 pixels are enough.",
         )
 
 
-def _check_time(began: float, where: str) -> None:
+def _check_time(began: float, shown: str) -> None:
     if time.monotonic() - began > _LONGEST_S:
         raise BadUpload(
-            f"{where} has not come in {_LONGEST_S / 60:.0f} minutes.",
+            f"{shown} has not come in {_LONGEST_S / 60:.0f} minutes.",
             remedy="Fetch it yourself, and give the file.",
         )
 
@@ -214,7 +214,7 @@ def _free(wanted: Path) -> Path:
 
 
 @contextmanager
-def _explained(where: str) -> Iterator[None]:
+def _explained(shown: str) -> Iterator[None]:
     """What goes wrong on the way, in two sentences."""
     try:
         yield
@@ -222,36 +222,36 @@ def _explained(where: str) -> Iterator[None]:
         error.close()
         if error.code in (401, 403, 407):
             raise BadUpload(
-                f"{where} wants a login ({error.code}).",
+                f"{shown} wants a login ({error.code}).",
                 remedy="Fetch the film yourself, and give the file.",
             ) from error
         if error.code in (404, 410):
             raise BadUpload(
-                f"There is nothing at {where} ({error.code}).", remedy="Check the link."
+                f"There is nothing at {shown} ({error.code}).", remedy="Check the link."
             ) from error
         raise BadUpload(
-            f"{where} answers {error.code}.", remedy="Try again later, or check the link."
+            f"{shown} answers {error.code}.", remedy="Try again later, or check the link."
         ) from error
     except ssl.SSLError as error:
-        raise _unproved(where) from error
+        raise _unproved(shown) from error
     except urllib.error.URLError as error:
         if isinstance(error.reason, ssl.SSLError):
-            raise _unproved(where) from error
-        raise _silent(where) from error
+            raise _unproved(shown) from error
+        raise _silent(shown) from error
     except (TimeoutError, ConnectionError, socket.gaierror, http.client.HTTPException) as error:
-        raise _silent(where) from error
+        raise _silent(shown) from error
 
 
-def _silent(where: str) -> BadUpload:
+def _silent(shown: str) -> BadUpload:
     return BadUpload(
-        f"{where} does not answer, or broke off.",
+        f"{shown} does not answer, or broke off.",
         remedy="Check the link and whether this machine is online, and try again.",
     )
 
 
-def _unproved(where: str) -> BadUpload:
+def _unproved(shown: str) -> BadUpload:
     return BadUpload(
-        f"{where} cannot prove that it is that server.", remedy="Fetch the film yourself, and give the file."
+        f"{shown} cannot prove that it is that server.", remedy="Fetch the film yourself, and give the file."
     )
 
 

@@ -364,7 +364,7 @@ def _image_record(
         sha256=sha256,
         width=decoded.width,
         height=decoded.height,
-        look=fingerprint.bits,
+        fingerprint=fingerprint.bits,
         brightness=fingerprint.brightness,
         border=fingerprint.border,
         thumbnail=fingerprint.thumbnail,

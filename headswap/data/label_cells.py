@@ -44,7 +44,7 @@ class LabelColumns:
         return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """For people."""
         shown = [f'"{shown_name(name)}"' for name in self.columns[:4]]
         more = f" and {len(self.columns) - 4} more" if len(self.columns) > 4 else ""

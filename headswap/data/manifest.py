@@ -44,18 +44,18 @@ def check_one_class(doing: str, *, is_multi_label: bool) -> None:
 class ImageRecord:
     """One readable picture."""
 
+    __pydantic_config__ = keys_on_disk(fingerprint="look")
+
     file: str  # the name the person knows, relative, with forward slashes
     source: str  # where its bytes are, relative to the manifest's root
     class_name: str  # where an image may have several labels: `joined` of them
     sha256: str  # of the bytes; of a frame: of its film and its time in it
     width: int  # px, after rotation
     height: int
-    look: str  # 256-bit difference hash, 64 hex digits
+    fingerprint: str  # 256-bit difference hash, 64 hex digits
     brightness: float  # mean grey, in [0, 1]
     border: float | None = None  # mean grey of the outermost sixteenth all round; None: not measured
-    thumbnail: str = (
-        ""  # `look.Look.thumbnail`; empty: made by version 0.1, or in a bundle, which shows no one
-    )
+    thumbnail: str = ""  # of a `Fingerprint`; empty: made by version 0.1, or in a bundle, which shows no one
     film: str = ""  # sha256 of the film that this is a frame of; empty: a picture of its own
     group: int = -1  # near duplicates and frames of one film share a group; -1: not grouped yet
     part: Part = "train"

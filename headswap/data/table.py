@@ -131,7 +131,7 @@ class _Labels:
             return Finding(
                 code="table", sentence=f"The classes are those of {self.table.shown}: its categories (COCO)."
             )
-        columns = f'"{shown_name(self.file_column)}" and {self.labels.words}'
+        columns = f'"{shown_name(self.file_column)}" and {self.labels.text}'
         return Finding(
             code="table", sentence=f"The classes are those of {self.table.shown}: its columns {columns}."
         )

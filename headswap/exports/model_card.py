@@ -142,11 +142,11 @@ def _use(facts: CardFacts) -> str:
         module = facts.card.model.partition("/")[2].partition(":")[0]
         own = f"\n\nThe network is your own code: put `{module.replace('.', '/')}.py` next to `predict.py`."
     onnx = ""
-    if any(route.name == "model.onnx" and not route.problem for route in facts.check.ways):
+    if any(route.name == "model.onnx" and not route.problem for route in facts.check.routes):
         onnx = "python predict_onnx.py picture.jpg     # onnxruntime, pillow and numpy; no torch\n"
-    if any(route.name == "model.xml" and not route.problem for route in facts.check.ways):
+    if any(route.name == "model.xml" and not route.problem for route in facts.check.routes):
         onnx += "python predict_openvino.py picture.jpg # openvino, pillow and numpy; no torch\n"
-    if any(route.name == "model.tflite" and not route.problem for route in facts.check.ways):
+    if any(route.name == "model.tflite" and not route.problem for route in facts.check.routes):
         onnx += (
             "python predict_litert.py picture.jpg   # ai-edge-litert, pillow, numpy; --int8: the smaller\n"
         )
@@ -249,7 +249,7 @@ def _agreement(check: ParityCheck) -> str:
         f"differ by more than {check.bound:g}.",
         "| way | same answer | largest difference |\n|---|--:|--:|",
     ]
-    for route in check.ways:
+    for route in check.routes:
         if route.largest_difference is None:
             rows[-1] += f"\n| {route.name} | not run | {plain(route.problem)} |"
         else:

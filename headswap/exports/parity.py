@@ -72,11 +72,11 @@ class Route:
 class ParityCheck:
     """check.json."""
 
-    __pydantic_config__ = keys_on_disk(images="pictures")
+    __pydantic_config__ = keys_on_disk(images="pictures", routes="ways")
 
     bound: float  # no probability may differ by more
     agree: bool  # every way that was measured keeps it
-    ways: tuple[Route, ...]
+    routes: tuple[Route, ...]
     images: tuple[ExpectedAnswer, ...]  # of the data set, exam pictures first
     drawings: tuple[ExpectedAnswer, ...]  # of kinds on which programs disagree
     int8: QuantizedCheck | None = None  # the smaller network, where one travels along
@@ -207,7 +207,7 @@ def check_of(
     return ParityCheck(
         bound=BOUND,
         agree=all(route.agrees for route in measured),
-        ways=tuple(routes),
+        routes=tuple(routes),
         images=tuple(one for one in expected if one.truth is not None),
         drawings=tuple(one for one in expected if one.truth is None),
         int8=int8,

@@ -146,7 +146,7 @@ def _key(network: Network, site: HeadSite) -> str:
         network.card.full_name,
         network.card.variant,
         to_json(network.input.size),
-        site.words,
+        site.feature_key,
         platform.machine(),
         _processor(),
         f"{os.cpu_count()} cores, {torch.get_num_threads()} threads",

@@ -23,7 +23,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device, or the processor, had no room for a tensor."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _FULL)
+    return isinstance(error, RuntimeError) and any(part in str(error).lower() for part in _FULL)
 
 
 def release_memory(device: str) -> None:

@@ -104,7 +104,7 @@ class Extractor:
     def _network_key(self) -> str:
         """Names weights, head and size: what a translation depends on, however pictures are prepared."""
         weights = weights_hash(self.network)
-        return "\n".join((weights, str(self.network.input.size), self.site.words))
+        return "\n".join((weights, str(self.network.input.size), self.site.feature_key))
 
     def features(self, images: NDArray[np.uint8]) -> Tensor:
         """Features of prepared pictures.
@@ -218,9 +218,9 @@ def _placed(module: nn.Module, engine: Engine) -> nn.Module:
 
 
 def _too_large(network: Network, device: str) -> TeachingFailed:
-    where = {"cuda": "the GPU", "mps": "the GPU", "cpu": "this machine"}[device]
+    location = {"cuda": "the GPU", "mps": "the GPU", "cpu": "this machine"}[device]
     return TeachingFailed(
-        f"There is no room on {where} for {network.name} with one picture.",
+        f"There is no room on {location} for {network.name} with one picture.",
         remedy="Choose a smaller network, or end other programs that take its memory.",
     )
 

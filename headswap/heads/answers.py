@@ -102,11 +102,11 @@ def refuse_other_answers(run: DryRun) -> None:
         return
     shape = tuple(recorded[0][1].shape)
     raise HeadNotFound(
-        f"This is not a picture classifier: {_words_of(shape, run.how.batch)}", remedy=_FLATTEN
+        f"This is not a picture classifier: {_shape_text(shape, run.how.batch)}", remedy=_FLATTEN
     )
 
 
-def _words_of(shape: tuple[int, ...], batch: int) -> str:
+def _shape_text(shape: tuple[int, ...], batch: int) -> str:
     if len(shape) <= 1:
         squeezed = "its answer is a single number per picture without a class dimension"
         return (

@@ -78,7 +78,7 @@ def described_site(found: Found) -> HeadSite:
         answer_kind=_answer_kind(answers[0]),
         evidence=_sentences(found),
         candidates=_candidates(found),
-        metadata=found.declared.words,
+        metadata=found.declared.text,
         metadata_agrees=agrees,
         new_head=found.new_head,
     )
@@ -120,8 +120,8 @@ def _sentences(found: Found) -> tuple[str, ...]:
     if run.how.force_grad:
         said.append("It runs part of itself without gradients; the way through that part was followed too.")
     for answer in found.answers:
-        where = f" (output `{answer.name}`)" if answer.name else ""
-        said.append(f"The network answers each picture with {counted(answer.classes, 'number')}{where}.")
+        output = f" (output `{answer.name}`)" if answer.name else ""
+        said.append(f"The network answers each picture with {counted(answer.classes, 'number')}{output}.")
     if found.pointed_at:
         said.append(f"You pointed at {_ticked(found.pointed_at)}.")
     back = "Going back from the answer, the first layer with one row of weights per class is"

@@ -23,7 +23,7 @@ class Declared:
 
     classes: int | None  # None: nothing is said; 0: it was built without a head
     paths: tuple[tuple[str, ...], ...]  # one tuple per source that names layers
-    words: str  # for people; empty when nothing is said
+    text: str  # for people; empty when nothing is said
     pretrained_without_head: bool  # the weights came without a head, which was added
 
 
@@ -43,11 +43,11 @@ def declared_by(module: nn.Module) -> Declared:
     if not paths and (customary := tuple(name for name in _CUSTOMARY if _has_layer(module, name))):
         paths.append(customary)
         statements.append(f"it has a part with a customary name, {_ticked(customary)}")
-    words = "; ".join(statements)
+    text = "; ".join(statements)
     return Declared(
         classes=classes,
         paths=tuple(paths),
-        words=f"{words[:1].upper()}{words[1:]}." if words else "",
+        text=f"{text[:1].upper()}{text[1:]}." if text else "",
         pretrained_without_head=described.get("num_classes") == 0 and classes != 0,
     )
 
@@ -69,13 +69,13 @@ def _within(path: str, container: str) -> bool:
 
 def _stated_classes(module: nn.Module, statements: list[str]) -> int | None:
     """num_classes of the network, or num_labels of its config."""
-    for holder, attribute, words in (
+    for holder, attribute, source in (
         (module, "num_classes", "num_classes"),
         (getattr(module, "config", None), "num_labels", "config.num_labels"),
     ):
         value = getattr(holder, attribute, None)
         if isinstance(value, int) and not isinstance(value, bool):
-            statements.append(f"{words} is {value}")
+            statements.append(f"{source} is {value}")
             return value
     return None
 

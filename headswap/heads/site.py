@@ -100,7 +100,7 @@ class HeadSite:
         return slice(sum(tap.width for tap in self.taps), sum(self.in_features))
 
     @property
-    def words(self) -> str:
+    def feature_key(self) -> str:
         """Names what the head reads: a key for features on disk and for what was measured with them."""
         return ",".join((*self.paths, *(f"{tap.path}:{tap.width}" for tap in self.taps)))
 

@@ -177,7 +177,7 @@ def widen(
         The widened network and where its head is.
     """
     wide = WideNetwork(network.module, site, taps, num_classes).train(network.module.training)
-    where = HeadSite(
+    wide_site = HeadSite(
         layers=(
             HeadLayer(path=HEAD, kind="Linear", in_features=wide.head.in_features, out_features=num_classes),
         ),
@@ -194,7 +194,7 @@ def widen(
         new_head=site.new_head,
         taps=tuple(taps),
     )
-    return replace(network, module=wide), where
+    return replace(network, module=wide), wide_site
 
 
 # --- which blocks ---------------------------------------------------------------------------------------

@@ -55,8 +55,8 @@ optimizer = torch.optim.AdamW([
     {"params": stage.parameters(), "lr": 3e-4 * 0.7 ** number} for number, stage in enumerate(stages)
 ])
 rates = {part["lr"] for part in optimizer.param_groups}     # lower towards the picture""",
-            wrong_words="all at once, 0.1",
-            right_words="head first, then low rates",
+            wrong_text="all at once, 0.1",
+            right_text="head first, then low rates",
         ),
     ),
     terms=terms("rate", "rates that fall towards the picture", "gap"),
@@ -84,15 +84,15 @@ def run(material: Material) -> LessonFindings:
         hot[-1], cold[-1], start, epochs=len(hot), classes=len(material.classes), total=total
     )
     figure = Figure(
-        words=" ".join(sentences),
+        text=" ".join(sentences),
         across="passes",
         curves=(
             Curve(
-                words="exam, head first", points=_points([start, *(one.test for one in cold)]), tone="right"
+                text="exam, head first", points=_points([start, *(one.test for one in cold)]), tone="right"
             ),
-            Curve(words="practice, head first", points=_points([one.train for one in cold], 1)),
-            Curve(words="exam, all at once", points=_points([one.test for one in hot], 1), tone="wrong"),
-            Curve(words="practice, all at once", points=_points([one.train for one in hot], 1)),
+            Curve(text="practice, head first", points=_points([one.train for one in cold], 1)),
+            Curve(text="exam, all at once", points=_points([one.test for one in hot], 1), tone="wrong"),
+            Curve(text="practice, all at once", points=_points([one.train for one in hot], 1)),
         ),
     )
     return LessonFindings(sentences=sentences, numbers=numbers, figure=figure, shows=shows)
@@ -172,7 +172,7 @@ def _cold(material: Material) -> tuple[LessonEpoch, ...]:
     groups = moving_groups(network.module, site, "everything", config)
     optimizer = build_optimizer(network.module, groups, config)
     for part in optimizer.param_groups:
-        part["lr"] = _LOW * groups[part["place"]].rate
+        part["lr"] = _LOW * groups[part["index"]].rate
     return _epochs(material, network.module, site, optimizer, norms="frozen")
 
 

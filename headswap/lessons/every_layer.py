@@ -51,8 +51,8 @@ for block in network.features:
     read.append(x.mean((2, 3)))         # each channel, averaged over the picture
 features = torch.cat(read, dim=1)
 width = features.shape[1]               # 1160: what every block saw""",
-            wrong_words="the last block alone",
-            right_words="every block",
+            wrong_text="the last block alone",
+            right_text="every block",
         ),
     ),
     terms=terms("wide head", "features"),
@@ -122,26 +122,26 @@ def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def _number(name: str, words: str, values: list[float]) -> Number:
+def _number(name: str, text: str, values: list[float]) -> Number:
     mean, half = _mean(values), half_interval(values)
-    return Number(name=name, value=mean, words=words, low=max(0.0, mean - half), high=min(1.0, mean + half))
+    return Number(name=name, value=mean, text=text, low=max(0.0, mean - half), high=min(1.0, mean + half))
 
 
-def _figure(words: str, numbers: tuple[Number, ...], everything: Number, classes: int) -> Figure:
+def _figure(text: str, numbers: tuple[Number, ...], everything: Number, classes: int) -> Figure:
     ends = (1.0, float(len(numbers)))
 
     def level(name: str, value: float) -> Curve:
-        return Curve(words=name, points=tuple((end, value) for end in ends))
+        return Curve(text=name, points=tuple((end, value) for end in ends))
 
     alone = Curve(
-        words="one block alone",
+        text="one block alone",
         points=tuple((float(number), one.value) for number, one in enumerate(numbers, start=1)),
         low=tuple(one.low or 0.0 for one in numbers),
         high=tuple(one.high or 0.0 for one in numbers),
         tone="right",
     )
     return Figure(
-        words=words,
+        text=text,
         across="block, from the picture to the head",
         curves=(alone, level("all together", everything.value), level("guessing", 1 / classes)),
     )

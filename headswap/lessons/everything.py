@@ -45,8 +45,8 @@ taught = sum(value.numel() for value in network.parameters() if value.requires_g
             right="""network.requires_grad_(False)
 network.fc = torch.nn.Linear(512, 4)     # new parameters may learn
 taught = sum(value.numel() for value in network.parameters() if value.requires_grad)     # 2,052""",
-            wrong_words="everything learns",
-            right_words="the head learns",
+            wrong_text="everything learns",
+            right_text="the head learns",
         ),
     ),
     terms=terms("body", "from nothing", "fingerprint"),
@@ -59,7 +59,7 @@ class _Variant:
     """One way of teaching and what it gave."""
 
     name: str
-    words: str
+    text: str
     right: int
     total: int
     seconds: float
@@ -78,19 +78,16 @@ def run(material: Material) -> LessonFindings:
     tests = tuple(_test(variant) for variant in variants)
     same = "1: the body is the same to the bit"
     counts = [
-        (f"taught_{variant.name}", variant.trained, f"numbers taught, {variant.words}")
-        for variant in variants
+        (f"taught_{variant.name}", variant.trained, f"numbers taught, {variant.text}") for variant in variants
     ]
     counts += [
-        (f"body_same_{variant.name}", int(variant.backbone_same), f"{same}, {variant.words}")
+        (f"body_same_{variant.name}", int(variant.backbone_same), f"{same}, {variant.text}")
         for variant in variants
     ]
-    times = [
-        (f"seconds_{variant.name}", variant.seconds, f"seconds, {variant.words}") for variant in variants
-    ]
+    times = [(f"seconds_{variant.name}", variant.seconds, f"seconds, {variant.text}") for variant in variants]
     bars = tuple(
         Bar(
-            words=variant.words,
+            text=variant.text,
             value=test.value,
             said=f"{variant.right} of {variant.total}",
             low=test.low,
@@ -104,7 +101,7 @@ def run(material: Material) -> LessonFindings:
         sentences=sentences,
         shows=shows,
         numbers=tests + measured("count", *counts) + measured("seconds", *times),
-        figure=Figure(words=" ".join(sentences), bars=bars),
+        figure=Figure(text=" ".join(sentences), bars=bars),
     )
 
 
@@ -137,9 +134,9 @@ def _test(variant: _Variant) -> Number:
     from headswap.evaluation.metrics import wilson_interval
 
     low, high = wilson_interval(variant.right, variant.total)
-    words = f"exam right, {variant.words}"
+    text = f"exam right, {variant.text}"
     return Number(
-        name=f"exam_{variant.name}", value=variant.right / variant.total, low=low, high=high, words=words
+        name=f"exam_{variant.name}", value=variant.right / variant.total, low=low, high=high, text=text
     )
 
 
@@ -165,7 +162,7 @@ def _head_alone(material: Material, *, small: bool) -> _Variant:
     share = share_right(head, features[test], material.labels[test])
     return _Variant(
         name="head_small" if small else "head",
-        words="head alone, small pictures" if small else "head alone",
+        text="head alone, small pictures" if small else "head alone",
         right=round(share * len(test)),
         total=len(test),
         seconds=time.perf_counter() - start,
@@ -183,7 +180,7 @@ def _from_nothing(material: Material) -> Network:
     return build_network(material.setting.model, variant=material.network.card.variant)
 
 
-def _all(material: Material, network: Network, name: str, words: str) -> _Variant:
+def _all(material: Material, network: Network, name: str, text: str) -> _Variant:
     import torch
 
     from headswap.heads.swap import swap_head
@@ -201,7 +198,7 @@ def _all(material: Material, network: Network, name: str, words: str) -> _Varian
     )
     return _Variant(
         name=name,
-        words=words,
+        text=text,
         right=round(seen[-1].test * len(data.test)),
         total=len(data.test),
         seconds=time.perf_counter() - start,

@@ -54,8 +54,8 @@ kept = len(list(folder.glob("*.safetensors")))     # 1: the other two are gone""
 kept = len(list(folder.glob("*.safetensors")))     # 3
 newest = json.loads((folder / "newest.json").read_text())
 again = load_file(folder / newest["file"])""",
-        wrong_words="one name, written over",
-        right_words="a new name for each, and a record",
+        wrong_text="one name, written over",
+        right_text="a new name for each, and a record",
     ),
     verbs=(
         "headswap teach pictures/ --out mugs-1",
@@ -85,8 +85,8 @@ right = (guesses == labels).float()""",
 share = float(right[best, exam].mean())        # 0.8 and more: chosen by the exam""",
         right="""best = int(right[:, practice].mean(dim=1).argmax())
 share = float(right[best, exam].mean())        # about 0.5: the exam is fresh""",
-        wrong_words="the setting that is best in the exam",
-        right_words="chosen in practice, examined once",
+        wrong_text="the setting that is best in the exam",
+        right_text="chosen in practice, examined once",
     ),
     verbs=(
         "headswap teach pictures/ --depth auto --budget 300",

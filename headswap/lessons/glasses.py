@@ -51,8 +51,8 @@ std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)""",
 largest = float(seen.abs().max())     # over 1000""",
             right="""seen = (picture.float() / 255 - mean) / std
 largest = float(seen.abs().max())     # below 3""",
-            wrong_words="not divided by 255",
-            right_words="as the network was taught",
+            wrong_text="not divided by 255",
+            right_text="as the network was taught",
         ),
     ),
     terms=terms("glasses", "new camera, new light", "swapped colours"),
@@ -63,26 +63,26 @@ _GRAIN = 80.0  # spread of the grain, of 255
 
 
 @dataclass(frozen=True, kw_only=True)
-class _View:
+class _Preparation:
     """The exam as someone prepares it."""
 
     name: str
-    words: str
+    text: str
     features: Tensor
     tone: Tone = "wrong"
 
 
 def run(material: Material) -> LessonFindings:
-    """Measure one head through every view; every draw of the exam counts."""
+    """Measure one head through every preparation; every draw of the exam counts."""
     import torch
 
-    views = _views(material)
-    grainy = views[-1].features
-    scores = {view.name: _scores(material, view.features) for view in views}
+    prepared = _prepared(material)
+    grainy = prepared[-1].features
+    scores = {one.name: _scores(material, one.features) for one in prepared}
     scores["mended"] = _scores(material, grainy, also=grainy)
     means = {name: _mean(values) for name, values in scores.items()}
     calm, grainy_ood = _share_ood(material, material.features()), _share_ood(material, grainy)
-    named = {view.name: view.words for view in views} | {"mended": "grainy ones practised too"}
+    named = {one.name: one.text for one in prepared} | {"mended": "grainy ones practised too"}
     numbers = measured(
         "share", *((f"exam_{name}", mean, f"exam right, {named[name]}") for name, mean in means.items())
     )
@@ -99,33 +99,33 @@ def run(material: Material) -> LessonFindings:
         f"pictures are noticed as unlike ({percent(calm)} of the others). With grainy pictures among the "
         f"practice pictures: {percent(means['mended'])}.",
     )
-    tones = {view.name: view.tone for view in views} | {"mended": "right"}
+    tones = {one.name: one.tone for one in prepared} | {"mended": "right"}
     bars = tuple(
-        Bar(words=named[name], value=mean, said=percent(mean), tone=tones[name])
+        Bar(text=named[name], value=mean, said=percent(mean), tone=tones[name])
         for name, mean in means.items()
     )
-    figure = Figure(words=" ".join(sentences), bars=bars)
+    figure = Figure(text=" ".join(sentences), bars=bars)
     shows = _is_costly("undivided", means, losses, seen)
     return LessonFindings(sentences=sentences, numbers=numbers + losses + noticed, figure=figure, shows=shows)
 
 
-def _views(material: Material) -> tuple[_View, ...]:
+def _prepared(material: Material) -> tuple[_Preparation, ...]:
     """The right one, the wrong glasses, and last the grainy camera."""
-    views = [_View(name="right", words="right glasses", features=material.features(), tone="right")]
-    for done, (name, words, spec) in enumerate(_wrong_specs(material.spec), start=1):
-        views.append(_View(name=name, words=words, features=material.features(spec)))
+    prepared = [_Preparation(name="right", text="right glasses", features=material.features(), tone="right")]
+    for done, (name, text, spec) in enumerate(_wrong_specs(material.spec), start=1):
+        prepared.append(_Preparation(name=name, text=text, features=material.features(spec)))
         material.tick(done, 5)
     grainy = material.features(change=_grained)
-    views.append(_View(name="grainy", words="a grainy camera", features=grainy, tone="plain"))
-    return tuple(views)
+    prepared.append(_Preparation(name="grainy", text="a grainy camera", features=grainy, tone="plain"))
+    return tuple(prepared)
 
 
-def _loss(name: str, words: str, scores: dict[str, list[float]]) -> Number:
-    """What a view costs against the right one, draw by draw."""
+def _loss(name: str, text: str, scores: dict[str, list[float]]) -> Number:
+    """What a preparation costs against the right one, draw by draw."""
     lost = [before - after for before, after in zip(scores["right"], scores[name], strict=True)]
     mean, half = _mean(lost), half_interval(lost)  # the draws overlap, so it is a rough one
-    what = f"lost against the right glasses, {words}"
-    return Number(name=f"lost_{name}", value=mean, low=mean - half, high=mean + half, words=what)
+    what = f"lost against the right glasses, {text}"
+    return Number(name=f"lost_{name}", value=mean, low=mean - half, high=mean + half, text=what)
 
 
 def _wrong_specs(spec: InputSpec) -> tuple[tuple[str, str, InputSpec], ...]:
@@ -153,8 +153,8 @@ def _scores(material: Material, seen: Tensor, also: Tensor | None = None) -> lis
 
     Args:
         material: pictures and draws.
-        seen: (N, D) features of the exam's view.
-        also: (N, D) a second view that is trained on in addition to the right one.
+        seen: (N, D) features of the exam, prepared like that.
+        also: (N, D) a second preparation that is trained on in addition to the right one.
     """
     import torch
 

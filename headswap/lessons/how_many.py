@@ -49,8 +49,8 @@ counts = torch.bincount(labels[chosen], minlength=4)     # [20, 0, 0, 0]""",
     torch.where(labels == name)[0][torch.randperm(24)[:few]] for name in range(4)
 ])
 counts = torch.bincount(labels[chosen], minlength=4)     # [5, 5, 5, 5]""",
-            wrong_words="the first ones",
-            right_words="drawn from each class",
+            wrong_text="the first ones",
+            right_text="drawn from each class",
         ),
     ),
     terms=terms("whisker"),
@@ -75,7 +75,7 @@ def run(material: Material) -> LessonFindings:
         material.tick(number + 1, total)
     numbers = tuple(_number(size, scores[size]) for size in sizes)
     bend = _bend(sizes, numbers)
-    bent, shows = _bent_words(sizes, numbers)
+    bent, shows = _bent_text(sizes, numbers)
     guess = 1 / len(material.classes)
     sentences = (
         f"One picture of each class: {percent(numbers[0].value)} of the exam pictures right on average, "
@@ -85,7 +85,7 @@ def run(material: Material) -> LessonFindings:
     )
     at_bend = measured("count", ("bend", bend or 0, "pictures of each class at the bend; 0: not yet"))
     figure = Figure(
-        words=" ".join(sentences),
+        text=" ".join(sentences),
         across="practice pictures of each class",
         curves=(_curve(sizes, numbers, total), _guessing(sizes, guess)),
     )
@@ -94,7 +94,7 @@ def run(material: Material) -> LessonFindings:
 
 def _curve(sizes: list[int], numbers: tuple[Number, ...], total: int) -> Curve:
     return Curve(
-        words=f"exam, mean of {total}",
+        text=f"exam, mean of {total}",
         points=tuple((float(size), one.value) for size, one in zip(sizes, numbers, strict=True)),
         low=tuple(one.low or 0.0 for one in numbers),
         high=tuple(one.high or 0.0 for one in numbers),
@@ -103,7 +103,7 @@ def _curve(sizes: list[int], numbers: tuple[Number, ...], total: int) -> Curve:
 
 
 def _guessing(sizes: list[int], guess: float) -> Curve:
-    return Curve(words="guessing", points=((float(sizes[0]), guess), (float(sizes[-1]), guess)))
+    return Curve(text="guessing", points=((float(sizes[0]), guess), (float(sizes[-1]), guess)))
 
 
 def _one_draw(material: Material, sizes: list[int], number: int) -> list[float]:
@@ -133,13 +133,13 @@ def _number(size: int, scores: list[float]) -> Number:
     return Number(
         name=f"exam_{size}",
         value=mean,
-        words=f"exam pictures right with {size} of each class",
+        text=f"exam pictures right with {size} of each class",
         low=max(0.0, mean - half),
         high=min(1.0, mean + half),
     )
 
 
-def _bent_words(sizes: list[int], numbers: tuple[Number, ...]) -> tuple[str, bool]:
+def _bent_text(sizes: list[int], numbers: tuple[Number, ...]) -> tuple[str, bool]:
     """Where the curve bends, as far as the draws can tell; and whether it does so early."""
     means = [number.value for number in numbers]
     if len(sizes) < _FEWEST_SIZES:

@@ -29,8 +29,8 @@ class Code:
     before: str  # what both begin with
     wrong: str
     right: str
-    wrong_words: str  # what is wrong with it, in a few words
-    right_words: str
+    wrong_text: str  # what is wrong with it, in a few words
+    right_text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +61,13 @@ class Lesson:
 
 @dataclass(frozen=True, kw_only=True)
 class Number:
-    """One measured number. `name` is for programs, `words` for people."""
+    """One measured number. `name` is for programs, `text` for people."""
+
+    __pydantic_config__ = keys_on_disk(text="words")
 
     name: str
     value: float
-    words: str
+    text: str
     unit: Unit = "share"
     low: float | None = None  # where the true value probably lies
     high: float | None = None
@@ -119,7 +121,7 @@ class LessonFindings:
 
 def measured(unit: Unit, *rows: tuple[str, float, str]) -> tuple[Number, ...]:
     """Numbers of one unit: name, value, words."""
-    return tuple(Number(name=name, value=float(value), words=words, unit=unit) for name, value, words in rows)
+    return tuple(Number(name=name, value=float(value), text=text, unit=unit) for name, value, text in rows)
 
 
 def percent(share: float) -> str:

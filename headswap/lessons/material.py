@@ -205,12 +205,12 @@ class Material:
     def slowness(self) -> str:
         """One sentence when the network left no time for more; empty when nothing was left out."""
         count, train = len(self.manifest.images), self._train
-        words = []
+        omissions = []
         if self._most < self.setting.most_images and count < len(self._whole.images):
-            words.append(f"only {count} pictures were used")
+            omissions.append(f"only {count} pictures were used")
         if train is not None and (train.epochs < self.setting.epochs or train.every > 1):
-            words.append(f"it practised for only {counted(train.epochs, 'pass', 'passes')}")
-        return f"{self.network.name} is slow on this machine: {' and '.join(words)}." if words else ""
+            omissions.append(f"it practised for only {counted(train.epochs, 'pass', 'passes')}")
+        return f"{self.network.name} is slow on this machine: {' and '.join(omissions)}." if omissions else ""
 
     @property
     def classes(self) -> tuple[str, ...]:

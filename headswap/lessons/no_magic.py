@@ -55,8 +55,8 @@ head = torch.linalg.lstsq(features[practice], labels[practice].float() * 2 - 1).
 share = float(right)     # 1.0: learned by heart""",
             right="""right = ((features[exam] @ head > 0) == labels[exam]).float().mean()
 share = float(right)     # about 0.5: guessing""",
-            wrong_words="judged on what it practised",
-            right_words="judged on what it never saw",
+            wrong_text="judged on what it practised",
+            right_text="judged on what it never saw",
         ),
     ),
     terms=terms("learn by heart", "exam"),
@@ -71,7 +71,7 @@ class _Kind:
     """One kind of pictures and labels, and what a head reached on them."""
 
     name: str
-    words: str
+    text: str
     train: float
     test: float
 
@@ -90,14 +90,14 @@ def run(material: Material) -> LessonFindings:
     )
     deeper, guess = _deeper(material), 1 / len(material.classes)
     epochs = counted(material.train.epochs, "pass", "passes")
-    tests = ((f"exam_{one.name}", one.test, f"exam right, {one.words}") for one in kinds)
-    trains = ((f"practice_{one.name}", one.train, f"practice right, {one.words}") for one in kinds)
+    tests = ((f"exam_{one.name}", one.test, f"exam right, {one.text}") for one in kinds)
+    trains = ((f"practice_{one.name}", one.train, f"practice right, {one.text}") for one in kinds)
     deep = ("exam_scrambled_deeper", deeper, f"exam right, another order, everything taught {epochs}")
     seen = len(torch.cat([test for _, test in material.draws]).unique())
     sentences, shows = _said(kinds, deeper, epochs=epochs, guess=guess, total=seen)
     bars = tuple(
         Bar(
-            words=kind.words,
+            text=kind.text,
             value=kind.test,
             said=f"{percent(kind.test)}, practice {percent(kind.train)}",
             tone="right" if kind.name == "pictures" else "wrong",
@@ -105,13 +105,13 @@ def run(material: Material) -> LessonFindings:
         for kind in kinds
     )
     more = (
-        Bar(words="another order, deeper", value=deeper, said=percent(deeper)),
-        Bar(words="guessing", value=guess, said=percent(guess)),
+        Bar(text="another order, deeper", value=deeper, said=percent(deeper)),
+        Bar(text="guessing", value=guess, said=percent(guess)),
     )
     return LessonFindings(
         sentences=sentences,
         numbers=measured("share", *tests, *trains, deep),
-        figure=Figure(words=" ".join(sentences), bars=bars + more),
+        figure=Figure(text=" ".join(sentences), bars=bars + more),
         shows=shows,
     )
 
@@ -142,7 +142,7 @@ def _said(
     ), by_heart and guesses
 
 
-def _kind(material: Material, name: str, words: str, features: Tensor, *, shuffled: bool = False) -> _Kind:
+def _kind(material: Material, name: str, text: str, features: Tensor, *, shuffled: bool = False) -> _Kind:
     import torch
 
     from headswap.lessons.material import share_right, solve
@@ -157,7 +157,7 @@ def _kind(material: Material, name: str, words: str, features: Tensor, *, shuffl
         trained.append(share_right(head, features[train], labels[train]))
         examined.append(share_right(head, features[test], labels[test]))
     count = len(material.draws)
-    return _Kind(name=name, words=words, train=sum(trained) / count, test=sum(examined) / count)
+    return _Kind(name=name, text=text, train=sum(trained) / count, test=sum(examined) / count)
 
 
 def _scrambled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

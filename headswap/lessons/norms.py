@@ -54,8 +54,8 @@ drift = float((network.bn1.running_mean - before).abs().max())     # more than 0
             right="""network.eval()
 network(pictures)
 drift = float((network.bn1.running_mean - before).abs().max())     # exactly 0""",
-            wrong_words="frozen, in training mode",
-            right_words="frozen, in eval mode",
+            wrong_text="frozen, in training mode",
+            right_text="frozen, in eval mode",
         ),
     ),
     terms=terms("norm layer", "training mode"),
@@ -102,11 +102,11 @@ def run(material: Material) -> LessonFindings:
     sentences, shows = _said(seen, len(data.test))
     points = tuple((float(step * EVERY), value) for step, value in enumerate(seen.line))
     figure = Figure(
-        words=" ".join(sentences),
+        text=" ".join(sentences),
         across="batches seen",
         curves=(
-            Curve(words="eval mode", points=((0.0, start), (float(STEPS), seen.still)), tone="right"),
-            Curve(words="training mode", points=points, tone="wrong"),
+            Curve(text="eval mode", points=((0.0, start), (float(STEPS), seen.still)), tone="right"),
+            Curve(text="training mode", points=points, tone="wrong"),
         ),
     )
     return LessonFindings(sentences=sentences, numbers=numbers + moved, figure=figure, shows=shows)
@@ -161,11 +161,11 @@ def _drifted(material: Material, module: nn.Module, data: LessonImages) -> _Drif
 def _without(material: Material, start: float) -> LessonFindings:
     """What there is to say of a network that keeps no statistics."""
     sentence = f"{material.network.name} has no norm layer that keeps statistics: nothing can drift here."
-    line = Curve(words="either mode", points=((0.0, start), (1.0, start)), tone="right")
+    line = Curve(text="either mode", points=((0.0, start), (1.0, start)), tone="right")
     return LessonFindings(
         sentences=(sentence,),
         numbers=measured("share", ("exam_before", start, "exam right")),
-        figure=Figure(words=sentence, curves=(line,), across="batches seen"),
+        figure=Figure(text=sentence, curves=(line,), across="batches seen"),
         shows=False,
     )
 

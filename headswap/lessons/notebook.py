@@ -62,7 +62,7 @@ def write_notebook(path: Path, setting: LessonConfig, name: str | None = None) -
 def notebook_of(setting: LessonConfig, lessons: tuple[Lesson, ...] = LESSONS) -> dict[str, Any]:
     """The notebook in its JSON form."""
     cells = [
-        _words(
+        _text_cell(
             "# Break it on purpose\n\nShort experiments about what goes wrong when a head is swapped. "
             "Guess first, then run the cell and see."
         ),
@@ -88,23 +88,23 @@ def _cells(number: int, lesson: Lesson) -> list[dict[str, Any]]:
     terms = "; ".join(f"*{term.word}*: {term.field}" for term in lesson.terms)
     why = "\n\n".join(lesson.why) + (f"\n\nThe field says: {terms}." if terms else "")
     cells = [
-        _words(
+        _text_cell(
             f"## {number}. {lesson.title}\n\nBefore you look: {lesson.question}\n\n{choices}\n\n{lesson.plan}"
         ),
         _code(f'run_lesson("{lesson.name}", workspace=workspace, material=material)'),
-        _words(f"**{lesson.choices[lesson.right]}.**\n\n{why}"),
+        _text_cell(f"**{lesson.choices[lesson.right]}.**\n\n{why}"),
     ]
     for code in lesson.codes:
         cells += [
-            _words(f"Wrong: {code.wrong_words}."),
+            _text_cell(f"Wrong: {code.wrong_text}."),
             _code(f"{code.before}\n\n{code.wrong}"),
-            _words(f"Right: {code.right_words}."),
+            _text_cell(f"Right: {code.right_text}."),
             _code(f"{code.before}\n\n{code.right}"),
         ]
     return cells
 
 
-def _words(text: str) -> dict[str, Any]:
+def _text_cell(text: str) -> dict[str, Any]:
     return {"cell_type": "markdown", "metadata": {}, "source": text.splitlines(keepends=True)}
 
 

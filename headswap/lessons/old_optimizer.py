@@ -55,8 +55,8 @@ loss = torch.nn.functional.cross_entropy(network(pictures), labels)
 loss.backward()
 optimizer.step()
 moved = float((network.fc.weight.detach() - start).abs().max())    # more than 0""",
-            wrong_words="optimizer first",
-            right_words="head first",
+            wrong_text="optimizer first",
+            right_text="head first",
         ),
     ),
     terms=terms("loss", "slope", "pass"),
@@ -91,13 +91,13 @@ def run(material: Material) -> LessonFindings:
     )
     sentences, shows = _said(early, late)
     figure = Figure(
-        words=f"Loss over {EPOCHS} passes. {' '.join(sentences)}",
+        text=f"Loss over {EPOCHS} passes. {' '.join(sentences)}",
         top=math.ceil(2 * max(early.losses + late.losses)) / 2,
         across="passes",
         is_share=False,
         curves=(
-            Curve(words="optimizer first", points=tuple(enumerate(early.losses)), tone="wrong"),
-            Curve(words="head first", points=tuple(enumerate(late.losses)), tone="right"),
+            Curve(text="optimizer first", points=tuple(enumerate(early.losses)), tone="wrong"),
+            Curve(text="head first", points=tuple(enumerate(late.losses)), tone="right"),
         ),
     )
     return LessonFindings(

@@ -59,8 +59,8 @@ loss = cross_entropy(answer.logits, labels) + 0.3 * (
     cross_entropy(answer.aux_logits1, labels) + cross_entropy(answer.aux_logits2, labels)
 )
 helping = answer.aux_logits1.shape[1]     # 4""",
-            wrong_words="main head only",
-            right_words="all heads, each with its share of the loss",
+            wrong_text="main head only",
+            right_text="all heads, each with its share of the loss",
         ),
     ),
     terms=terms("helping head"),
@@ -106,7 +106,7 @@ def run(material: Material) -> LessonFindings:
         f"headswap finds {len(found.paths)} heads: {', '.join(found.paths)}. In training mode the network "
         "gives three answers, in use one.",
         f"With only the main head replaced the helping heads still give {found.main_only} answers, and "
-        f"their loss is a number like any other: no error.{_same_words(found)}",
+        f"their loss is a number like any other: no error.{_same_text(found)}",
         f"After swap_head all give {found.helping}. What is made smaller is {found.main_loss:.2f} + "
         f"{AUX_WEIGHT:g} × {helping:.2f} = {found.whole_loss:.2f}.",
     )
@@ -116,10 +116,9 @@ def run(material: Material) -> LessonFindings:
         ("main, all replaced", found.used, "right"),
     )
     bars = tuple(
-        Bar(words=words, value=float(count), said=f"{count} answers", tone=tone)
-        for words, count, tone in rows
+        Bar(text=text, value=float(count), said=f"{count} answers", tone=tone) for text, count, tone in rows
     )
-    figure = Figure(words=" ".join(sentences), top=float(found.main_only), bars=bars, is_share=False)
+    figure = Figure(text=" ".join(sentences), top=float(found.main_only), bars=bars, is_share=False)
     return LessonFindings(
         sentences=sentences,
         numbers=numbers + losses,
@@ -129,7 +128,7 @@ def run(material: Material) -> LessonFindings:
     )
 
 
-def _same_words(found: _Found) -> str:
+def _same_text(found: _Found) -> str:
     if found.main_only != found.helping:
         return ""
     return " Your pictures have as many classes as that, so here it makes no difference that shows."

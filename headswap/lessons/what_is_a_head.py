@@ -48,8 +48,8 @@ caught = []
 head.register_forward_pre_hook(lambda layer, inputs: caught.append(inputs[0]))
 answer = network(picture)
 votes = caught[0] @ head.weight.T + head.bias     # the same as the answer""",
-            wrong_words="taken by its place in a list",
-            right_words="found, and proved by hand",
+            wrong_text="taken by its place in a list",
+            right_text="found, and proved by hand",
         ),
     ),
     terms=terms("features", "vote", "body"),
@@ -106,18 +106,18 @@ def run(material: Material) -> LessonFindings:
     bars = _likeliest(material, votes[0])
     sentences = (
         f"The body turns {material.manifest.images[0].source} into {width:,} features; the old head turns "
-        f"them into {votes.shape[1]:,} votes; the highest is for “{bars[0].words}”.",
+        f"them into {votes.shape[1]:,} votes; the highest is for “{bars[0].text}”.",
         f"The head is {site.paths[0]}: {in_head:,} of the network's {whole:,} numbers. A new one for "
         f"{classes} names has {(width + 1) * classes:,}.",
-        _by_hand_words(difference, same=same),
+        _by_hand_text(difference, same=same),
     )
-    figure = Figure(words=f"How sure the old head is of its {_SHOWN} likeliest names.", bars=bars)
+    figure = Figure(text=f"How sure the old head is of its {_SHOWN} likeliest names.", bars=bars)
     texts = tuple(f"{name}: {path}" for name, path in found.items())
     numbers += measured("number", exactly)
     return LessonFindings(sentences=sentences, numbers=numbers, figure=figure, texts=texts, shows=same)
 
 
-def _by_hand_words(difference: float, *, same: bool) -> str:
+def _by_hand_text(difference: float, *, same: bool) -> str:
     if same:
         return f"By hand the votes come out the same; the largest difference is {difference:g}."
     return f"By hand the votes come out differently, by as much as {difference:g}."
@@ -128,7 +128,7 @@ def _likeliest(material: Material, votes: Tensor) -> tuple[Bar, ...]:
     shares, rows = votes.softmax(dim=0).sort(descending=True)
     names = material.network.class_names or tuple(f"name {number}" for number in range(len(votes)))
     return tuple(
-        Bar(words=names[row].split(",")[0], value=share, said=percent(share))
+        Bar(text=names[row].split(",")[0], value=share, said=percent(share))
         for share, row in zip(shares[:_SHOWN].tolist(), rows[:_SHOWN].tolist(), strict=True)
     )
 

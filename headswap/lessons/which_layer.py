@@ -44,8 +44,8 @@ answers = network(picture).shape[1]     # 1000: forward never uses `fc`""",
             right="""old = network.classifier[3]
 network.classifier[3] = torch.nn.Linear(old.in_features, 4)
 answers = network(picture).shape[1]     # 4""",
-            wrong_words="an attribute no one uses",
-            right_words="the layer that forward uses",
+            wrong_text="an attribute no one uses",
+            right_text="the layer that forward uses",
         ),
         Code(
             before="""import torch
@@ -57,8 +57,8 @@ picture = torch.rand(1, 3, 64, 64)""",
 answers = network(picture).shape[1]     # 1000: a note was changed, no weight""",
             right="""network.fc = torch.nn.Linear(network.fc.in_features, 4)
 answers = network(picture).shape[1]     # 4""",
-            wrong_words="setting out_features",
-            right_words="a new layer",
+            wrong_text="setting out_features",
+            right_text="a new layer",
         ),
     ),
     terms=terms("width"),
@@ -76,20 +76,20 @@ def run(material: Material) -> LessonFindings:
     answers, change, texts = _tried(material)
     sentences, shows = _said(answers, change, material.site.paths[0])
     counts = measured(
-        "count", *((f"answers_{name}", answers[name], f"answers, {words}") for name, words in _ATTEMPTS)
+        "count", *((f"answers_{name}", answers[name], f"answers, {text}") for name, text in _ATTEMPTS)
     )
     changed = measured("number", ("change", change, "largest change of an old answer by the first two ways"))
     bars = tuple(
         Bar(
-            words=words,
+            text=text,
             value=float(answers[name]),
             said=f"{answers[name]} answers" if answers[name] else "an error",
             tone="right" if name == "right" else "wrong",
         )
-        for name, words in _ATTEMPTS
+        for name, text in _ATTEMPTS
     )
     top = float(max(answers.values()))
-    figure = Figure(words=" ".join(sentences), top=top, bars=bars, is_share=False)
+    figure = Figure(text=" ".join(sentences), top=top, bars=bars, is_share=False)
     return LessonFindings(
         sentences=sentences, numbers=counts + changed, figure=figure, texts=texts, shows=shows
     )
@@ -124,7 +124,7 @@ def _tried(material: Material) -> tuple[dict[str, int], float, tuple[str, ...]]:
     answers: dict[str, int] = {}
     texts: list[str] = []
     change = 0.0
-    for done, (name, words) in enumerate(_ATTEMPTS, start=1):
+    for done, (name, text) in enumerate(_ATTEMPTS, start=1):
         module = material.fresh().module
         _break(module, material.site, name, len(material.classes))
         try:
@@ -135,7 +135,7 @@ def _tried(material: Material) -> tuple[dict[str, int], float, tuple[str, ...]]:
                 change = max(change, float((answer - old).abs().max()))
         except RuntimeError as error:  # what this way is here to show
             answers[name] = 0
-            texts.append(f"{words}: {type(error).__name__}: {str(error).splitlines()[0]}")
+            texts.append(f"{text}: {type(error).__name__}: {str(error).splitlines()[0]}")
         material.tick(done, len(_ATTEMPTS))
     return answers, change, tuple(texts)
 

@@ -158,10 +158,10 @@ def train(  # noqa: PLR0913
                 shelf=address, crew=crew, processes=processes, listener=listener,
             )  # fmt: skip
     target, others = path_for_bundle(out, Path(data)), _named(unlabeled)
-    teach, path = _read_by(config or TrainConfig(), head)
+    train_config, path = _read_by(config or TrainConfig(), head)
     experiment = Experiment(
         data=DataConfig(source=str(Path(data)), test_share=test_share, seed=seed, unlabeled=others),
-        model=model, weights=str(weights) if weights else None, head_path=path, teach=teach,
+        model=model, weights=str(weights) if weights else None, head_path=path, train=train_config,
     )  # fmt: skip
     with crew_if(on, data, weights, workspace=folder) as crew:
         return run_experiment(

@@ -60,8 +60,8 @@ def report_of(trained: TrainingResult, manifest: Manifest) -> Report:
     if trained.unlabeled:
         used = {"guesses": float(trained.guesses)}
         happened.append(Advice(code="unlabeled", sentence=trained.unlabeled, figures=used))
-    if trained.view:
-        happened.append(Advice(code="view", sentence=trained.view))
+    if trained.preprocessing:
+        happened.append(Advice(code="view", sentence=trained.preprocessing))
     if crossed := _crossing(report, manifest):
         happened.append(Advice(code="near-duplicates", sentence=crossed))
     return replace(report, advice=(*happened, *report.advice))
@@ -94,9 +94,9 @@ def bind(
     replay = _replay(trained, network.input)
     if trained.guesses and task.unlabeled:
         replay = replace(replay, unlabeled=digest_of(task.unlabeled))
-    words = to_json(replace(_portable(experiment), replay=replay), indent=1)
+    experiment_json = to_json(replace(_portable(experiment), replay=replay), indent=1)
     reference, kept = _remembered(task, trained, network)
-    save_bundle(target, network, card, words, report, task.manifest, reference=reference, kept=kept)
+    save_bundle(target, network, card, experiment_json, report, task.manifest, reference=reference, kept=kept)
 
 
 def _remembered(

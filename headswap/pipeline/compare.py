@@ -175,8 +175,8 @@ def _key(task: ScoringTask, network: Network) -> str:
     lines = [f"{image.sha256} {image.class_name} {image.group}" for image in task.manifest.images]
     several = [" ".join(image.labels or ()) for image in task.manifest.images if image.labels is not None]
     names = (network.card.full_name, weights_hash(network))
-    words = (str(_FORMAT), *names, str(task.folds), str(task.seed), *lines, *several)
-    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
+    parts = (str(_FORMAT), *names, str(task.folds), str(task.seed), *lines, *several)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def _measure(task: ScoringTask, network: Network, start: float, listener: Listener) -> ComparisonRow:

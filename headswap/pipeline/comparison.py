@@ -47,6 +47,8 @@ class ComparisonRow:
 class RoundFigure:
     """One network in one round of a race, compared with the best of it."""
 
+    __pydantic_config__ = keys_on_disk(text="words")
+
     model: str
     right: int  # pictures, each judged by a head that never saw it
     total: int
@@ -56,7 +58,7 @@ class RoundFigure:
     behind_interval: tuple[float, float]  # where that difference lies, 95 of 100 times
     is_tie: bool  # the difference is within its standard error
     is_kept: bool  # for the next round
-    words: str  # what became of it and why
+    text: str  # what became of it and why
     mean_average_precision: float | None = None  # where pictures may have several labels; `right` is 0 then
 
     @property
@@ -97,11 +99,13 @@ class TestFigure:
 class Race:
     """How a race among networks went."""
 
+    __pydantic_config__ = keys_on_disk(text="words")
+
     train_images: int  # it was decided on these alone
     test_images: int  # of which the winner alone answers, once
     rounds: tuple[RaceRound, ...]
     winner: str = ""  # full name; "": it was stopped, or no network could be judged
-    words: str = ""  # why the winner is taken, in sentences
+    text: str = ""  # why the winner is taken, in sentences
     test: TestFigure | None = None
     test_reason: str = ""  # why the winner has no test
 

@@ -138,7 +138,7 @@ def edit(  # noqa: PLR0913
             "absent is for a network that gives several labels to a picture.", remedy="Leave it out."
         )
     names = new_names(before.bundle.classes, changes)
-    said = _in_words(changes)
+    said = _change_sentences(changes)
     if not sources and not unseen and changes.only_names:
         done = _rename(before, names, said, new_bundle)
     else:
@@ -159,7 +159,7 @@ def _open(folder: Path, allow_code: bool) -> _Opened:
     )  # fmt: skip
 
 
-def _in_words(changes: ClassChanges) -> list[str]:
+def _change_sentences(changes: ClassChanges) -> list[str]:
     return [
         *(f"removed {shown_name(name)}" for name in changes.remove),
         *(f"put {' and '.join(map(shown_name, names))} together as {shown_name(into)}"
@@ -219,7 +219,7 @@ def _solve_again(
         raise TooFewImages("No image was added.", remedy=reading.left_out[0].reason)
     said = [
         *wanted.said,
-        *_added_in_words(fresh),
+        *_addition_sentences(fresh),
         *(f"no old picture shows {shown_name(name)}" for name in wanted.absent),
     ]
     reading.listener(Progress("head", 0, 1))
@@ -286,7 +286,7 @@ def _joining(before: _Opened, manifest: Manifest, more: Manifest) -> tuple[Image
     return more.images
 
 
-def _added_in_words(images: Sequence[ImageRecord]) -> list[str]:
+def _addition_sentences(images: Sequence[ImageRecord]) -> list[str]:
     counts = Counter(name for image in images for name in image.names or (NO_LABEL,))
     return [
         f"added {counted(count, 'picture')} of {shown_name(name)}" for name, count in sorted(counts.items())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from headswap.errors import BadSetting
-from headswap.field_types import check_fields
+from headswap.field_types import check_fields, keys_on_disk
 from headswap.training.config import ReplayedChoices, TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
@@ -39,11 +39,13 @@ class DataConfig:
 class Experiment:
     """One run, whole: the same record on the same machine gives the same head."""
 
+    __pydantic_config__ = keys_on_disk(train="teach")
+
     data: DataConfig
     model: str = DEFAULT_MODEL
     weights: str | None = None  # the person's own weight file
     head_path: str | None = None  # the person's own choice of layer; None: found
-    teach: TrainConfig = field(default_factory=TrainConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
     replay: ReplayedChoices | None = (
         None  # what an earlier run measured, to repeat it exactly; None: measured again
     )

@@ -382,9 +382,9 @@ def _check_folder_name(name: str) -> None:
         )
 
 
-def table_cell(words: str) -> str:
+def table_cell(text: str) -> str:
     """A name that no spreadsheet takes for a formula."""
-    return f"'{words}" if words.startswith(_FORMULA) else words
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def plain_cell(cell: str) -> str:

@@ -176,7 +176,7 @@ class _RaceRun:
             decision = decide(last, self._rounds[-1]) if last else None
             if decision is not None:
                 self._rounds[-1] = decision.last
-                outcome = replace(outcome, winner=decision.winner.model, words=decision.words)
+                outcome = replace(outcome, winner=decision.winner.model, text=decision.text)
                 outcome = self._with_test(outcome, decision.winner, train, test)
         except KeyboardInterrupt:
             stopped = True
@@ -204,8 +204,8 @@ class _RaceRun:
         self._total = sum(max(2, len(racers) >> number) for number in range(len(sizes))) if racers else 0
         for number, size in enumerate(sizes, start=1):
             images = some_of(train, size / len(train), self._task.seed)
-            words = f"Round {number} of {len(sizes)}: {len(racers)} networks, {len(images)} of {len(train)}"
-            self._listener(Note(f"{words} training pictures."))
+            text = f"Round {number} of {len(sizes)}: {len(racers)} networks, {len(images)} of {len(train)}"
+            self._listener(Note(f"{text} training pictures."))
             racers = [racer for racer in racers if self._judged(racer, images)]
             if not racers:
                 break

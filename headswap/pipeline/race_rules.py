@@ -91,7 +91,7 @@ class Decision:
     """Who has won."""
 
     winner: Racer
-    words: str
+    text: str
     last: RaceRound  # the last round, which now says what became of the leader
 
 
@@ -180,7 +180,9 @@ def survivors(racers: Sequence[Racer], images: int, *, is_last: bool) -> tuple[R
                 behind_interval=interval,
                 is_tie=is_tie,
                 is_kept=goes_on,
-                words="" if racer is leader else _words(leader, interval, is_tie=is_tie, goes_on=goes_on),
+                text=""
+                if racer is leader
+                else _behind_text(leader, interval, is_tie=is_tie, goes_on=goes_on),
                 mean_average_precision=racer.average_precision,
             )
         )
@@ -193,7 +195,7 @@ def _rank(racer: Racer) -> tuple[int, float, float, float]:
     return -racer.right, -round(precision, 6), round(loss, 6), racer.ms
 
 
-def _words(leader: Racer, interval: tuple[float, float], *, is_tie: bool, goes_on: bool) -> str:
+def _behind_text(leader: Racer, interval: tuple[float, float], *, is_tie: bool, goes_on: bool) -> str:
     if is_tie and not goes_on:
         return f"within chance as good as {leader.name}, and slower"
     if is_tie:
@@ -215,16 +217,16 @@ def decide(racers: Sequence[Racer], last: RaceRound) -> Decision:
     winner = min(
         (racer for racer in tied if racer.ms <= limit), key=lambda one: (one.size_bytes, one.ms, one.model)
     )
-    return Decision(winner=winner, words=_decision_text(winner, tied, last), last=_told(last, winner))
+    return Decision(winner=winner, text=_decision_text(winner, tied, last), last=_told(last, winner))
 
 
 def _told(last: RaceRound, winner: Racer) -> RaceRound:
     """With words for the winner, and for a leader that is not."""
     lost = f"within chance as good as {winner.name}, and slower or larger"
     figures = tuple(
-        replace(figure, words="taken")
+        replace(figure, text="taken")
         if figure.model == winner.model
-        else replace(figure, words=figure.words or lost)
+        else replace(figure, text=figure.text or lost)
         for figure in last.figures
     )
     return replace(last, figures=figures)

@@ -84,7 +84,7 @@ def read_images(
         store=store,
         prepare=lambda image: prepare(image, spec),
         wanted_px=wanted_px(spec),
-        keep_bytes=KEEP_BYTES if experiment.teach.depth != "head" else _A_FEW_BYTES,
+        keep_bytes=KEEP_BYTES if experiment.train.depth != "head" else _A_FEW_BYTES,
         sink=stream,
         elsewhere=_elsewhere(crew, experiment, store, stream, listener) if crew and stream else None,
         grouped=grouped_on(crew, workspace) if crew else with_groups,
@@ -128,7 +128,7 @@ def stream_of(
         engine=experiment.replay.engine if experiment.replay else None,
         folder=workspace / "features",
         shelf=shelf,
-        batch_size=experiment.teach.batch_size,
+        batch_size=experiment.train.batch_size,
         flip=config.flip,
     )
 
@@ -136,7 +136,7 @@ def stream_of(
 def _config_of(experiment: Experiment) -> TrainConfig:
     """How the head is trained: as chosen, and where a run is repeated as it was measured then."""
     replay = experiment.replay
-    return replayed(experiment.teach, replay) if replay else experiment.teach
+    return replayed(experiment.train, replay) if replay else experiment.train
 
 
 _TOLD = ("leak", "two-classes", "two-labels")  # findings that change how far a result can be trusted
@@ -261,14 +261,14 @@ def _origin(experiment: Experiment, config: TrainConfig) -> NetworkOrigin:
     )
 
 
-def _unfinished(place: Path, common: Path | None) -> Path:
+def _unfinished(bundle: Path, common: Path | None) -> Path:
     """Where checkpoints are: next to the bundle, or where all machines of a crew see them.
 
     There the name of this machine tells them from those of another one whose bundle has the same path.
     """
-    if common is None or place.resolve().is_relative_to(common.resolve()):
-        return place.with_name(f".{place.name}.unfinished")
-    digest = hashlib.sha256(f"{platform.node()}:{place.resolve()}".encode()).hexdigest()
+    if common is None or bundle.resolve().is_relative_to(common.resolve()):
+        return bundle.with_name(f".{bundle.name}.unfinished")
+    digest = hashlib.sha256(f"{platform.node()}:{bundle.resolve()}".encode()).hexdigest()
     return common / "unfinished" / digest[:16]
 
 

@@ -193,7 +193,7 @@ def _solved(
         ),
         site,
         has_bias=has_bias(network.module, site),
-        config=experiment.teach,
+        config=experiment.train,
         seed=experiment.data.seed,
     )
 
@@ -256,7 +256,7 @@ def _with_diagnostics(
         torch.from_numpy(images.features),
         heads,
         trained.site,
-        config=experiment.teach,
+        config=experiment.train,
         old_head=None,
         seed=experiment.data.seed,
     )
@@ -309,10 +309,10 @@ def _not_known(known: Manifest) -> tuple[Advice, ...]:
 def _hardly_judged(report: Report, before: Sequence[str]) -> tuple[Advice, ...]:
     """New classes of so few images that no figure says how well they are known."""
     few = [one for one in report.class_scores if one.name not in before and one.images < _FEW_JUDGED]
-    return tuple(Advice(code="hardly-judged", sentence=_few_words(one)) for one in few)
+    return tuple(Advice(code="hardly-judged", sentence=_few_text(one)) for one in few)
 
 
-def _few_words(one: ClassScore) -> str:
+def _few_text(one: ClassScore) -> str:
     name = shown_name(one.name)
     judged = {0: "no picture of it was", 1: "1 picture of it was"}.get(
         one.images, f"only {one.images} pictures of it were"

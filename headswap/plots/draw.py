@@ -48,7 +48,7 @@ def draw(figure: Figure, layout: FigureLayout = WIDE) -> str:
         "class": f"chart lesson {layout.name}",
         "viewBox": f"0 0 {layout.width} {height}",
         "role": "img",
-        "aria-label": figure.words,
+        "aria-label": figure.text,
         "style": f"width:100%;max-width:{layout.width}px;height:auto",
         "font-family": "system-ui, sans-serif",
         "font-size": "14",
@@ -57,12 +57,12 @@ def draw(figure: Figure, layout: FigureLayout = WIDE) -> str:
 
 
 def _text(
-    x: float, y: float, words: str, *, anchor: str = "start", fill: str = _INK, bold: bool = False
+    x: float, y: float, text: str, *, anchor: str = "start", fill: str = _INK, bold: bool = False
 ) -> Element:
     attributes = {"x": f"{x:.1f}", "y": f"{y:.1f}", "text-anchor": anchor, "style": f"fill:{fill}"}
     if bold:
         attributes |= {"style": f"fill:{fill};font-weight:600", "font-weight": "600"}
-    return shape("text", attributes, words)
+    return shape("text", attributes, text)
 
 
 def _path(d: str, style: str) -> Element:
@@ -99,9 +99,9 @@ def _bar(bar: Bar, top: float, layout: FigureLayout, y: float) -> list[Element]:
         drawn.append(_path(whisker, f"fill:none;stroke:{_INK};stroke-width:2"))
         width = max(width, high - left)
     if layout.names_above:
-        name = _text(left, y + 14, bar.words, fill=_MUTE)
+        name = _text(left, y + 14, bar.text, fill=_MUTE)
     else:
-        name = _text(left - 14, at + 16, bar.words, anchor="end")
+        name = _text(left - 14, at + 16, bar.text, anchor="end")
     return [name, *drawn, _text(left + width + 12, at + 16, bar.said, bold=True)]
 
 
@@ -126,7 +126,7 @@ def _curves(figure: Figure, layout: FigureLayout) -> list[Element]:
         return [*parts, *_legend(figure, layout)]
     heights = _apart([scaled(curve.points[-1])[1] for curve in figure.curves], lower + 6)
     for curve, height in zip(figure.curves, heights, strict=True):
-        parts.append(_text(right + 14, height + 5, curve.words, fill=_COLOURS[curve.tone], bold=True))
+        parts.append(_text(right + 14, height + 5, curve.text, fill=_COLOURS[curve.tone], bold=True))
     return parts
 
 
@@ -142,7 +142,7 @@ def _axes(figure: Figure, layout: FigureLayout, first: float, last: float) -> li
         (left, f"{first:g}", "middle"), (right, f"{last:g}", "end"),
         ((left + right) / 2, figure.across, "middle"),
     )  # fmt: skip
-    return parts + [_text(x, lower + 26, words, anchor=anchor, fill=_MUTE) for x, words, anchor in below]
+    return parts + [_text(x, lower + 26, text, anchor=anchor, fill=_MUTE) for x, text, anchor in below]
 
 
 def _legend(figure: Figure, layout: FigureLayout) -> list[Element]:
@@ -152,15 +152,15 @@ def _legend(figure: Figure, layout: FigureLayout) -> list[Element]:
     for row, curve in enumerate(figure.curves):
         y = lower + 54 + 22 * row
         parts.append(_line(curve, [(4, y - 5), (left - 6, y - 5)]))
-        parts.append(_text(left, y, curve.words, fill=_COLOURS[curve.tone], bold=True))
+        parts.append(_text(left, y, curve.text, fill=_COLOURS[curve.tone], bold=True))
     return parts
 
 
 def _line(curve: Curve, points: list[tuple[float, float]]) -> Element:
-    where = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    coordinates = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     dash = {"right": "", "wrong": ";stroke-dasharray:6 4", "plain": ";stroke-dasharray:2 3"}[curve.tone]
     style = f"fill:none;stroke:{_COLOURS[curve.tone]};stroke-width:2.5{dash}"
-    return shape("polyline", {"points": where, "style": style})
+    return shape("polyline", {"points": coordinates, "style": style})
 
 
 def _apart(heights: list[float], most: float, least: float = 20.0) -> list[float]:

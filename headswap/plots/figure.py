@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from headswap.field_types import keys_on_disk
+
 Tone = Literal["right", "wrong", "plain"]
 
 
@@ -12,7 +14,9 @@ Tone = Literal["right", "wrong", "plain"]
 class Bar:
     """One bar of a figure."""
 
-    words: str
+    __pydantic_config__ = keys_on_disk(text="words")
+
+    text: str
     value: float  # in units of the figure's `top`
     said: str  # the number as people read it
     tone: Tone = "plain"
@@ -24,7 +28,9 @@ class Bar:
 class Curve:
     """One line of a figure."""
 
-    words: str
+    __pydantic_config__ = keys_on_disk(text="words")
+
+    text: str
     points: tuple[tuple[float, float], ...]
     tone: Tone = "plain"
     low: tuple[float, ...] = ()  # parallel to `points`; a whisker at each
@@ -35,7 +41,9 @@ class Curve:
 class Figure:
     """Bars or curves, never both."""
 
-    words: str  # says the same to someone who cannot see it
+    __pydantic_config__ = keys_on_disk(text="words")
+
+    text: str  # says the same to someone who cannot see it
     top: float = 1.0  # where the axis ends
     bars: tuple[Bar, ...] = ()
     curves: tuple[Curve, ...] = ()

@@ -119,7 +119,7 @@ def _drawing(dots: Sequence[Dot], scale: Scale, *, narrow: bool) -> Element | No
     speeds = [dot.ms for dot in dots]
     width, height, kind = (320, 320, "narrow") if narrow else (728, 360, "wide")
     frame = _Frame(width, height, kind, _below(min(speeds)), _above(max(speeds)), least)
-    words = "; ".join(f"{dot.name} {scale.written(dot.accuracy)} in {_time(dot.ms)}" for dot in dots)
+    summary = "; ".join(f"{dot.name} {scale.written(dot.accuracy)} in {_time(dot.ms)}" for dot in dots)
     attributes = {
         "xmlns": "http://www.w3.org/2000/svg",
         "class": f"chart {frame.kind}",
@@ -128,7 +128,7 @@ def _drawing(dots: Sequence[Dot], scale: Scale, *, narrow: bool) -> Element | No
         "font-family": "system-ui, sans-serif",
         "font-size": "13",
         "fill": _SOFT,
-        "aria-label": f"{scale.subject} against time for one prediction: {words}.",
+        "aria-label": f"{scale.subject} against time for one prediction: {summary}.",
     }
     whiskers, points = [_whisker(frame, dot) for dot in dots], [_point(frame, dot) for dot in dots]
     return shape("svg", attributes, inside=(*_axes(frame, scale), *whiskers, *points, *_names(frame, dots)))
@@ -152,8 +152,8 @@ def _axes(frame: _Frame, scale: Scale) -> list[Element]:
     ]
 
 
-def _label(x: str | int, y: str | int, words: str, *, anchor: str = "") -> Element:
-    return shape("text", {"x": x, "y": y} | ({"text-anchor": anchor} if anchor else {}), words)
+def _label(x: str | int, y: str | int, text: str, *, anchor: str = "") -> Element:
+    return shape("text", {"x": x, "y": y} | ({"text-anchor": anchor} if anchor else {}), text)
 
 
 def _ticks(frame: _Frame) -> list[float]:

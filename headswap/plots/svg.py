@@ -10,11 +10,11 @@ from xml.etree.ElementTree import Element, tostring
 
 
 def shape(
-    name: str, attributes: Mapping[str, str | int], words: str = "", inside: tuple[Element, ...] = ()
+    name: str, attributes: Mapping[str, str | int], text: str = "", inside: tuple[Element, ...] = ()
 ) -> Element:
     """One element, with words or with other elements inside."""
     made = Element(name, {key: str(value) for key, value in attributes.items()})
-    made.text = words or None
+    made.text = text or None
     made.extend(inside)
     return made
 

@@ -99,9 +99,9 @@ def from_json(kind: Any, text: str | bytes) -> Any:
         return _adapter(kind).validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        field = ".".join(str(part) for part in first["loc"]) or "the file"
         raise BundleDamaged(
-            f"A record cannot be read: {where}: {first['msg']}.",
+            f"A record cannot be read: {field}: {first['msg']}.",
             remedy="It was altered or written by another version; make it again.",
         ) from error
 

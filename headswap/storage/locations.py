@@ -56,7 +56,7 @@ def why_not_writable(path: Path) -> str:
     except FileNotFoundError:
         pass
     except OSError as error:  # a name that is too long, a file where a folder should be
-        return _words(error)
+        return _reason(error)
     around = next((folder for folder in path.absolute().parents if os.path.lexists(folder)), None)
     if around is None or not around.is_dir():
         return f"{around or path.anchor} is not a folder"
@@ -65,7 +65,7 @@ def why_not_writable(path: Path) -> str:
             probe.write(b"whole")
             probe.flush()
     except OSError as error:
-        return _words(error)
+        return _reason(error)
     return ""
 
 
@@ -93,5 +93,5 @@ def free_name(path: Path) -> Path:
     return path if not path.exists() else next(name for name in names if not name.exists())
 
 
-def _words(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()

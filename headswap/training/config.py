@@ -110,7 +110,7 @@ class TrainConfig:
     keep_features: bool = True  # in the bundle, so that classes can be changed later without the images
 
     @property
-    def chooses_view(self) -> bool:
+    def chooses_preprocessing(self) -> bool:
         """Whether cross-validation chooses how pictures are shown (docs/decisions/0007-views.md)."""
         return self.depth == "auto" and self.crop_mode is None
 

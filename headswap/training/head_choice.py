@@ -96,9 +96,9 @@ class ChosenHead:
 
     kind: HeadKind
     heads: LinearHeads | None = None  # solved on the practice pictures on the way; None: not yet
-    words: str = ""  # what was compared and what came of it, for people
+    text: str = ""  # what was compared and what came of it, for people
     guesses: int = 0  # images without a label that it was solved with
-    guess_words: str = ""  # what came of these, for people; empty: there were none
+    guess_text: str = ""  # what came of these, for people; empty: there were none
 
 
 def source_of(network: Network, located: Located, head: HeadChoice, images: int) -> FeatureSource:
@@ -163,16 +163,14 @@ def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> Cho
     if before is None or after is None:
         return _uncompared(last, wide, labels)
     gain = _gain(before, after, labels)
-    figures = f"{gain.words(OUT_OF_FOLD, ', with the last layer alone')}."
+    figures = f"{gain.text(OUT_OF_FOLD, ', with the last layer alone')}."
     if gain.is_clear():
-        return ChosenHead(kind="wide", heads=wide, words=f"The new head reads every layer: {figures}")
+        return ChosenHead(kind="wide", heads=wide, text=f"The new head reads every layer: {figures}")
     if _takes_wide(gain, labels):
-        words = (
-            f"The new head reads every layer, which is better on most sets with so few pictures: {figures}"
-        )
-        return ChosenHead(kind="wide", heads=wide, words=words)
-    words = f"The new head reads the last layer. One that reads every layer is not clearly better: {figures}"
-    return ChosenHead(kind="last", heads=last, words=words)
+        text = f"The new head reads every layer, which is better on most sets with so few pictures: {figures}"
+        return ChosenHead(kind="wide", heads=wide, text=text)
+    text = f"The new head reads the last layer. One that reads every layer is not clearly better: {figures}"
+    return ChosenHead(kind="last", heads=last, text=text)
 
 
 def choose_guesses(chosen: ChosenHead, guessed: ChosenHead, labels: Tensor) -> ChosenHead:
@@ -189,16 +187,16 @@ def choose_guesses(chosen: ChosenHead, guessed: ChosenHead, labels: Tensor) -> C
     others, were = counted(guessed.guesses, "picture"), "was" if guessed.guesses == 1 else "were"
     before, after = (one.heads.fold_logits if one.heads else None for one in (chosen, guessed))
     if before is None or after is None:
-        words = f"The head also learned from its own guesses for {others} without a label: with so few "
-        return replace(guessed, guess_words=f"{words}labels that is better on most sets.")
+        text = f"The head also learned from its own guesses for {others} without a label: with so few "
+        return replace(guessed, guess_text=f"{text}labels that is better on most sets.")
     gain = _gain(before, after, labels)
-    figures = f"{gain.words(OUT_OF_FOLD, ', without them')}."
+    figures = f"{gain.text(OUT_OF_FOLD, ', without them')}."
     if _is_worse(gain):
-        words = f"{others} without a label did not help, and {were} left out: with guesses for them"
-        return replace(chosen, guess_words=f"{words} {figures}")
-    words = f"The head also learned from its own guesses for {others} without a label: with them {figures}"
+        text = f"{others} without a label did not help, and {were} left out: with guesses for them"
+        return replace(chosen, guess_text=f"{text} {figures}")
+    text = f"The head also learned from its own guesses for {others} without a label: with them {figures}"
     few = " On so few pictures that may be chance, and on most sets guesses help." if gain.right < 0 else ""
-    return replace(guessed, guess_words=f"{words}{few}")
+    return replace(guessed, guess_text=f"{text}{few}")
 
 
 def mean_average_precision(logits: Tensor, labels: Tensor) -> float:
@@ -232,8 +230,8 @@ def _uncompared(last: LinearHeads, wide: LinearHeads, labels: Tensor) -> ChosenH
     """The head where pictures are too few for folds."""
     if labels.ndim == 2:  # it was not measured whether the wide one is better there
         return ChosenHead(kind="last", heads=last)
-    words = "The new head reads every layer: with so few practice pictures that is better on most sets."
-    return ChosenHead(kind="wide", heads=wide, words=words)
+    text = "The new head reads every layer: with so few practice pictures that is better on most sets."
+    return ChosenHead(kind="wide", heads=wide, text=text)
 
 
 def check_solvable(*, fits: bool, is_multi_label: bool) -> None:

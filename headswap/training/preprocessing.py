@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Solve = Callable[[Tensor], Tensor | None]  # (N, D) features of all pictures -> (P, C) out-of-fold logits
 _MORE_PASSES = 2  # over all pictures, in addition to the usual one
 _MEASURED = 16  # pictures
-_WORDS: dict[CropMode, str] = {
+_TEXTS: dict[CropMode, str] = {
     "crop": "The middle of each picture is cut out",
     "squash": "Whole pictures are shown, squashed into the frame",
     "border": "Whole pictures are shown, with a border",
@@ -47,7 +47,7 @@ class ChosenPreprocessing:
     spec: InputSpec
     flip: bool
     bank: FeatureBank
-    words: str  # what was chosen and why, for people
+    text: str  # what was chosen and why, for people
 
 
 def choose_preprocessing(
@@ -76,7 +76,7 @@ def choose_preprocessing(
     """
     other_views = _OtherViews(task, network, site, usual, listener)
     before = solve(usual.features)
-    unchanged = ChosenPreprocessing(spec=network.input, flip=False, bank=usual, words="")
+    unchanged = ChosenPreprocessing(spec=network.input, flip=False, bank=usual, text="")
     if before is None or not leaves_room(before, labels) or not other_views.has_time():
         return unchanged
     own = network.input
@@ -89,13 +89,13 @@ def choose_preprocessing(
     mean = (plain + other_views.at(spec, flipped=True)) / 2
     flips = _gain(solve(plain), solve(mean), labels)
     flip = flips is not None and flips.is_clear()
-    words = _words(fits if spec is other else None, flips if flip else None, spec)
-    if words:
-        listener(Note(words))
+    text = _choice_text(fits if spec is other else None, flips if flip else None, spec)
+    if text:
+        listener(Note(text))
     other_views.over()
     features = mean if flip else plain
     bank = FeatureBank(features=features, engine=usual.engine, computed=usual.computed)
-    return ChosenPreprocessing(spec=spec, flip=flip, bank=bank, words=words)
+    return ChosenPreprocessing(spec=spec, flip=flip, bank=bank, text=text)
 
 
 class _OtherViews:
@@ -150,16 +150,16 @@ def _gain(before: Tensor | None, after: Tensor | None, labels: Tensor) -> Finetu
     return compare(score_held_out(before, labels), score_held_out(after, labels))
 
 
-def _words(fits: FinetuneGain | None, flips: FinetuneGain | None, spec: InputSpec) -> str:
+def _choice_text(fits: FinetuneGain | None, flips: FinetuneGain | None, spec: InputSpec) -> str:
     """One sentence about what was changed; empty when nothing was."""
     if fits is not None:
         also = ", and mirrored too" if flips is not None else ""
         last = flips or fits
-        figures = replace(last, right_before=fits.right_before, precision_before=fits.precision_before).words(
+        figures = replace(last, right_before=fits.right_before, precision_before=fits.precision_before).text(
             OUT_OF_FOLD, ", in the usual way"
         )
-        return f"{_WORDS[spec.crop_mode]}{also}: {figures}."
+        return f"{_TEXTS[spec.crop_mode]}{also}: {figures}."
     if flips is not None:
-        figures = flips.words(OUT_OF_FOLD, ", without them")
+        figures = flips.text(OUT_OF_FOLD, ", without them")
         return f"Mirrored pictures are looked at too: {figures}."
     return ""

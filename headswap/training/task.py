@@ -92,7 +92,7 @@ class TrainingResult:
     l2: float | None  # None: taught by gradient
     network: Network  # as it is now, with its head
     flip: bool = False  # answers are the mean over picture and mirrored picture
-    view: str = ""  # what was chosen of how pictures are shown, in words; empty: nothing
+    preprocessing: str = ""  # what was chosen of how pictures are shown, in words; empty: nothing
     head: str = ""  # what was compared for the head to read, in words; empty: nothing
     unlabeled: str = ""  # what came of images without a label, in words; empty: there were none
     guesses: int = 0  # images without a label that the head was solved with

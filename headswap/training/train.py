@@ -87,19 +87,19 @@ def begin(
         unlabeled = _without_label(task, source, bank, listener)
     with timing("head"):
         chosen = _with_guesses(task, source, bank, unlabeled)
-    viewed = None
-    if task.config.chooses_view:
+    preprocessing = None
+    if task.config.chooses_preprocessing:
         with timing("views"):
-            viewed = _viewed(task, source, chosen.kind, bank, listener)
-        task = replace(task, config=replace(task.config, flip=viewed.flip), builder=None)
-        source, bank = source.seeing(network.seeing(viewed.spec)), viewed.bank
+            preprocessing = _preprocessed(task, source, chosen.kind, bank, listener)
+        task = replace(task, config=replace(task.config, flip=preprocessing.flip), builder=None)
+        source, bank = source.seeing(network.seeing(preprocessing.spec)), preprocessing.bank
     with timing("head"):
         old_head = old_head_of(network.module, source.located.site)
         bank = _columns(bank, source.reads(chosen.kind))
         unlabeled = _guessed(unlabeled, chosen, source)
         record = swap_located(source.located, classes)
         network, site = source.with_head(chosen.kind, record)
-        is_free = viewed is None and listener is silent and task.config.l2 is None
+        is_free = preprocessing is None and listener is silent and task.config.l2 is None
         known = chosen.heads if is_free else None
         heads = known or _solve(task, network, site, bank, unlabeled, listener)
         proof = prove_in(task, network, site, heads, bank)
@@ -117,8 +117,9 @@ def begin(
         fitted = _fit(task, network, site, bank.features, rows)
         install(network.module, site, replace(fitted, bias_offset=proof.heads.bias_offset))
 
-    trained = replace(trained, diagnostics=found, view=viewed.words if viewed else "", head=chosen.words)
-    trained = replace(trained, unlabeled=chosen.guess_words or why_not_used(task), guesses=chosen.guesses)
+    trained = replace(trained, diagnostics=found, head=chosen.text)
+    trained = replace(trained, preprocessing=preprocessing.text if preprocessing else "")
+    trained = replace(trained, unlabeled=chosen.guess_text or why_not_used(task), guesses=chosen.guesses)
     only_exact = proof.heads.bias_offset != 0
     return TrainedHead(task=task, network=network, trained=trained, start=start, only_exact=only_exact)
 
@@ -149,7 +150,7 @@ def _chosen(task: TrainingTask, source: FeatureSource, bank: FeatureBank) -> Cho
     found = choose_head(solve, task.labels(task.manifest.part("train")))
     if task.head is None:
         return found
-    return ChosenHead(kind=task.head, words=found.words if found.kind == task.head else "")
+    return ChosenHead(kind=task.head, text=found.text if found.kind == task.head else "")
 
 
 def _without_label(
@@ -194,7 +195,7 @@ def _columns(bank: FeatureBank, reading: FeatureReading) -> FeatureBank:
     return replace(bank, features=columns_of(bank.features, reading.columns))
 
 
-def _viewed(
+def _preprocessed(
     task: TrainingTask, source: FeatureSource, kind: HeadKind, bank: FeatureBank, listener: Listener
 ) -> ChosenPreprocessing:
     """Let cross-validation choose how pictures are shown."""

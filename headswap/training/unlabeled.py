@@ -79,14 +79,14 @@ def with_guesses(task: TrainingTask, chosen: ChosenHead, kind: HeadKind, solve: 
     """
     heads = solve(kind, True)
     if not heads.guesses:
-        words = (
+        text = (
             "No picture without a label was used: too many have one, the head has no bias, or it is at odds "
         )
-        return replace(chosen, guess_words=f"{words}with what those around them are.")
+        return replace(chosen, guess_text=f"{text}with what those around them are.")
     plain = chosen if chosen.heads else replace(chosen, heads=solve(chosen.kind, False))
-    words = chosen.words if kind == chosen.kind else ""
-    guessed = ChosenHead(kind=kind, heads=heads, words=words, guesses=heads.guesses)
+    text = chosen.text if kind == chosen.kind else ""
+    guessed = ChosenHead(kind=kind, heads=heads, text=text, guesses=heads.guesses)
     found = choose_guesses(plain, guessed, task.labels(task.manifest.part("train")))
     if task.takes_guesses and not found.guesses:  # as in the run that is repeated
-        return replace(guessed, guess_words=found.guess_words)
+        return replace(guessed, guess_text=found.guess_text)
     return found

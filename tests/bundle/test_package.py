@@ -58,8 +58,8 @@ def test_all_ways_agree_within_the_bound_on_images_of_every_kind(packed: tuple[P
     assert check.agree
     assert len(check.images) == 10
     assert len(check.drawings) == 6
-    assert [way.name for way in check.ways] == ["bundle", "predict.py", "model.onnx"]
-    for way in check.ways:
+    assert [way.name for way in check.routes] == ["bundle", "predict.py", "model.onnx"]
+    for way in check.routes:
         assert way.problem == ""
         assert (way.same, way.images) == (16, 16)
         assert way.largest_difference is not None
@@ -77,7 +77,7 @@ def test_the_zip_holds_what_it_promises_the_same_bytes_every_time_and_nothing_th
     check = take_home(planted, tmp_path / "drawings.zip", manifest=few_images)
 
     assert not (tmp_path / "was run").exists()
-    assert all(way.problem == "" for way in check.ways)
+    assert all(way.problem == "" for way in check.routes)
     with zipfile.ZipFile(tmp_path / "drawings.zip") as again:
         inside_again = {Path(name).name for name in again.namelist()}
     assert not inside_again & {"numpy.py", "PIL.py", "json.py", "sitecustomize.py"}
@@ -155,7 +155,7 @@ def test_headswap_opens_the_zip_and_the_unpacked_folder_like_any_bundle(
 def test_openvino_is_written_run_and_compared_on_wish(bundle: Path, tmp_path: Path) -> None:
     check = headswap.export(bundle, tmp_path / "o.zip", form="openvino", onnx=False)
 
-    (route,) = (way for way in check.ways if way.name == "model.xml")
+    (route,) = (way for way in check.routes if way.name == "model.xml")
     assert route.agrees
     assert route.largest_difference is not None
     assert route.largest_difference < 1e-4
@@ -169,7 +169,7 @@ def test_openvino_is_written_run_and_compared_on_wish(bundle: Path, tmp_path: Pa
 def test_without_onnx_nothing_of_it_is_in_the_zip(untaught: Untaught, tmp_path: Path) -> None:
     check = take_home(untaught("timm/test_vit"), tmp_path / "o.zip", onnx=False)
 
-    assert [way.name for way in check.ways] == ["bundle", "predict.py"]
+    assert [way.name for way in check.routes] == ["bundle", "predict.py"]
     assert check.agree
     with zipfile.ZipFile(tmp_path / "o.zip") as archive:
         assert not [name for name in archive.namelist() if "onnx" in name]
@@ -183,7 +183,7 @@ def test_without_onnx_nothing_of_it_is_in_the_zip(untaught: Untaught, tmp_path: 
 def test_networks_of_every_zoo_agree(model: str, untaught: Untaught, tmp_path: Path) -> None:
     check = take_home(untaught(model), tmp_path / "o.zip")
 
-    assert [(way.name, way.problem, way.agrees) for way in check.ways] == [
+    assert [(way.name, way.problem, way.agrees) for way in check.routes] == [
         ("bundle", "", True), ("predict.py", "", True), ("model.onnx", "", True),
     ]  # fmt: skip
 
@@ -200,7 +200,7 @@ def test_a_network_of_ones_own_code_needs_that_file_beside_predict_py(
 
     check = take_home(place, tmp_path / "o.zip", allow_code=True)
 
-    bundle_route, script, onnx = check.ways
+    bundle_route, script, onnx = check.routes
     assert bundle_route.agrees
     assert (
         script.problem

@@ -27,7 +27,7 @@ def images_of(count: int, classes: int = 2) -> Manifest:
             sha256=f"{number:064x}",
             width=1,
             height=1,
-            look="0" * 64,
+            fingerprint="0" * 64,
             brightness=0.5,
             group=number,
             part="test" if number % 5 == 4 else "train",

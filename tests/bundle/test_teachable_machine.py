@@ -58,7 +58,7 @@ def test_how_far_the_library_differs_is_told_and_travels_without_names_of_pictur
 
     check = export(plain, tmp_path / "tm.zip", form="teachable-machine", data=data)
 
-    (way,) = check.ways
+    (way,) = check.routes
     assert way.name == "@teachablemachine/image"
     assert way.largest_difference is not None
     assert 0.001 < way.largest_difference < 1

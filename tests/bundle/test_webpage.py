@@ -26,8 +26,8 @@ def page(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("page") / "mine.html"
     check = export(bundle, place)
     assert check.agree
-    assert check.ways[0].largest_difference is not None
-    assert check.ways[0].largest_difference < 1e-5
+    assert check.routes[0].largest_difference is not None
+    assert check.routes[0].largest_difference < 1e-5
     return place
 
 

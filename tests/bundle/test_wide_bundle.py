@@ -84,8 +84,8 @@ def test_every_program_of_the_zip_agrees(wide: Path, few_images: Manifest, tmp_p
     check = take_home(wide, tmp_path / "b.zip", manifest=few_images)
 
     assert check.agree
-    assert {way.name for way in check.ways} == {"bundle", "predict.py", "model.onnx"}
-    assert all(way.same == way.images for way in check.ways)
+    assert {way.name for way in check.routes} == {"bundle", "predict.py", "model.onnx"}
+    assert all(way.same == way.images for way in check.routes)
     with zipfile.ZipFile(tmp_path / "b.zip") as archive:
         assert b"its head was replaced by one that reads every layer and" in archive.read("b/README.md")
 
@@ -102,8 +102,8 @@ def test_every_program_agrees_after_its_classes_were_changed(
     check = take_home(edited, tmp_path / "b.zip")
 
     assert check.agree
-    assert {way.name for way in check.ways} == {"bundle", "predict.py", "model.onnx"}
-    assert all(way.same == way.images for way in check.ways)
+    assert {way.name for way in check.routes} == {"bundle", "predict.py", "model.onnx"}
+    assert all(way.same == way.images for way in check.routes)
     with zipfile.ZipFile(tmp_path / "b.zip") as archive:
         card = archive.read("b/README.md").decode()
         assert "keeps the features of 24 of these pictures (0.1 MB)" in card

@@ -295,8 +295,8 @@ def test_what_lies_elsewhere_is_fetched_by_whoever_reads_it_and_once(
     near = ingest(data).manifest
 
     assert len(told) == len(near.images) - HERE_FIRST
-    assert [(one.class_name, one.sha256, one.look) for one in read.images] == [
-        (one.class_name, one.sha256, one.look) for one in near.images
+    assert [(one.class_name, one.sha256, one.fingerprint) for one in read.images] == [
+        (one.class_name, one.sha256, one.fingerprint) for one in near.images
     ]
     assert all(read.path(one).is_file() for one in read.images)
     copies = [path for path in store.rglob("*") if path.is_file() and path.suffix != ".json"]

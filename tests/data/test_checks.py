@@ -19,7 +19,7 @@ def images(
         ImageRecord(
             file=f"{class_name}/{number}.jpg", source="", class_name=class_name,
             sha256=f"{class_name}{number}", width=side + int(dice.integers(-20, 20)),
-            height=side + int(dice.integers(-20, 20)), look="0" * 64,
+            height=side + int(dice.integers(-20, 20)), fingerprint="0" * 64,
             brightness=brightness + float(dice.normal(0, 0.05)),
             group=crc32(f"{class_name}{number}".encode()),
         )

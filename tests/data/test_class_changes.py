@@ -27,8 +27,8 @@ def image(name: str, number: int, **other: Any) -> ImageRecord:
     look = hashlib.sha256(f"look of {name} {number}".encode()).hexdigest()
     file = f"{name}/{number}.png"
     record = ImageRecord(
-        file=file, source=file, class_name=name, sha256=sha256, width=9, height=9, look=look, brightness=0.5,
-        group=number,
+        file=file, source=file, class_name=name, sha256=sha256, width=9, height=9, fingerprint=look,
+        brightness=0.5, group=number,
     )  # fmt: skip
     return replace(record, **other)
 
@@ -98,7 +98,7 @@ def test_a_new_class_has_a_test_and_one_that_is_there_keeps_its_own() -> None:
 
 
 def test_what_was_trained_or_tested_on_is_left_out_by_name() -> None:
-    near_test = image("cat", 1, look=RECORDED.images[0].look)
+    near_test = image("cat", 1, fingerprint=RECORDED.images[0].fingerprint)
 
     manifest, given, left_out = with_images(
         RECORDED, [RECORDED.images[4], near_test, image("cat", 2)], test_share=0.2, seed=0

@@ -25,7 +25,7 @@ def pictured(image: Image.Image, name: str, class_name: str = "a", sha256: str =
     sha256 = sha256 or hashlib.sha256(image.tobytes()).hexdigest()
     return ImageRecord(
         file=name, source=name, class_name=class_name, sha256=sha256,
-        width=image.width, height=image.height, look=look.bits, brightness=look.brightness,
+        width=image.width, height=image.height, fingerprint=look.bits, brightness=look.brightness,
         thumbnail=look.thumbnail,
     )  # fmt: skip
 
@@ -124,7 +124,7 @@ def test_ten_thousand_images_that_are_not_alike_stay_apart() -> None:
     images = [
         ImageRecord(
             file=str(number), source="", class_name=str(number % 5), sha256=f"{number:064x}", width=1,
-            height=1, look=dice.bytes(32).hex(), brightness=0.5,
+            height=1, fingerprint=dice.bytes(32).hex(), brightness=0.5,
         )
         for number in range(10_000)
     ]  # fmt: skip

@@ -31,7 +31,7 @@ def images(class_name: str, count: int, *, tag: str = "") -> tuple[ImageRecord, 
         ImageRecord(
             file=f"{class_name}/{number}.jpg", source="x.jpg", class_name=class_name,
             sha256=hashlib.sha256(f"{class_name}{number}{tag}".encode()).hexdigest(),
-            width=100, height=100, look=look(number), brightness=0.5,
+            width=100, height=100, fingerprint=look(number), brightness=0.5,
         )
         for number in range(count)
     )  # fmt: skip

@@ -58,7 +58,7 @@ def test_a_folder_becomes_a_manifest(tmp_path: Path) -> None:
     assert (first.file, first.class_name, first.width, first.height) == ("cat/0.jpg", "cat", 80, 60)
     assert first.sha256 == hashlib.sha256((root / "cat/0.jpg").read_bytes()).hexdigest()
     assert manifest.path(first) == root / "cat/0.jpg"
-    assert len(first.look) == 64
+    assert len(first.fingerprint) == 64
     assert 0 < first.brightness < 1
     assert from_json(Manifest, to_json(manifest)) == manifest
 

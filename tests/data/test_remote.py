@@ -76,7 +76,7 @@ def read(source: str | Path, workspace: Path) -> Manifest:
 
 
 def told(manifest: Manifest) -> list[tuple[str, str, str]]:
-    return sorted((one.class_name, one.sha256, one.look) for one in manifest.images)
+    return sorted((one.class_name, one.sha256, one.fingerprint) for one in manifest.images)
 
 
 def tar_of(files: dict[str, bytes]) -> bytes:

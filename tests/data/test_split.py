@@ -22,8 +22,9 @@ def image(
 ) -> ImageRecord:
     return ImageRecord(
         file=f"{class_name}/{number}.jpg", source=f"{class_name}/{number}.jpg", class_name=class_name,
-        sha256=f"{number:064x}", width=10, height=10, look=np.random.default_rng(number).bytes(32).hex(),
-        brightness=0.5, group=number if group is None else group, given_part=given,
+        sha256=f"{number:064x}", width=10, height=10, brightness=0.5,
+        fingerprint=np.random.default_rng(number).bytes(32).hex(),
+        group=number if group is None else group, given_part=given,
     )  # fmt: skip
 
 

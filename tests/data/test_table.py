@@ -246,7 +246,7 @@ def test_a_split_has_every_label_on_both_sides_and_near_duplicates_on_one() -> N
     images = tuple(
         ImageRecord(
             file=f"{n}.png", source=f"{n}.png", class_name=joined(kinds[n % 6]), labels=kinds[n % 6],
-            sha256=f"{n:064x}", width=9, height=9, look="0" * 64, brightness=0.5, group=n // 2,
+            sha256=f"{n:064x}", width=9, height=9, fingerprint="0" * 64, brightness=0.5, group=n // 2,
         )
         for n in range(60)
     )  # fmt: skip

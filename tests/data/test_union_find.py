@@ -54,7 +54,7 @@ def test_near_looks_are_grouped_as_all_pairs_of_them_say(monkeypatch: pytest.Mon
         row[random.choice(256, few, replace=False)] ^= 1
     images = [
         ImageRecord(file=f"{number:03d}", source="", class_name=str(number % 2), sha256=f"{number:064x}",
-                    width=1, height=1, look=np.packbits(row).tobytes().hex(), brightness=0.5)
+                    width=1, height=1, fingerprint=np.packbits(row).tobytes().hex(), brightness=0.5)
         for number, row in enumerate(bits)
     ]  # fmt: skip
 

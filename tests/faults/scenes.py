@@ -473,6 +473,6 @@ def tiny_result() -> tuple:
     )  # fmt: skip
     image = ImageRecord(
         file="cat/1.png", source="1.png", class_name="cat", sha256="1" * 64, width=8, height=8,
-        look="0" * 64, brightness=0.5,
+        fingerprint="0" * 64, brightness=0.5,
     )  # fmt: skip
     return network, about, report, Manifest(name="n", root="", classes=("cat", "dog"), images=(image,))

@@ -22,7 +22,7 @@ class Net(nn.Module):
 
 
 def declared(*paths: tuple[str, ...]) -> Declared:
-    return Declared(classes=None, paths=paths, words="", pretrained_without_head=False)
+    return Declared(classes=None, paths=paths, text="", pretrained_without_head=False)
 
 
 def test_every_source_is_told() -> None:
@@ -33,7 +33,7 @@ def test_every_source_is_told() -> None:
     said = declared_by(net)
 
     assert (
-        said.words
+        said.text
         == "Num_classes is 3; pretrained_cfg names `head`, `head_dist`; get_classifier() gives `head`."
     )
     assert said.paths == (("head", "head_dist"), ("head",))

@@ -60,7 +60,7 @@ def test_what_changed_is_claimed_only_where_it_is_clear_and_in_its_direction() -
         ways = tuple(
             everything._Variant(
                 name="way",
-                words="way",
+                text="way",
                 right=round(share * total),
                 total=total,
                 seconds=1.0,
@@ -98,7 +98,7 @@ def test_a_gap_is_named_where_there_is_one(train: float, test: float) -> None:
 def test_by_heart_and_guessing_are_said_of_shuffled_labels_where_they_are_so() -> None:
     for train, test, total in GRID:
         kinds = tuple(
-            no_magic._Kind(name=name, words=name, train=train, test=test) for name in ("a", "b", "c", "d")
+            no_magic._Kind(name=name, text=name, train=train, test=test) for name in ("a", "b", "c", "d")
         )
 
         sentences, shows = no_magic._said(kinds, 0.3, epochs="1 pass", guess=0.25, total=total)
@@ -113,7 +113,7 @@ def test_glasses_are_called_worse_only_beyond_the_draws_and_the_images() -> None
         names = ("undivided", "unnormalised", "swapped", "squashed")
         means = {"right": right, **dict.fromkeys(names, wrong)}
         losses = tuple(
-            Number(name=f"lost_{name}", value=right - wrong, low=low, high=1.0, words="") for name in names
+            Number(name=f"lost_{name}", value=right - wrong, low=low, high=1.0, text="") for name in names
         )
 
         said = " ".join(glasses_said(means, losses, {name: name for name in names}, total))
@@ -138,7 +138,7 @@ def test_a_bend_is_said_only_where_the_draws_can_tell(count: int, means: list[fl
     sizes = [1, 2, 5, 10, 20][:count]
     numbers = of(means[:count], half)
 
-    said, early = how_many._bent_words(sizes, numbers)
+    said, early = how_many._bent_text(sizes, numbers)
 
     claimed = "bends at" in said or "begins to bend" in said
     assert claimed is not ("cannot tell" in said or "No bend is clear" in said)
@@ -151,22 +151,22 @@ def test_a_bend_is_said_only_where_the_draws_can_tell(count: int, means: list[fl
 def test_what_is_said_of_the_bend_follows_from_the_numbers() -> None:
     sizes = [1, 2, 5, 10, 20]
 
-    assert how_many._bent_words(sizes, of([0.3, 0.45, 0.65, 0.8, 0.82], 0.01)) == (
+    assert how_many._bent_text(sizes, of([0.3, 0.45, 0.65, 0.8, 0.82], 0.01)) == (
         "The curve bends at 10 of each: from there twice the pictures bring less than half of what a "
         "doubling brought before.",
         True,
     )
-    beginning, _ = how_many._bent_words(sizes, of([0.31, 0.42, 0.6, 0.74, 0.82], 0.01))
+    beginning, _ = how_many._bent_text(sizes, of([0.31, 0.42, 0.6, 0.74, 0.82], 0.01))
     assert "The first 10 bring 43 points; twice as many bring 8 more, less than the 14" in beginning
-    straight, early = how_many._bent_words(sizes, of([0.3, 0.35, 0.45, 0.55, 0.7], 0.01))
+    straight, early = how_many._bent_text(sizes, of([0.3, 0.35, 0.45, 0.55, 0.7], 0.01))
     assert "No bend is clear in this run: the step from 10 to 20 of each brought 15 points, and" in straight
     assert not early
-    noisy, _ = how_many._bent_words(sizes, of([0.58, 0.58, 0.59, 0.6, 0.58], 0.1))
+    noisy, _ = how_many._bent_text(sizes, of([0.58, 0.58, 0.59, 0.6, 0.58], 0.1))
     assert "which may be chance" in noisy
 
 
 def of(means: list[float], half: float) -> tuple[Number, ...]:
-    return tuple(Number(name="", value=mean, low=mean - half, high=mean + half, words="") for mean in means)
+    return tuple(Number(name="", value=mean, low=mean - half, high=mean + half, text="") for mean in means)
 
 
 @pytest.mark.parametrize("moved", [0.0, 0.2])
@@ -196,9 +196,9 @@ def test_a_way_is_said_to_change_nothing_only_where_nothing_changed() -> None:
 
 
 def test_votes_by_hand_and_helping_heads_are_told_as_they_are() -> None:
-    assert "come out the same" in what_is_a_head._by_hand_words(1e-6, same=True)
-    assert "differently, by as much as 0.5" in what_is_a_head._by_hand_words(0.5, same=False)
+    assert "come out the same" in what_is_a_head._by_hand_text(1e-6, same=True)
+    assert "differently, by as much as 0.5" in what_is_a_head._by_hand_text(0.5, same=False)
     found = two_heads._Found(
         paths=("a",), main_only=1000, refusal="", helping=1000, used=1000, main_loss=1.0, whole_loss=2.0
     )
-    assert "makes no difference" in two_heads._same_words(found)
+    assert "makes no difference" in two_heads._same_text(found)

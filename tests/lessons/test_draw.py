@@ -9,18 +9,18 @@ from headswap.plots.draw import NARROW, draw
 from headswap.plots.figure import Bar, Curve, Figure
 
 BARS = Figure(
-    words="Two <bars>",
+    text="Two <bars>",
     bars=(
-        Bar(words="right", value=0.8, said="8 of 10", tone="right", low=0.5, high=0.95),
-        Bar(words="<b>wrong</b>", value=0.2, said="2 of 10", tone="wrong"),
+        Bar(text="right", value=0.8, said="8 of 10", tone="right", low=0.5, high=0.95),
+        Bar(text="<b>wrong</b>", value=0.2, said="2 of 10", tone="wrong"),
     ),
 )
 CURVES = Figure(
-    words="Two curves",
+    text="Two curves",
     across="passes",
     curves=(
-        Curve(words="flat", points=((0, 1.0), (2, 1.0)), tone="wrong"),
-        Curve(words="same end", points=((0, 0.2), (2, 1.0)), low=(0.1, 0.9), high=(0.3, 1.0)),
+        Curve(text="flat", points=((0, 1.0), (2, 1.0)), tone="wrong"),
+        Curve(text="same end", points=((0, 0.2), (2, 1.0)), low=(0.1, 0.9), high=(0.3, 1.0)),
     ),
 )
 

@@ -149,7 +149,7 @@ def test_networks_are_compared_by_mean_average_precision(
     assert race.test is not None
     assert (
         f"only network that could be judged; mean average precision {race.rounds[0].figures[0].score:.2f}"
-        in (race.words)
+        in (race.text)
     )
     assert (race.test.right, race.test.total) == (taught.report.test_right, taught.report.test_total)
 
@@ -315,8 +315,8 @@ def test_what_is_taken_along_says_the_same(taught: headswap.Outcome, collages: P
     check = headswap.export(taught.bundle, tmp_path / "several.zip")
     page = headswap.export(taught.bundle, tmp_path / "several.html")
 
-    assert [way.name for way in check.ways] == ["bundle", "predict.py", "model.onnx"]
-    assert all(way.agrees for way in (*check.ways, *page.ways))
+    assert [way.name for way in check.routes] == ["bundle", "predict.py", "model.onnx"]
+    assert all(way.agrees for way in (*check.routes, *page.routes))
     with pytest.raises(BadSetting, match="Teachable Machine's format needs one class"):
         headswap.export(taught.bundle, tmp_path / "tm.zip", form="teachable-machine")
     said = pictures.asked(

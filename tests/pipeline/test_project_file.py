@@ -39,7 +39,7 @@ def members(bundle: Path) -> Members:
         records.append(
             ImageRecord(
                 file=f"{name}/1.png", source=f"{sha256}.png", class_name=name, sha256=sha256,
-                width=40, height=30, look="0" * 64, brightness=0.5,
+                width=40, height=30, fingerprint="0" * 64, brightness=0.5,
             )
         )  # fmt: skip
     manifest = Manifest(name="two", root="", classes=("bird", "bug"), images=tuple(records))

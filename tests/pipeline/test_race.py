@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import headswap
-from headswap.cli.race_table import race_words
+from headswap.cli.race_table import race_text
 from headswap.data.ingest import ingest
 from headswap.data.split import split
 from headswap.errors import BadSetting
@@ -87,7 +87,7 @@ def test_the_network_that_knows_something_wins_and_a_broken_one_ends_nothing(
     assert "cannot be read" in rows[BROKEN].reason
     assert (rows[LITE].accuracy or 0) > (rows[BLIND].accuracy or 0) + 0.2
     assert rows[LITE].licence == "apache-2.0"
-    assert "tf_efficientnet_lite0 is right most often" in found.race.words
+    assert "tf_efficientnet_lite0 is right most often" in found.race.text
     assert any("Round 2 of 2: 2 networks" in one.sentence for one in heard if isinstance(one, Note))
     turns = [one for one in heard if isinstance(one, Progress) and one.step == "race"]
     assert (turns[-1].done, turns[-1].total) == (4, 4)
@@ -147,7 +147,7 @@ def test_a_test_image_that_is_gone_takes_the_test_and_not_the_race(
     assert (found.race.winner, found.race.test) == (LITE, None)
     assert gone.file in found.race.test_reason
     assert found.best == found.rows[0]
-    assert f"It could not be tested: {found.race.test_reason}" in race_words(found, found.race, "drawings")
+    assert f"It could not be tested: {found.race.test_reason}" in race_text(found, found.race, "drawings")
 
 
 def test_a_network_is_as_fast_as_with_the_head_that_it_gets(

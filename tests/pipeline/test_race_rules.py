@@ -27,7 +27,7 @@ def a_racer(name: str, wrong: range, *, ms: float = 10.0, mb: float = 20.0, imag
 def an_image(number: int, name: str, group: int) -> ImageRecord:
     return ImageRecord(
         file=f"{name}/{number}.png", source=f"{name}/{number}.png", class_name=name,
-        sha256=f"{number:064x}", width=10, height=10, look="0" * 64, brightness=0.5, group=group,
+        sha256=f"{number:064x}", width=10, height=10, fingerprint="0" * 64, brightness=0.5, group=group,
     )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def test_the_better_half_goes_on_with_whoever_is_as_good_and_faster() -> None:
     result, kept = survivors(racers, 100, is_last=False)
 
     assert {one.name for one in kept} == {"best", "second", "as-good-and-fast"}
-    words = {one.model: one.words for one in result.figures}
+    words = {one.model: one.text for one in result.figures}
     assert words["timm/as-good-and-slow"] == "within chance as good as best, and slower"
     assert words["timm/bad"] == "behind best"
     bad = result.figures[-1]
@@ -81,9 +81,9 @@ def test_of_equally_good_networks_the_faster_is_taken_and_the_tie_is_said() -> N
     decision = decide(kept, result)
 
     assert decision.winner.name == "fast"
-    assert "fast (95.0% right) and slow are equally good here" in decision.words
-    assert "it is faster: 5.0 ms" in decision.words
-    assert [one.words for one in decision.last.figures] == [
+    assert "fast (95.0% right) and slow are equally good here" in decision.text
+    assert "it is faster: 5.0 ms" in decision.text
+    assert [one.text for one in decision.last.figures] == [
         "within chance as good as fast, and slower or larger", "taken",
     ]  # fmt: skip
 
@@ -95,7 +95,7 @@ def test_of_equally_good_and_fast_networks_the_smaller_is_taken() -> None:
     decision = decide(kept, result)
 
     assert decision.winner.name == "small"
-    assert "it is smaller" in decision.words
+    assert "it is smaller" in decision.text
 
 
 def test_a_clear_winner_is_taken_however_slow_and_its_lead_is_said() -> None:
@@ -105,15 +105,15 @@ def test_a_clear_winner_is_taken_however_slow_and_its_lead_is_said() -> None:
     decision = decide(kept, result)
 
     assert decision.winner.name == "good"
-    assert "good is right most often: 98.0%. The next, poor, is 18.0 points behind" in decision.words
-    assert "chance" not in decision.words
+    assert "good is right most often: 98.0%. The next, poor, is 18.0 points behind" in decision.text
+    assert "chance" not in decision.text
 
 
 def test_a_lead_that_may_be_chance_is_called_one() -> None:
     racers = [a_racer("good", range(2), ms=90), a_racer("poor", range(1, 6), ms=1)]
     result, kept = survivors(racers, 100, is_last=True)
 
-    assert "that may still be chance" in decide(kept, result).words
+    assert "that may still be chance" in decide(kept, result).text
 
 
 def a_labelling_racer(name: str, noise: float, *, ms: float = 10.0) -> Racer:
@@ -140,12 +140,12 @@ def test_networks_for_several_labels_are_ranked_by_mean_average_precision() -> N
     assert second.behind_interval[0] < second.behind < second.behind_interval[1]
     row = poor.row()
     assert (row.accuracy, row.mean_average_precision, row.score) == (None, second.score, second.score)
-    words = decide([racers[0], poor], clear).words
+    words = decide([racers[0], poor], clear).text
     assert words.startswith(
         f"slow is the best: mean average precision {best.score:.2f}. The next, poor, is 0."
     )
     assert decide(kept, tied).winner.name == "fast"
-    assert "equally good here" in decide(kept, tied).words
+    assert "equally good here" in decide(kept, tied).text
 
 
 def test_a_part_of_pictures_with_several_labels_has_each_label_and_some_without() -> None:
@@ -166,4 +166,4 @@ def test_a_part_of_pictures_with_several_labels_has_each_label_and_some_without(
 def test_a_network_alone_is_said_to_be_alone() -> None:
     result, kept = survivors([a_racer("one", range(3))], 100, is_last=True)
 
-    assert decide(kept, result).words == "one is the only network that could be judged; it is right in 97.0%."
+    assert decide(kept, result).text == "one is the only network that could be judged; it is right in 97.0%."

@@ -146,8 +146,8 @@ def test_a_tie_goes_to_the_plain_head(wrong_last: int, wrong_wide: int, kind: He
     chosen = choose_head(solve, labels)
 
     assert chosen.kind == kind
-    assert f"{60 - wrong_wide} of 60" in chosen.words
-    assert f"alone {60 - wrong_last}" in chosen.words
+    assert f"{60 - wrong_wide} of 60" in chosen.text
+    assert f"alone {60 - wrong_last}" in chosen.text
 
 
 @pytest.mark.parametrize(("noise_wide", "kind"), [(0.6, "wide"), (2.5, "last"), (4.0, "last")])
@@ -166,7 +166,7 @@ def test_for_several_labels_average_precision_decides(noise_wide: float, kind: H
     assert chosen.kind == kind
     assert (
         f"was {wide:.3f} on 80 practice pictures it had not seen (cross-validation), with the last "
-        f"layer alone {last:.3f}." in chosen.words
+        f"layer alone {last:.3f}." in chosen.text
     )
 
 
@@ -183,7 +183,7 @@ def test_a_tie_of_few_images_goes_to_the_wide_head(images: int, wrong_wide: int,
     chosen = choose_head(lambda asked: head_that_says(said[asked]), labels)
 
     assert chosen.kind == kind
-    assert f"{images - wrong_wide} of {images}" in chosen.words
+    assert f"{images - wrong_wide} of {images}" in chosen.text
     assert prefers_wide(said["last"], said["wide"], labels) == (kind == "wide")
 
 
@@ -193,7 +193,7 @@ def test_with_too_few_images_to_compare_the_head_is_wide_and_says_why() -> None:
     chosen = choose_head(lambda kind: LinearHeads((nothing,), (1,)), torch.arange(2))
 
     assert chosen.kind == "wide"
-    assert "so few practice pictures" in chosen.words
+    assert "so few practice pictures" in chosen.text
 
 
 @pytest.mark.parametrize(("head", "is_wide"), [("last", False), ("auto", True), ("wide", True)])

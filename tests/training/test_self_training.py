@@ -118,7 +118,7 @@ def test_guesses_are_taken_unless_they_are_clearly_worse() -> None:
     noisy[0] *= -1
 
     def chosen(before: Tensor | None, after: Tensor | None) -> ChosenHead:
-        plain = ChosenHead(kind="last", heads=heads_that_say(before), words="compared")
+        plain = ChosenHead(kind="last", heads=heads_that_say(before), text="compared")
         guessed = ChosenHead(kind="wide", heads=heads_that_say(after), guesses=17)
         return choose_guesses(plain, guessed, labels)
 
@@ -127,8 +127,8 @@ def test_guesses_are_taken_unless_they_are_clearly_worse() -> None:
     )  # fmt: skip
     assert [one.guesses for one in (better, tie, worse, unknown)] == [17, 17, 0, 17]
     assert [one.kind for one in (better, worse)] == ["wide", "last"]
-    assert worse.words == "compared"
-    assert "17 pictures without a label: with them 40 of 40" in better.guess_words
-    assert "it had not seen (cross-validation) were right, without them 25." in better.guess_words
-    assert "17 pictures without a label did not help, and were left out" in worse.guess_words
-    assert "better on most sets" in unknown.guess_words
+    assert worse.text == "compared"
+    assert "17 pictures without a label: with them 40 of 40" in better.guess_text
+    assert "it had not seen (cross-validation) were right, without them 25." in better.guess_text
+    assert "17 pictures without a label did not help, and were left out" in worse.guess_text
+    assert "better on most sets" in unknown.guess_text

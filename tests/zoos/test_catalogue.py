@@ -146,7 +146,7 @@ def test_the_listing_shows_what_is_on_this_machine() -> None:
 
     card = cards[DEFAULT_MODEL]
 
-    assert card.weights.words == "on this machine"
+    assert card.weights.text == "on this machine"
     assert card.parameters == 4_652_008
     assert card.licence == "apache-2.0"
     assert card.year is None

@@ -78,7 +78,7 @@ def test_real_weights_put_by_hand_are_found_and_name_a_cat(
 
     network = offline.load("squeezenet1_1", silent)
 
-    assert offline.describe("squeezenet1_1").weights.words == "on this machine"
+    assert offline.describe("squeezenet1_1").weights.text == "on this machine"
     assert network.weights_sha256 == hashlib.sha256(place.read_bytes()).hexdigest()
     assert network.card.weights.source == str(place)
     with torch.no_grad():
@@ -119,8 +119,8 @@ def test_weights_are_fetched_once_with_rising_progress(
     first = zoo.load("squeezenet1_1", heard.append)
     zoo.load("squeezenet1_1", heard.append)
 
-    assert before.words == "to be fetched (5 MB)"
-    assert zoo.describe("squeezenet1_1").weights.words == "on this machine"
+    assert before.text == "to be fetched (5 MB)"
+    assert zoo.describe("squeezenet1_1").weights.text == "on this machine"
     assert first.weights_sha256 == digest
     assert len(shelf.asked) == 1
     assert [event.done for event in heard if isinstance(event, Progress)][-1] == len(data)

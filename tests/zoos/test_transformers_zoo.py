@@ -48,7 +48,7 @@ def test_a_folder_written_by_save_pretrained_is_loaded_with_its_labels_and_prepr
     network = offline.load(NAME, silent)
 
     assert capfd.readouterr().err == ""  # no bars, no remarks: the shell's own are enough
-    assert offline.describe(NAME).weights.words == "on this machine"
+    assert offline.describe(NAME).weights.text == "on this machine"
     assert network.class_names == ("ant", "bee", "cat")
     assert network.card.num_classes == 3
     assert (network.input.size, network.input.resize_px) == ((3, 96, 96), 110)
@@ -111,7 +111,7 @@ def test_the_documented_checkpoint_is_fetched_once(hub_shelf, tmp_path: Path, sa
     for path in saved[0].iterdir():
         hub_shelf.files[f"/{repository}/resolve/main/{path.name}"] = path.read_bytes()
     zoo = TransformersZoo(ZooSettings(cache=tmp_path / "cache"))
-    before = zoo.describe(NAME).weights.words
+    before = zoo.describe(NAME).weights.text
 
     network = zoo.load(NAME, silent)
 

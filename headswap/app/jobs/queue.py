@@ -279,19 +279,19 @@ class Queue:
         return self._free_memory() >= need_of(waiting[0].experiment_json)
 
     def _start_worker(self, job: Job) -> None:
-        words = ("--job", job.id, "--attempt", str(job.attempt))
-        handle = self._start(words, self.store.folder(job.id) / LOG_FILE)
+        arguments = ("--job", job.id, "--attempt", str(job.attempt))
+        handle = self._start(arguments, self.store.folder(job.id) / LOG_FILE)
         if handle:
             self.store.name_worker(job.id, job.attempt, handle)
         else:
             self.store.crashed(job.id, job.attempt)
 
-    def _start(self, words: Sequence[str], log: Path) -> str:
+    def _start(self, arguments: Sequence[str], log: Path) -> str:
         """Start a worker process; empty when the machine refuses."""
         held = self._settings.worker_bytes if memory.is_held_by_system() else 0
         limit = ("--memory", str(held)) if held else ()
         on = ("--on", self._settings.cluster) if self._settings.cluster else ()
-        command = (*self._worker, "--store", str(self.store.path), *words, *limit, *on)
+        command = (*self._worker, "--store", str(self.store.path), *arguments, *limit, *on)
         try:
             return self._runner.start(
                 command, log=log, environment=thread_environment(self._settings.threads)
@@ -309,8 +309,8 @@ class Queue:
             self._dismiss_spare()
         elif self._spare is None:
             token = secrets.token_hex(16)
-            words = ("--spare", token, "--server", this_process())
-            self._spare = _Spare(token, self._start(words, self.store.path.parent / "spare.log"))
+            arguments = ("--spare", token, "--server", this_process())
+            self._spare = _Spare(token, self._start(arguments, self.store.path.parent / "spare.log"))
 
     def _dismiss_spare(self) -> None:
         if self._spare:

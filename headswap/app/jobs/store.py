@@ -266,8 +266,8 @@ class Store:
         """Write how far it is (None: only that it lives); False: the attempt is over."""
         if progress is None:
             return self.renew(job_id, attempt)
-        words = (progress.step, to_json(progress))
-        return self._if_current("lease = lease + 1, step = ?, progress = ?", words, job_id, attempt)
+        values = (progress.step, to_json(progress))
+        return self._if_current("lease = lease + 1, step = ?, progress = ?", values, job_id, attempt)
 
     def finish(
         self, job_id: str, attempt: int, state: JobState, *, result: str = "", error: JobError | None = None

@@ -48,9 +48,9 @@ def main(target: str, *, memory_bytes: int = 0, silent: bool = False, confined: 
     """Serve questions with `package.module:function`, which takes a record and gives one."""
     hold_memory(memory_bytes)
     step_back()
-    own_words = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
-    log_to(own_words)
-    faulthandler.enable(own_words)
+    own_stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    log_to(own_stderr)
+    faulthandler.enable(own_stderr)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which closes stdin
     replies = os.fdopen(os.dup(1), "wb")
     if silent:

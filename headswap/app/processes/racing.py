@@ -59,8 +59,8 @@ class _Telling:
                 self._step = f"Fetching weights: {done / 1e6:.0f} of {total / 1e6:.0f} MB."
             case _:
                 pass
-        words = f"{self._round} {self._step}".strip()
-        self._folder.note_progress(RaceProgress(sentence=words, share=self._share))
+        text = f"{self._round} {self._step}".strip()
+        self._folder.note_progress(RaceProgress(sentence=text, share=self._share))
 
 
 def answer(question: AskRace) -> object:

@@ -166,8 +166,8 @@ def _landlock() -> int:
 def _shut_files(allowed: AllowedPaths) -> None:
     version = _landlock()
     handled = _ALL_FILES[min(version, max(_ALL_FILES))]
-    words = (handled, *((_ALL_TCP,) if version >= 4 else ()), *((_ALL_SCOPES,) if version >= 6 else ()))
-    wanted = struct.pack(f"{len(words)}Q", *words)
+    masks = (handled, *((_ALL_TCP,) if version >= 4 else ()), *((_ALL_SCOPES,) if version >= 6 else ()))
+    wanted = struct.pack(f"{len(masks)}Q", *masks)
     rules = _check(_libc().syscall(_CREATE_RULESET, wanted, ctypes.c_size_t(len(wanted)), ctypes.c_uint(0)))
     try:
         for path in (*_of_python(), *allowed.read):

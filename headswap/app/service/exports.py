@@ -204,7 +204,7 @@ class Exports:
         return TeachableMachineView(
             state=seen.state,
             zip_file=seen.zip_file,
-            route=seen.check.ways[0] if seen.check else None,
+            route=seen.check.routes[0] if seen.check else None,
             problem=seen.problem,
             remedy=seen.remedy,
         )

@@ -86,7 +86,7 @@ class FetchPolicy:
             )
 
 
-def words_of(networks: tuple[str, ...]) -> str:
+def networks_text(networks: tuple[str, ...]) -> str:
     """What may be fetched, for the lines that the server prints when it starts."""
     if ANY in networks:
         return "any"

@@ -210,7 +210,7 @@ class History:
         newest, started = self.newest(found), []
         for name in names:
             experiment = Experiment(
-                data=DataConfig(source=str(dataset)), model=full[name], teach=TrainConfig()
+                data=DataConfig(source=str(dataset)), model=full[name], train=TrainConfig()
             )
             if _settings_key(experiment, full) not in there:
                 key = f"{found.id}-{newest}-{full[name]}"
@@ -235,7 +235,7 @@ class History:
             created_at=job.created_at,
             model=experiment.model,
             images_key=f"{experiment.data.source} {experiment.data.test_share:g} {experiment.data.seed}",
-            depth=summary.depth if summary else experiment.teach.depth,
+            depth=summary.depth if summary else experiment.train.depth,
             state=str(job.state),
             share=share_of(job),
             problem=str(job.error.problem) if job.error else "",

@@ -21,13 +21,13 @@ TRIED = ("tries", "reading")  # of pictures that someone tries: gone with the an
 BATCH = "tried"  # the same of many, in a project's folder: gone with the next, or when no one looks
 BATCH_RECORD = "batch.json"  # of each of them; one without it is gone
 TRIED_S = 600.0  # longer than any answer takes
-_WHERE = ("jobs", "projects", "lessons/courses")
+_FOLDERS = ("jobs", "projects", "lessons/courses")
 
 
 def leftovers(workspace: Path, now: float | None = None) -> tuple[Path, ...]:
     """Every folder that was deleted and is still there."""
     now = time.time() if now is None else now
-    marked = [mark.parent for where in _WHERE for mark in (workspace / where).glob(f"*/{DISCARDED}")]
+    marked = [mark.parent for folder in _FOLDERS for mark in (workspace / folder).glob(f"*/{DISCARDED}")]
     tried = [path for name in TRIED for path in (workspace / name).glob("*") if _age_s(path, now) > TRIED_S]
     return (*sorted(marked), *sorted(tried))
 

@@ -20,8 +20,10 @@ Profile = Literal["me", "class", "lab"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 
 
-def _figure(default: float, words: str, unit: str = "", *, may_be_none: bool = False) -> Any:
-    return field(default=default, metadata={"words": words, "unit": unit, "may_be_none": may_be_none})
+def _figure(default: float, description: str, unit: str = "", *, may_be_none: bool = False) -> Any:
+    return field(
+        default=default, metadata={"description": description, "unit": unit, "may_be_none": may_be_none}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,7 @@ class Limits:
     waiting: int = _figure(20, "runs of one person that may wait")
     worker_gb: float = _figure(0.0, "memory of one teaching", "GB", may_be_none=True)
     reader_mb: int = _figure(2_000, "memory of a picture reader", "MB", may_be_none=True)
-    spare: bool = field(default=True, metadata={"words": "a spare worker is kept warm"})
+    spare: bool = field(default=True, metadata={"description": "a spare worker is kept warm"})
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -98,7 +100,7 @@ def limits_for(profile: Profile, changes: Mapping[str, float | bool] = MappingPr
 
 def table(limits: Limits) -> tuple[tuple[str, str], ...]:
     """Every figure in words: (what, how much)."""
-    rows = [(str(one.metadata["words"]), _shown(one, getattr(limits, one.name))) for one in figures()]
+    rows = [(str(one.metadata["description"]), _shown(one, getattr(limits, one.name))) for one in figures()]
     return (*rows, ("a spare worker is kept warm", "yes" if limits.spare else "no"))
 
 

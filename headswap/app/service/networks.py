@@ -48,7 +48,7 @@ def training_s(config: TrainConfig, *, images: int, test_share: float, image_ms:
         image_ms: one picture through the network, milliseconds.
     """
     forward_s = image_ms / 1000.0
-    forward_passes = 3 if config.chooses_view else 2 if config.flip else 1
+    forward_passes = 3 if config.chooses_preprocessing else 2 if config.flip else 1
     once_s = _START_S + images * forward_s * forward_passes
     if config.depth == "head":
         return once_s
@@ -165,10 +165,10 @@ class Networks:
         return self._child.ask(question, Cards).cards
 
     def _cache_path(self, model: str, path: str | None, weights: Path | None) -> Path:
-        words = [str(_FORM), *_versions(), model, path or ""]
+        parts = [str(_FORM), *_versions(), model, path or ""]
         if weights is not None:
-            words += [str(weights), str(weights.stat().st_mtime_ns)]
-        text = chr(0).join(words).encode("utf-8", "backslashreplace")
+            parts += [str(weights), str(weights.stat().st_mtime_ns)]
+        text = chr(0).join(parts).encode("utf-8", "backslashreplace")
         return self._folder / f"{hashlib.sha256(text).hexdigest()[:32]}.json"
 
 

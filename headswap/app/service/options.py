@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, get_type_hints
 
 from headswap.app.processes.memory import is_held_by_system
 from headswap.app.processes.sandbox import confinement_here
-from headswap.app.service.fetching import ANY, HERE, words_of
+from headswap.app.service.fetching import ANY, HERE, networks_text
 from headswap.app.service.limits import PROFILES, Limits, Profile, figures, limits_for, table
 from headswap.counted import counted
 from headswap.errors import BadSetting
@@ -111,7 +111,7 @@ def start_text(choices: Options, cluster: ClusterState | None = None) -> str:
     server_address = choices.server_address
     who = f"the names in {server_address.people}" if server_address.people else "anyone at this machine"
     lines.append(f"  {'who comes in':<{width}}  {who}")
-    lines.append(f"  {'networks to be fetched':<{width}}  {words_of(choices.settings.networks)}")
+    lines.append(f"  {'networks to be fetched':<{width}}  {networks_text(choices.settings.networks)}")
     if cluster is not None:
         lines.append(f"  {'pictures are seen by':<{width}}  {_hands(cluster)}")
     lines.append(f"The process that reads strangers' pictures {confinement_here().sentence}.")
@@ -210,7 +210,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     kinds = get_type_hints(Limits)
     for one in figures():
         unit = one.metadata["unit"] or "N"
-        words = f"{one.metadata['words']}{'; 0: no limit' if one.metadata['may_be_none'] else ''}"
+        description = f"{one.metadata['description']}{'; 0: no limit' if one.metadata['may_be_none'] else ''}"
         name = f"--{one.name.replace('_', '-')}"
-        limits.add_argument(name, dest=one.name, type=kinds[one.name], metavar=unit.upper(), help=words)
+        limits.add_argument(name, dest=one.name, type=kinds[one.name], metavar=unit.upper(), help=description)
     limits.add_argument("--spare", action=argparse.BooleanOptionalAction, help="keep a spare worker warm")

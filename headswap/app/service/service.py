@@ -202,7 +202,7 @@ class Service:
         self,
         owner: str,
         project: str,
-        teach: TrainConfig | None = None,
+        config: TrainConfig | None = None,
         *,
         test_share: float = 0.2,
         seed: int = 0,
@@ -223,7 +223,7 @@ class Service:
             model=found.model,
             weights=str(weights) if weights else None,
             head_path=found.head_path,
-            teach=teach or TrainConfig(),
+            train=config or TrainConfig(),
         )
         key = short_key(key) or f"{found.id}-{self.history.newest(found)}"
         job = self._queue.submit(owner, found.id, to_json(experiment), key)

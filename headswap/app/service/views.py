@@ -150,8 +150,8 @@ def share_of(job: Job) -> float:
         return 1.0
     if job.progress is None:
         return 0.0
-    words = text_of_step(job.progress.step)
-    begin, end = words.share_head if depth_of(job) == "head" else words.share_finetune
+    step = text_of_step(job.progress.step)
+    begin, end = step.share_head if depth_of(job) == "head" else step.share_finetune
     part = job.progress.done / job.progress.total if job.progress.total else 0.0
     return begin + (end - begin) * min(part, 1.0)
 

@@ -67,7 +67,7 @@ def _endpoints_of_runs(service: Service) -> tuple[Callable[..., Any], ...]:
             "num_classes": site.num_classes,
             "parameters": found.backbone_parameters + found.head_parameters,
             "head_parameters": found.head_parameters,
-            "weights": found.card.weights.words,
+            "weights": found.card.weights.text,
             "licence": found.card.licence,
             "evidence": list(site.evidence),
         }
@@ -130,13 +130,13 @@ def _endpoints_of_results(service: Service) -> tuple[Callable[..., Any], ...]:
     return predict, export
 
 
-def _file_of(carried: File) -> Path:
+def _file_of(file: File) -> Path:
     """The uploaded file that a caller means. What comes is text: it must lie where uploads lie.
 
     Raises:
         BadUpload: it is no upload.
     """
-    path = carried.get("path") if isinstance(carried, dict) else None
+    path = file.get("path") if isinstance(file, dict) else None
     if not isinstance(path, str) or not is_in_or_equal(path, get_upload_folder()) or not Path(path).is_file():
         raise BadUpload("No file came.", remedy="Send one with gradio_client.handle_file(path).")
     return Path(path)

@@ -73,7 +73,7 @@ class PageParts:
     thumbnail: Thumbnail
     project_id: gr.BrowserState
     tabs: gr.Tabs
-    where: gr.Textbox  # id of the open tab
+    open_tab: gr.Textbox  # its id
     redrawn: list[Any]  # components that `show` may change
     show: Callable[[PageContext], Updates]  # header, pictures and lesson as they are now
     known: gr.BrowserState  # ids of all projects that this browser has seen, newest first

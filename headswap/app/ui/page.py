@@ -38,7 +38,7 @@ from headswap.app.ui.steps.train import (
     show_plan,
     show_training,
 )
-from headswap.app.ui.steps.train import intro_text as teach_intro
+from headswap.app.ui.steps.train import intro_text as train_intro
 from headswap.app.ui.steps.try_many import connect_names
 from headswap.app.ui.widgets.cards import model_cards
 from headswap.app.ui.widgets.errors import errors_as_text
@@ -59,7 +59,7 @@ class Steps:
     header: Header
     model: ModelStep
     images: DatasetStep
-    teach: TrainStep
+    train: TrainStep
     test: ReportStep
     home: ExportStep
 
@@ -85,7 +85,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
     ) as page:
         project_id = gr.BrowserState("", storage_key="headswap-project", secret=secret)
         known = gr.BrowserState([], storage_key="headswap-known", secret=secret)
-        keys, where = Keys(_kept(""), _kept(""), _kept("")), _kept("model")
+        keys, open_tab = Keys(_kept(""), _kept(""), _kept("")), _kept("model")
         timer = gr.Timer(TICK_S, active=False)
         header = build_header()
         build_notices(service.settings)
@@ -95,9 +95,9 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
             return _drawn(steps, keys, context, parts) | {timer: gr.Timer(active=context.is_teaching)}
 
         parts = PageParts(
-            service, lru_cache(THUMBNAILS_KEPT)(service.images.thumbnail), project_id, tabs, where,
+            service, lru_cache(THUMBNAILS_KEPT)(service.images.thumbnail), project_id, tabs, open_tab,
             [
-                *header.outputs, *steps.images.outputs, *steps.teach.outputs, keys.network, keys.done_job,
+                *header.outputs, *steps.images.outputs, *steps.train.outputs, keys.network, keys.done_job,
                 keys.names, timer,
             ],
             show, known,
@@ -117,18 +117,18 @@ def _lay_out(header: Header) -> tuple[gr.Tabs, Steps]:
         with gr.Tab("Pictures", id="pictures", elem_id="hs-pictures"):
             images = build_dataset_step()
         with gr.Tab("Teach", id="teach", elem_id="hs-teaching"):
-            teach = build_train_step()
+            train = build_train_step()
         with gr.Tab("Test", id="test", elem_id="hs-test"):
             test = build_test_step()
         with gr.Tab("Take it home", id="home", elem_id="hs-home"):
             home = build_take_home_step()
-    return tabs, Steps(header, model, images, teach, test, home)
+    return tabs, Steps(header, model, images, train, test, home)
 
 
 def _drawn(steps: Steps, keys: Keys, context: PageContext, parts: PageParts) -> Updates:
     """Header, pictures and lesson as they are now; what listens to the keys draws the rest."""
-    drawn = show_header(steps.header, context) | show_training(steps.teach, context, parts)
-    drawn |= show_plan(steps.teach, context, parts) | show_dataset(steps.images, context, parts)
+    drawn = show_header(steps.header, context) | show_training(steps.train, context, parts)
+    drawn |= show_plan(steps.train, context, parts) | show_dataset(steps.images, context, parts)
     return drawn | {
         keys.network: _network_key(context),
         keys.done_job: context.project.done_job or "",
@@ -137,22 +137,22 @@ def _drawn(steps: Steps, keys: Keys, context: PageContext, parts: PageParts) -> 
 
 
 def _connect(page: gr.Blocks, steps: Steps, keys: Keys, timer: gr.Timer, parts: PageParts) -> None:
-    connect_header(steps.header, parts, steps.teach.stop)
+    connect_header(steps.header, parts, steps.train.stop)
     connect_dataset_step(steps.images, parts, steps.header.run_status, steps.model.sample, keys.done_job)
-    connect_train_step(steps.teach, parts)
-    connect_test_step(steps.test, parts, keys.done_job, steps.teach.plan)
+    connect_train_step(steps.train, parts)
+    connect_test_step(steps.test, parts, keys.done_job, steps.train.plan)
     connect_names(steps.test.many, parts, keys.names)
     connect_take_home_step(steps.home, parts, keys.done_job)
     _connect_load(page, parts, steps)
     _connect_timer(timer, parts, steps)
     connect_model_step(steps.model, parts, _connect_network(keys.network, steps, parts))
     for button, to in (
-        (steps.model.onward, "pictures"), (steps.images.onward, "teach"), (steps.teach.onward, "test"),
+        (steps.model.onward, "pictures"), (steps.images.onward, "teach"), (steps.train.onward, "test"),
         (steps.test.many.again, "teach"), (steps.test.footer.again, "teach"),
         (steps.test.footer.onward, "home"),
     ):  # fmt: skip
         _connect_move(button, to, parts)
-    parts.tabs.select(_on_tab, None, parts.where, queue=False, **QUIET)
+    parts.tabs.select(_on_tab, None, parts.open_tab, queue=False, **QUIET)
 
 
 def _kept(value: str) -> gr.Textbox:
@@ -178,7 +178,12 @@ def _on_tab(event: gr.SelectData) -> str:
 def _connect_move(button: gr.Button, to: str, parts: PageParts) -> None:
     """A next button opens its tab at the top."""
     button.click(
-        lambda: (gr.Tabs(selected=to), to), None, [parts.tabs, parts.where], js=TO_TOP, queue=False, **QUIET
+        lambda: (gr.Tabs(selected=to), to),
+        None,
+        [parts.tabs, parts.open_tab],
+        js=TO_TOP,
+        queue=False,
+        **QUIET,
     )
 
 
@@ -193,7 +198,7 @@ def on_load(steps: Steps, parts: PageParts, project_id: str, ids: object, reques
     }
     step = str(request.query_params.get("step", ""))
     if step in STEPS:
-        drawn |= {parts.tabs: gr.Tabs(selected=step), parts.where: step}
+        drawn |= {parts.tabs: gr.Tabs(selected=step), parts.open_tab: step}
     parts.service.warm()  # while the person looks around
     return drawn | parts.show(parts.context_of(project.id, request))
 
@@ -203,29 +208,29 @@ def _connect_load(page: gr.Blocks, parts: PageParts, steps: Steps) -> None:
     page.load(
         errors_as_text(status)(on_load, steps, parts), [parts.project_id, parts.known],
         [
-            parts.project_id, parts.known, steps.model.cards, *parts.redrawn, parts.tabs, parts.where,
+            parts.project_id, parts.known, steps.model.cards, *parts.redrawn, parts.tabs, parts.open_tab,
             status,
         ],
         **QUIET,
     )  # fmt: skip
 
 
-def on_tick(steps: Steps, parts: PageParts, project_id: str, where: str, request: gr.Request) -> Updates:
+def on_tick(steps: Steps, parts: PageParts, project_id: str, tab: str, request: gr.Request) -> Updates:
     """While something is taught: look once a second; at the end open the result and fall silent."""
     context = parts.context_of(project_id, request)
     if context.is_teaching:
-        return show_header(steps.header, context) | show_training(steps.teach, context, parts)
+        return show_header(steps.header, context) | show_training(steps.train, context, parts)
     drawn = parts.show(context)
-    if where == "teach" and context.project.done_job == context.project.job:
-        drawn |= {parts.tabs: gr.Tabs(selected="test"), parts.where: "test"}
+    if tab == "teach" and context.project.done_job == context.project.job:
+        drawn |= {parts.tabs: gr.Tabs(selected="test"), parts.open_tab: "test"}
     return drawn
 
 
 def _connect_timer(timer: gr.Timer, parts: PageParts, steps: Steps) -> None:
-    status = steps.teach.status
+    status = steps.train.status
     timer.tick(
-        errors_as_text(status)(on_tick, steps, parts), [parts.project_id, parts.where],
-        [*parts.redrawn, status, parts.tabs, parts.where], js=OPEN_STEP, queue=False, **QUIET,
+        errors_as_text(status)(on_tick, steps, parts), [parts.project_id, parts.open_tab],
+        [*parts.redrawn, status, parts.tabs, parts.open_tab], js=OPEN_STEP, queue=False, **QUIET,
     )  # fmt: skip
 
 
@@ -235,8 +240,8 @@ def on_network(steps: Steps, parts: PageParts, project_id: str, request: gr.Requ
     inspection = parts.service.opened(context.owner, project_id)
     return show_network(steps.model, inspection, context, parts) | {
         steps.images.intro: images_intro(inspection, context.classes),
-        steps.teach.intro: teach_intro(inspection, context.classes),
-        **show_plan(steps.teach, context, parts),
+        steps.train.intro: train_intro(inspection, context.classes),
+        **show_plan(steps.train, context, parts),
     }
 
 
@@ -246,7 +251,7 @@ def _connect_network(key: gr.Textbox, steps: Steps, parts: PageParts) -> Any:
         errors_as_text(model.status, emptied, clears=False)(on_network, steps, parts), parts.project_id,
         [
             model.intro, model.drawing, model.evidence, model.own_path, model.status,
-            steps.images.intro, steps.teach.intro, steps.teach.plan.depth,
+            steps.images.intro, steps.train.intro, steps.train.plan.depth,
         ],
         concurrency_limit=4, concurrency_id="inspect", **QUIET,
     )  # fmt: skip

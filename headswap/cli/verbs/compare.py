@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headswap.cli.race_table import baseline_words, interval_words, race_words, score_title, score_words
+from headswap.cli.race_table import baseline_text, interval_text, race_text, score_text, score_title
 from headswap.cli.verb import (
     DATA,
     VerbAnswer,
@@ -77,7 +77,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     if plot is not None:
         _draw(found, plot)
     return VerbAnswer(
-        _record_of(found), _words(found, choices.data, choices.seed), code=130 if found.stopped else 0
+        _record_of(found), _text(found, choices.data, choices.seed), code=130 if found.stopped else 0
     )
 
 
@@ -103,8 +103,8 @@ def _record_of(found: Comparison) -> dict[str, Any]:
     return record
 
 
-def _words(found: Comparison, data: str, seed: int) -> str:
-    return _table(found) if found.race is None else race_words(found, found.race, data, seed)
+def _text(found: Comparison, data: str, seed: int) -> str:
+    return _table(found) if found.race is None else race_text(found, found.race, data, seed)
 
 
 def _table(found: Comparison) -> str:
@@ -120,7 +120,7 @@ def _table(found: Comparison) -> str:
         total = max((row.total for row in found.rows), default=0)
     lines.append(
         f"{total} pictures, each judged by a head that never saw it ({found.folds} folds). "
-        f"{baseline_words(found)} ms: one prediction here."
+        f"{baseline_text(found)} ms: one prediction here."
     )
     if any(row.computed < total for row in found.rows if row.state == "done"):
         lines.append("* features were at hand, at least in part: the first time takes longer.")
@@ -136,7 +136,7 @@ _HEADS: dict[HeadKind, str] = {"last": "the last layer", "wide": "every layer"}
 def _line(row: ComparisonRow, found: Comparison) -> str:
     seconds = f"{row.seconds:.1f}{'*' if row.computed < row.total else ' '}"
     return (
-        f"{row.model.partition('/')[2]:36} {score_words(row.score, found):>7}  "
-        f"{interval_words(row, found):>12} {seconds:>8} {(row.size_bytes or 0) / 1e6:>7.1f} "
+        f"{row.model.partition('/')[2]:36} {score_text(row.score, found):>7}  "
+        f"{interval_text(row, found):>12} {seconds:>8} {(row.size_bytes or 0) / 1e6:>7.1f} "
         f"{row.parameters or 0:>12,} {row.ms_per_image:>7.1f}  {_HEADS[row.head]}"
     )

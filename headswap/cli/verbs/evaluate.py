@@ -20,7 +20,7 @@ from headswap.storage.files import to_plain
 if TYPE_CHECKING:
     from headswap.bundle.evaluate import BundleEvaluation, Tally
 
-_WORDS: dict[str, str] = {
+_HEADINGS: dict[str, str] = {
     "train": "Not counted, it was trained on them",
     "near-train": "Not counted, they look almost the same as pictures it was trained on",
     "test": "Not counted, they were in its test part, seen but not trained on",
@@ -58,7 +58,9 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         "left_out": left_out_record(result.left_out),
     }
     lines = [_headline(result), *map(label_line, result.label_scores)]
-    lines += [f"{_WORDS[how]}: {tally.right} of {tally.images} right." for how, tally in result.seen.items()]
+    lines += [
+        f"{_HEADINGS[how]}: {tally.right} of {tally.images} right." for how, tally in result.seen.items()
+    ]
     if result.seen:
         lines.append("--json names each of these pictures.")
     lines += left_out_lines(result.left_out)

@@ -78,7 +78,7 @@ def _record(check: ParityCheck) -> dict[str, Any]:
                 "problem": route.problem,
                 "note": route.note,
             }
-            for route in check.ways
+            for route in check.routes
         ],
         "int8": _int8(check.int8) if check.int8 else None,
     }
@@ -100,7 +100,7 @@ def _int8(check: QuantizedCheck) -> dict[str, Any]:
 
 
 def _lines(check: ParityCheck, out: Path) -> Iterator[str]:
-    for route in check.ways:
+    for route in check.routes:
         if route.largest_difference is None:
             yield f"{route.name}: not run. {route.problem}"
         else:

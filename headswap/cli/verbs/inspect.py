@@ -35,7 +35,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         "std": list(card.input.std),
         "parameters": found.backbone_parameters + found.head_parameters,
         "head_parameters": found.head_parameters,
-        "weights": card.weights.words,
+        "weights": card.weights.text,
         "licence": card.licence,
         "new_head": site.new_head,
         "evidence": list(site.evidence),
@@ -45,7 +45,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         "metadata": site.metadata,
         "metadata_agrees": site.metadata_agrees,
     }
-    lines = [f"{card.full_name}: {record['parameters']:,} parameters, {card.weights.words}"]
+    lines = [f"{card.full_name}: {record['parameters']:,} parameters, {card.weights.text}"]
     lines += [f"  head {_arrow(head)}" for head in heads]
     lines += [f"  head {_arrow(head)} (only while it is trained)" for head in aux_heads]
     lines += [f"  - {sentence}" for sentence in site.evidence]

@@ -40,7 +40,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     lesson = find_lesson(choices.name).lesson
     with Bars() as bars:
         result = run_lesson(choices.name, setting, workspace=choices.workspace, listener=bars)
-    return VerbAnswer(to_plain(result), _words(lesson, result))
+    return VerbAnswer(to_plain(result), _text(lesson, result))
 
 
 def _listed() -> VerbAnswer:
@@ -50,18 +50,18 @@ def _listed() -> VerbAnswer:
     return VerbAnswer({"lessons": rows}, "\n".join(lines))
 
 
-def _words(lesson: Lesson, result: LessonResult) -> str:
+def _text(lesson: Lesson, result: LessonResult) -> str:
     """Question, what happened, the numbers, the reason, the lines that did it."""
     lines = [lesson.title, "", lesson.question]
     lines += [f"  {'*' if at == lesson.right else '-'} {choice}" for at, choice in enumerate(lesson.choices)]
     lines += ["", *result.sentences, *result.texts, ""]
     for number in result.numbers:
         between = f" ({number.low:.3g} to {number.high:.3g})" if number.low is not None else ""
-        lines.append(f"  {number.value:12.6g}  {number.words}{between}")
+        lines.append(f"  {number.value:12.6g}  {number.text}{between}")
     lines += ["", *lesson.why]
     for code in lesson.codes:
-        lines += ["", code.before, "", f"# wrong: {code.wrong_words}", code.wrong]
-        lines += ["", f"# right: {code.right_words}", code.right]
+        lines += ["", code.before, "", f"# wrong: {code.wrong_text}", code.wrong]
+        lines += ["", f"# right: {code.right_text}", code.right]
     lines += [
         "",
         f"{counted(result.images, 'picture')} of {result.data}, {result.model}, {result.seconds:.1f} s.",

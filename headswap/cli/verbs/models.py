@@ -24,7 +24,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
             "zoo": card.zoo,
             "parameters": card.parameters,
             "input_size": list(card.input.size),
-            "weights": card.weights.words,
+            "weights": card.weights.text,
             "licence": card.licence,
         }
         for card in cards
@@ -33,5 +33,5 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     for card in cards:
         count = f"{card.parameters:,}" if card.parameters else "not stated"
         size = f"{card.input.height}x{card.input.width}"
-        lines.append(f"{card.name:44} {card.zoo:12} {count:>12} {size:>11}  {card.weights.words}")
+        lines.append(f"{card.name:44} {card.zoo:12} {count:>12} {size:>11}  {card.weights.text}")
     return VerbAnswer({"models": rows}, "\n".join(lines))

@@ -81,7 +81,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument(
         "--budget", type=float, metavar="SECONDS", help="for the whole run; the best found by then is kept"
     )
-    _add_view(sub)
+    _add_preprocessing(sub)
     sub.add_argument(
         "--no-features",
         action="store_true",
@@ -111,7 +111,7 @@ def _add_machines(sub: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_view(sub: argparse.ArgumentParser) -> None:
+def _add_preprocessing(sub: argparse.ArgumentParser) -> None:
     """How pictures are shown to the network."""
     sub.add_argument(
         "--mirror",

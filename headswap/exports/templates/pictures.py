@@ -263,9 +263,9 @@ def kind_of(data: bytes, name: str) -> str:
         return "PPM"
     if not data:
         raise Problem(f"{name} is empty. {SAVE_AGAIN}")
-    for start, words in FOREIGN:
+    for start, description in FOREIGN:
         if data.startswith(start):
-            raise Problem(f"{name} is {words}, which is not read here. {SAVE_AGAIN}")
+            raise Problem(f"{name} is {description}, which is not read here. {SAVE_AGAIN}")
     raise Problem(f"{name} is not a picture. {SAVE_AGAIN}")
 
 

@@ -91,8 +91,8 @@ def remembered(path: Path) -> tuple[Any, float | None]:
     """What the pictures it was taught on look like, (M, D), and the distance beyond which one is unlike."""
     if not path.is_file():
         return None, None
-    tensors, words = read_tensors(path)
-    return tensors["looks"].float(), json.loads(words["facts"])["alarm"]
+    tensors, metadata = read_tensors(path)
+    return tensors["looks"].float(), json.loads(metadata["facts"])["alarm"]
 
 
 def distances(last: Any, known: Any) -> Any:

@@ -88,17 +88,17 @@ class FinetuneGain:
             return self.loss < -self.loss_error or fall > self.precision_error
         return self.loss < -self.loss_error or self.right < -max(1.0, self.right_error)
 
-    def words(self, pictures: str, otherwise: str) -> str:
+    def text(self, noun: str, otherwise: str) -> str:
         """What was counted, without a full stop.
 
         Args:
-            pictures: which: "validation pictures".
+            noun: which: "validation pictures".
             otherwise: what came before: ", with the solved head".
         """
         if self.precision_before is None or self.precision_after is None:
-            return f"{self.right_after} of {self.images} {pictures} were right{otherwise} {self.right_before}"
+            return f"{self.right_after} of {self.images} {noun} were right{otherwise} {self.right_before}"
         return (
-            f"mean average precision was {self.precision_after:.3f} on {self.images} {pictures}{otherwise} "
+            f"mean average precision was {self.precision_after:.3f} on {self.images} {noun}{otherwise} "
             f"{self.precision_before:.3f}"
         )
 

@@ -311,12 +311,12 @@ class _Run:
         first = [release_epoch(at, len(self.groups), epochs, share) for at in range(len(self.groups))]
         for part in self.optimizer.param_groups:
             for value in part["params"]:
-                value.requires_grad_(number >= first[part["place"]])
+                value.requires_grad_(number >= first[part["index"]])
         return [one * steps for one in first]
 
     def _set_rates(self, step: int, steps: int, begins: list[int]) -> None:
         for part in self.optimizer.param_groups:
-            at = part["place"]
+            at = part["index"]
             rate = rate_at(step, steps, begins[at], self.task.config)
             part["lr"] = self.task.run_config.learning_rate * self.groups[at].rate * rate
 

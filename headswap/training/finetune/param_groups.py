@@ -112,7 +112,7 @@ def build_optimizer(
             (config.weight_decay, [value for value in values if value.dim() >= 2]),
         ):
             if chosen:
-                parts.append({"params": chosen, "weight_decay": decay, "place": index})
+                parts.append({"params": chosen, "weight_decay": decay, "index": index})
     wanted = [value for group in groups for value in (named[name] for name in group.names)]
     module.requires_grad_(False)
     for value in wanted:

@@ -36,7 +36,7 @@ from headswap.training.finetune.records import FinetunedRun, OnEpoch, PlannedRun
 _FEWEST_HELD = 8  # validation pictures below which nothing can be said
 _ALONE = "With a time limit, or with norms in training mode, one process alone tries how far to go."
 _ENDED = "Teaching ended early, as was asked"
-_WORDS = {
+_TEXTS = {
     "norms": "The head and the norms of the body",
     "last": "The head and the last blocks of the body",
     "everything": "Head and body",
@@ -230,7 +230,7 @@ class _Search:
     def _refusal(self, best: _Best) -> str:
         """Why the solved head is kept; empty: it is not."""
         gain, rate = best.gain, best.candidate.learning_rate
-        counted = gain.words("validation pictures", ", with the solved head")
+        counted = gain.text("validation pictures", ", with the solved head")
         if self.setup.budget.was_ended and not best.gaining:
             return f"{_ENDED}. No pass had been better than the solved head by then: {counted}."
         if best.broke:
@@ -267,8 +267,8 @@ class _Search:
 
     def _moved(self, best: _Best) -> FinetuneResult:
         gain, depth = best.gain, best.candidate.depth
-        counted = gain.words("validation pictures", ", with the solved head")
-        sentence = f"{_WORDS[depth]} learned together: {counted}."
+        counted = gain.text("validation pictures", ", with the solved head")
+        sentence = f"{_TEXTS[depth]} learned together: {counted}."
         if self.setup.budget.was_ended:
             sentence += f" {_ENDED}: this is the best that was found by then."
         self.listener(Note(sentence))

@@ -258,7 +258,7 @@ def test_a_server_that_is_started_again_goes_on_where_the_one_before_was_killed(
     assert finished(reading, project).state == "failed"
     first = Interrupted(service, 8)  # while they are answered
     view = finished(first, project)
-    assert (view.state, view.can_go_on, view.done, view.total) == ("failed", True, 8, 20)
+    assert (view.state, view.can_resume, view.done, view.total) == ("failed", True, 8, 20)
     second = Interrupted(service, 99)
     view = finished(second, project)
 
@@ -280,10 +280,10 @@ def test_go_on_answers_what_was_left_and_nothing_twice(
     monkeypatch.setattr(batches, "AT_ONCE", 4)
     held = Interrupted(service, 12)  # the process that answers is gone in the middle
     held.begin("ada", project, job, unknown())
-    assert finished(held, project).can_go_on
+    assert finished(held, project).can_resume
     held.after = 99
 
-    held.go_on("ada", project)
+    held.resume("ada", project)
 
     assert finished(held, project) == BatchView(state="done", done=20, total=20, job=job)
     assert len(held.asked) == len(set(held.asked)) == 20

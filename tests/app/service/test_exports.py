@@ -59,8 +59,8 @@ def test_every_way_to_ask_is_measured_the_page_among_them(service: Service, run:
     assert view.zip_file.name == "my-drawings-tf_efficientnet_lite0.zip"
     assert view.check is not None
     assert view.check == read_check(view.zip_file)
-    assert [way.name for way in view.check.ways] == ["page", "bundle", "predict.py", "model.onnx"]
-    assert [(way.problem, way.same, way.agrees) for way in view.check.ways] == [("", 16, True)] * 4
+    assert [way.name for way in view.check.routes] == ["page", "bundle", "predict.py", "model.onnx"]
+    assert [(way.problem, way.same, way.agrees) for way in view.check.routes] == [("", 16, True)] * 4
     assert len(view.check.images) == 10
     assert "Running predict.py, without headswap." in sentences
     assert {"README.md", "predict.py", "check/rotated.jpg"} <= {entry.name for entry in view.contents}
@@ -139,7 +139,7 @@ def test_programs_of_teachable_machine_get_a_zip_with_how_far_they_differ(
     assert view.route.largest_difference is not None
     assert view.route.images > 4  # of the exam, not the drawings
     assert "Only drawings" not in view.route.note
-    assert (read_check(view.zip_file).ways, read_check(view.zip_file).images) == ((view.route,), ())
+    assert (read_check(view.zip_file).routes, read_check(view.zip_file).images) == ((view.route,), ())
 
 
 def test_nobody_packs_or_sees_what_is_somebody_else_s(service: Service, run: tuple[str, str]) -> None:

@@ -12,7 +12,7 @@ LAST_PASS = EpochEnd(4, 20, 75, 76, 18, 20)
 
 
 def job(progress: Progress | None, depth: Depth = "head", **change: object) -> Job:
-    experiment = Experiment(data=DataConfig(source="x"), teach=TrainConfig(depth=depth))
+    experiment = Experiment(data=DataConfig(source="x"), train=TrainConfig(depth=depth))
     row = {
         "id": "a" * 32, "sequence": 1, "owner": "", "project": "p", "experiment_json": to_json(experiment),
         "state": JobState.RUNNING, "attempt": 1, "crashes": 0, "lease": 1, "worker": "w",

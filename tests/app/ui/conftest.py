@@ -49,7 +49,7 @@ def manifest() -> Manifest:
     images = tuple(
         ImageRecord(
             file=f"{name}/{i}.png", source=f"{name}/{i}.png", class_name=name, sha256=f"{len(name)}-{i}",
-            width=9, height=9, look="0" * 64, brightness=0.5, part="test" if i == 0 else "train",
+            width=9, height=9, fingerprint="0" * 64, brightness=0.5, part="test" if i == 0 else "train",
         )
         for name in (HOSTILE, "mug")
         for i in range(12)

@@ -27,7 +27,7 @@ def answers(*said: tuple[str, float, bool], left_out: tuple[str, ...] = ()) -> B
     images = tuple(
         ImageRecord(
             file=f"photo {i}.jpg", source="x.jpg", class_name="", sha256=f"{i:064x}"[::-1], width=9, height=9,
-            look="0" * 64, brightness=0.5,
+            fingerprint="0" * 64, brightness=0.5,
         )
         for i in range(len(said))
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headswap.app.service.film_links import FilmView
-from headswap.app.ui.steps.film_link import words_of
+from headswap.app.ui.steps.film_link import film_text
 from headswap.app.ui.widgets.html import rendered
 
 
@@ -24,8 +24,8 @@ from headswap.app.ui.widgets.html import rendered
     ],
 )
 def test_each_state_has_its_sentence(view: FilmView, words: str) -> None:
-    said = words_of(view)
+    said = film_text(view)
 
     assert said is not None
     assert words in rendered(said)
-    assert words_of(FilmView()) is None
+    assert film_text(FilmView()) is None

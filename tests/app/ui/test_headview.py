@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from xml.etree import ElementTree
 
-from headswap.app.ui.steps.headview import evidence, head_view, intro, new_head_words
+from headswap.app.ui.steps.headview import evidence, head_view, intro, new_head_text
 from headswap.app.ui.widgets.html import rendered
 from headswap.pipeline.inspect import Inspection
 
@@ -11,7 +11,7 @@ from headswap.pipeline.inspect import Inspection
 def test_the_new_head_is_as_large_as_the_names_of_the_person(inspection: Inspection) -> None:
     drawn = rendered(head_view(inspection, ("bird", "bug", "fruit", "vehicle")))
 
-    assert new_head_words(inspection, 4) == "2048 features → 4 names · 8,196 numbers to learn"
+    assert new_head_text(inspection, 4) == "2048 features → 4 names · 8,196 numbers to learn"
     assert "2048 → 4 · 8,196 numbers" in drawn
     assert all(f">{name}</text>" in drawn for name in ("bird", "bug", "fruit", "vehicle"))
 

@@ -27,10 +27,10 @@ RESULT = LessonResult(
     seed=2,
     sentences=("Optimizer first: nothing moved.", "Head first: it fell."),
     numbers=(
-        Number(name="exam", value=0.5, words="exam right", low=0.4, high=0.6),
-        Number(name="moved", value=0.0, words="largest change", unit="number"),
+        Number(name="exam", value=0.5, text="exam right", low=0.4, high=0.6),
+        Number(name="moved", value=0.0, text="largest change", unit="number"),
     ),
-    figure=Figure(words="Two bars", bars=(Bar(words="one", value=0.5, said="50 %"),)),
+    figure=Figure(text="Two bars", bars=(Bar(text="one", value=0.5, said="50 %"),)),
     texts=(f"refused: {HOSTILE}",),
     seconds=3.14,
 )

@@ -23,7 +23,7 @@ def a_figure(name: str, right: int, words: str, *, is_kept: bool = True) -> Roun
     return RoundFigure(
         model=f"timm/{name}", right=right, total=100, interval=(0.8, 0.99), head="wide", behind=behind,
         behind_interval=(0.0, 0.0) if not behind else (behind - 0.04, behind + 0.04), is_tie=not behind,
-        is_kept=is_kept, words=words,
+        is_kept=is_kept, text=words,
     )  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def a_race() -> Comparison:
     figures = (a_figure("winner", 95, "taken"), a_figure("other", 80, "behind winner", is_kept=False))
     race = Race(
         train_images=100, test_images=20, rounds=(RaceRound(images=100, figures=figures),),
-        winner="timm/winner", words="winner is right most often: 95.0%.",
+        winner="timm/winner", text="winner is right most often: 95.0%.",
         test=TestFigure(right=18, total=20, interval=(0.7, 0.97)),
     )  # fmt: skip
     missing = ComparisonRow(model="timm/<b>broken", state="not done", reason="It cannot be read.")

@@ -84,7 +84,7 @@ def test_of_several_labels_the_losses_are_added_and_average_precision_must_rise(
     assert not gain.is_harm
     assert compare(score_held_out(fine, labels), score_held_out(rough, labels)).is_harm
     assert (none.is_clear(), none.is_harm) == (False, False), "sureness alone"
-    assert "mean average precision was" in gain.words("pictures", ", before")
+    assert "mean average precision was" in gain.text("pictures", ", before")
     both = together([score_held_out(rough[:30], labels[:30]), score_held_out(rough[30:], labels[30:])])
     assert both.ranking is not None
     assert both.ranking.value == pytest.approx(gain.precision_before, abs=0.05)

@@ -44,9 +44,11 @@ class LessonState:
 class CastVote:
     """What one browser of a class chose; no name, only a number that the browser was given."""
 
+    __pydantic_config__ = keys_on_disk(address_key="place")
+
     who: str
     choice: int
-    place: str = ""  # tells browsers of one address apart from others; no address can be read in it
+    address_key: str = ""  # tells browsers of one address apart from others; no address can be read in it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ from headswap.storage.records import read_record, write_record
 State = Literal["none", "waiting", "running", "done", "failed", "stopped"]
 _FORM = 1  # of what is kept; another number forgets it all
 _USUAL_S = {"everything": 9.0, "all-at-once": 8.0, "no-magic": 7.0, "wrong-glasses": 6.0, "norms": 7.0}
-_WORDS = {
+_SENTENCES = {
     "fetch": "Fetching the network's weights.",
     "load": "Loading the network.",
     "pictures": "Reading the pictures.",
@@ -99,8 +99,8 @@ class LessonRuns:
 
     def key(self, lesson: str, setting: LessonConfig) -> str:
         """Two runs with the same key would give the same."""
-        words = "\0".join((str(_FORM), *_versions(), lesson, to_json(setting)))
-        return hashlib.sha256(words.encode()).hexdigest()[:32]
+        identity = "\0".join((str(_FORM), *_versions(), lesson, to_json(setting)))
+        return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
     def result(self, key: str) -> LessonResult | None:
         """What a run gave; None when there is none, or it can no longer be read."""
@@ -221,8 +221,8 @@ class LessonRuns:
 
 def _seen(run: _Run, ahead: int) -> LessonRunState:
     if run.state == "waiting":
-        words = "Waiting for its turn." if not ahead else f"Waiting: {ahead} before it."
-        return LessonRunState(state="waiting", sentence=words, ahead=ahead)
+        sentence = "Waiting for its turn." if not ahead else f"Waiting: {ahead} before it."
+        return LessonRunState(state="waiting", sentence=sentence, ahead=ahead)
     if run.state != "running":
         return LessonRunState(state=run.state, share=1.0, problem=run.problem, remedy=run.remedy)
     passed = time.monotonic() - run.began
@@ -233,8 +233,8 @@ def _seen(run: _Run, ahead: int) -> LessonRunState:
 def _doing(folder: Path) -> str:
     with suppress(OSError, HeadswapError):
         progress: Progress = from_json(Progress, (folder / PROGRESS).read_bytes())
-        words = _WORDS.get(progress.step, "At work.")
-        return words.format(done=f"{progress.done:,}", total=f"{progress.total:,}")
+        sentence = _SENTENCES.get(progress.step, "At work.")
+        return sentence.format(done=f"{progress.done:,}", total=f"{progress.total:,}")
     return "Getting ready."
 
 

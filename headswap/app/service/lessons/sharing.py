@@ -227,9 +227,9 @@ class Sharing:
             if not 0 <= choice < len(lesson.choices):
                 raise BadSetting("This answer was not counted.", remedy="Choose one of those offered.")
             before = next((one for one in vote.votes if one.who == voter), None)
-            address_key = before.place if before else self._address_key(address)
+            address_key = before.address_key if before else self._address_key(address)
             others = tuple(one for one in vote.votes if one is not before)
-            beside = sum(one.place == address_key for one in others)
+            beside = sum(one.address_key == address_key for one in others)
             if before is None and (len(others) >= MOST_VOTES or beside >= MOST_OF_AN_ADDRESS):
                 raise BadSetting(
                     f"This answer was not counted: {len(others)} are in already.",

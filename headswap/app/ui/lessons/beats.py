@@ -29,9 +29,9 @@ NEEDS = "First choose what you think will happen."
 def numbers_table(result: LessonResult) -> h.Renderable:
     """Words, value, interval."""
     rows = [
-        h.tr[h.th(scope="row")[one.words], h.td[_value(one)], h.td[_between(one)]] for one in result.numbers
+        h.tr[h.th(scope="row")[one.text], h.td[_value(one)], h.td[_between(one)]] for one in result.numbers
     ]
-    heads = [h.th(scope="col")[words] for words in ("measured", "value", "probably")]
+    heads = [h.th(scope="col")[title] for title in ("measured", "value", "probably")]
     return h.table[h.thead[h.tr[heads]], h.tbody[rows]]
 
 
@@ -60,12 +60,12 @@ def heading(view: LessonView) -> h.Renderable:
     ]
 
 
-def predict(view: LessonView, words: ExplainedTerms) -> h.Renderable:
+def predict(view: LessonView, terms: ExplainedTerms) -> h.Renderable:
     """The question and what may happen; locked once it was run, with what was right."""
     return _beat(
         1,
         "Predict",
-        h.p(".hs-soft")[words.text(view.lesson.question)],
+        h.p(".hs-soft")[terms.text(view.lesson.question)],
         h.fieldset(".answers")[
             h.legend(".hs-vh")["What do you think happens?"],
             [_choice(view, index) for index in range(len(view.lesson.choices))],
@@ -91,7 +91,7 @@ def run(view: LessonView) -> h.Renderable:
         2,
         "Run",
         plan,
-        _where(view),
+        _data_choice(view),
         _failed(view),
         h.div(".hs-row")[
             button["Run it" if view.result is None else "Run it again"],
@@ -153,13 +153,13 @@ def _heard(result: LessonResult) -> h.Node:
     return [h.pre(".code.heard", tabindex="0")[one] for one in result.texts if one]
 
 
-def why(view: LessonView, words: ExplainedTerms) -> h.Renderable:
+def why(view: LessonView, terms: ExplainedTerms) -> h.Renderable:
     """The reason, and the lines that did it; only after a run."""
     if view.result is None:
         return _beat(4, "Why", h.p(".hs-note")["The reason comes after the run."])
-    reasons = h.div(".reasons")[words.paragraphs(view.lesson.why)]
+    reasons = h.div(".reasons")[terms.paragraphs(view.lesson.why)]
     code = h.details(".codes")[h.summary["Show the code"], [sides(each) for each in view.lesson.codes]]
-    return _beat(4, "Why", reasons, words.rest(), code)
+    return _beat(4, "Why", reasons, terms.rest(), code)
 
 
 def _beat(number: int, name: str, *body: h.Node) -> h.Renderable:
@@ -186,8 +186,8 @@ def _mark(view: LessonView, *, is_mine: bool, is_right: bool) -> h.Renderable | 
         return h.span(".tag")[icon("lock"), "your guess"] if is_mine else None
     if is_right:
         other = " on the sample set" if view.is_own or not view.result.shows else ""
-        words = "your guess, and right" if is_mine else "what happens"
-        return h.span(".tag.good")[icon("good"), f"{words}{other}"]
+        label = "your guess, and right" if is_mine else "what happens"
+        return h.span(".tag.good")[icon("good"), f"{label}{other}"]
     return h.span(".tag.bad")[icon("cross"), "your guess"] if is_mine else None
 
 
@@ -214,7 +214,7 @@ def _going(view: LessonView) -> h.Renderable:
     ]
 
 
-def _where(view: LessonView) -> h.Renderable | None:
+def _data_choice(view: LessonView) -> h.Renderable | None:
     """On the sample set, or on the person's own pictures and network, once there are any."""
     if not view.own_images or view.lesson.name == "two-heads":
         return None
@@ -225,8 +225,8 @@ def _where(view: LessonView) -> h.Renderable | None:
     return h.fieldset(".where")[
         h.legend["Run it on"],
         [
-            h.label[h.input(type="radio", name="where", value=name, checked=chosen), h.span[words]]
-            for name, words, chosen in rows
+            h.label[h.input(type="radio", name="where", value=name, checked=chosen), h.span[label]]
+            for name, label, chosen in rows
         ],
     ]
 

@@ -56,5 +56,5 @@ def _vote_button(view: LessonView, vote: VoteView | None) -> h.Renderable | None
     if view.result is not None or view.run.is_going:
         asked = h.span(".hs-note")["It was run already: start over to ask a class."]
         return asked if vote is None else None
-    words = "Open the vote again" if vote else "Open a vote"
-    return h.button(".btn", type="button", data_do="vote:open")[words]
+    label = "Open the vote again" if vote else "Open a vote"
+    return h.button(".btn", type="button", data_do="vote:open")[label]

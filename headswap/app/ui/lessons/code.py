@@ -25,8 +25,8 @@ def sides(code: Code) -> h.Renderable:
     return h.fragment[
         h.div(".begin")[h.p(".hs-note")["Both begin with"], _lines(code.before.splitlines(), set(), "")],
         h.div(".sides")[
-            _side("bad", f"Wrong: {code.wrong_words}", code.before, wrong, only_wrong),
-            _side("good", f"Right: {code.right_words}", code.before, right, only_right),
+            _side("bad", f"Wrong: {code.wrong_text}", code.before, wrong, only_wrong),
+            _side("good", f"Right: {code.right_text}", code.before, right, only_right),
         ],
     ]
 
@@ -41,11 +41,11 @@ def shell_lines(verbs: tuple[str, ...]) -> h.Renderable:
     return h.ul(".shell-lines")[[h.li[h.code[verb], copy_button(verb, verb)] for verb in verbs]]
 
 
-def _side(tone: str, words: str, before: str, lines: list[str], marked: set[int]) -> h.Renderable:
+def _side(tone: str, label: str, before: str, lines: list[str], marked: set[int]) -> h.Renderable:
     whole = before + "\n\n" + "\n".join(lines) + "\n"
     mark = icon("good" if tone == "good" else "cross")
     return h.figure[
-        h.figcaption[h.span(class_=["tag", tone])[mark, words], copy_button(whole, words)],
+        h.figcaption[h.span(class_=["tag", tone])[mark, label], copy_button(whole, label)],
         _lines(lines, marked, tone),
     ]
 

@@ -39,7 +39,7 @@ def summary_page(views: Sequence[LessonView]) -> h.Renderable:
         h.h1["What I broke, and why"],
         h.p(".score")[_score(views)],
         h.table[
-            h.thead[h.tr[[h.th(scope="col")[words] for words in heads]]],
+            h.thead[h.tr[[h.th(scope="col")[title] for title in heads]]],
             h.tbody[[_row(view) for view in views]],
         ],
         h.p(".hs-note")["headswap, every number from a run on this machine."],
@@ -145,13 +145,13 @@ def _lesson(
     view = service.lessons.view(owner, progress.id, location.lesson, project_id)
     vote = service.following.votes(owner, progress.id, location.lesson)
     key = service.following.share_key(owner, progress.id)
-    words = ExplainedTerms(view.lesson.terms)
+    terms = ExplainedTerms(view.lesson.terms)
     beats: dict[str, h.Node] = {
         "heading": heading(view),
-        "predict": predict(view, words),
+        "predict": predict(view, terms),
         "klass": class_panel(view, vote, key, location.here),
         "run": run(view),
         "see": see(view),
-        "why": why(view, words),
+        "why": why(view, terms),
     }
     return Drawn(around | beats, view.run.is_going or (vote is not None and vote.is_open))

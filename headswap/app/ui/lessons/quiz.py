@@ -37,7 +37,7 @@ def quiz_result(view: LessonView) -> h.Renderable | None:
     return h.div(".quiz.seen")[
         h.h3[f"Heads guessed: {view.quiz_right} of {len(view.lesson.quiz)}"],
         h.table[
-            h.thead[h.tr[[h.th(scope="col")[words] for words in ("network", "your guess", "found")]]],
+            h.thead[h.tr[[h.th(scope="col")[heading] for heading in ("network", "your guess", "found")]]],
             h.tbody[rows],
         ],
     ]

@@ -26,10 +26,10 @@ def card_heading(card: ExpertCard) -> h.Renderable:
 
 def card_body(card: ExpertCard) -> h.Renderable:
     """Everything on one card."""
-    words = ExplainedTerms(card.terms)
+    terms = ExplainedTerms(card.terms)
     return h.div(".card-body")[
-        h.div(".reasons")[words.paragraphs(card.why)],
-        words.rest(),
+        h.div(".reasons")[terms.paragraphs(card.why)],
+        terms.rest(),
         sides(card.code),
         h.h3["headswap does it"],
         shell_lines(card.verbs),
@@ -71,14 +71,14 @@ def next_text(done: tuple[str, ...], here: str) -> h.Renderable:
     """How far, and the next action: the next experiment that was not done, else the summary."""
     following = next_after(done, here)
     many = f"{in_words(len(done)).capitalize() if done else 'None'} of {in_words(len(ORDER))} done."
-    words, go = "See your summary", "summary"
+    label, go = "See your summary", "summary"
     if following:
-        words, go = f"Next: {_lower(TITLES[following])}", f"open:{following}"
+        label, go = f"Next: {_lower(TITLES[following])}", f"open:{following}"
     return h.fragment[
         h.span(".say.hs-soft")[many],
         h.span(".grow"),
         following and done and h.button(".btn.back", type="button", data_do="summary")["Summary"],
-        h.button("#hs-next-lesson.btn.primary.big", type="button", data_do=go)[words],
+        h.button("#hs-next-lesson.btn.primary.big", type="button", data_do=go)[label],
     ]
 
 

@@ -14,12 +14,12 @@ import htpy as h
 from headswap.app.ui.widgets.icons import term
 from headswap.lessons.glossary import Term
 
-Words = list[str | h.Renderable]
+TextParts = list[str | h.Renderable]
 
 
-def coded(words: str) -> Words:
+def coded(sentence: str) -> TextParts:
     """The same words, with what stands in backticks as code."""
-    parts = re.split(r"`([^`]+)`", words)
+    parts = re.split(r"`([^`]+)`", sentence)
     return [h.code[part] if i % 2 else part for i, part in enumerate(parts)]
 
 
@@ -29,14 +29,14 @@ class ExplainedTerms:
     def __init__(self, terms: tuple[Term, ...]) -> None:
         self._left = list(terms)
 
-    def text(self, words: str) -> Words:
+    def text(self, sentence: str) -> TextParts:
         """The same words, code in backticks marked, each term explained once."""
-        parts = coded(words)
+        parts = coded(sentence)
         for one in tuple(self._left):
             parts = self._explained(one, parts)
         return parts
 
-    def _explained(self, one: Term, parts: Words) -> Words:
+    def _explained(self, one: Term, parts: TextParts) -> TextParts:
         """The same, with a `?` behind the first place that says the word."""
         said = re.compile(rf"(?<![\w-]){re.escape(one.word)}(?:s|es)?(?![\w-])[.,?!;:]?", re.IGNORECASE)
         for at, part in enumerate(parts):

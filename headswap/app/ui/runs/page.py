@@ -177,8 +177,8 @@ def on_compare(
     """Teach a head on each of several networks, one after the other."""
     owner = owner_of(request)
     started = parts.service.history.compare(owner, project_id, models or [])
-    words = "They were taught on these pictures already: see the table."
-    told = {} if started else {parts.said: h.p(".hs-soft", role="status")[words]}
+    sentence = "They were taught on these pictures already: see the table."
+    told = {} if started else {parts.said: h.p(".hs-soft", role="status")[sentence]}
     return _drawn(parts, owner, project_id, known, sort) | told
 
 

@@ -55,7 +55,7 @@ def _over(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
         h.table(".runs.race")[
             h.caption(".hs-vh")[counted(len(found.rows), "network")],
             h.thead[
-                h.tr[[h.th(scope="col")[words] for words in ("Network", _score_title(found), *_COLUMNS)]]
+                h.tr[[h.th(scope="col")[title] for title in ("Network", _score_title(found), *_COLUMNS)]]
             ],
             h.tbody[[_row(row, found, race) for row in found.rows]],
         ],
@@ -86,20 +86,20 @@ def _reading(found: Comparison) -> str | None:
 
 def _winner_line(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
     if not race.winner:
-        words = "Stopped before the end." if found.stopped else "No network could be judged."
-        return h.p(".live", role="status")[words]
+        text = "Stopped before the end." if found.stopped else "No network could be judged."
+        return h.p(".live", role="status")[text]
     test = race.test
     sentence = f" It could not be tested: {race.test_reason}" if race.test_reason else None
     if test is not None:
-        sentence = _test_words(test)
+        sentence = _test_text(test)
     return h.div[
-        h.p(".live.reading", role="status")[prose(race.words), sentence],
+        h.p(".live.reading", role="status")[prose(race.text), sentence],
         h.p(".hs-soft")["The pictures have changed since; run it again."] if view.is_stale else None,
         h.button(".btn.primary.big", type="button", data_race="take")["Take this one"],
     ]
 
 
-def _test_words(test: TestFigure) -> str:
+def _test_text(test: TestFigure) -> str:
     low, high = test.interval
     share = f"{percent(test.accuracy)}, probably {100 * low:.0f}–{100 * high:.0f}\u00a0%"
     begin = " In the exam, which the race never looked at,"
@@ -133,9 +133,9 @@ def _row(row: ComparisonRow, found: Comparison, race: Race) -> h.Renderable:
 
 
 def _note(row: ComparisonRow) -> h.Node:
-    words = [_HEADS[row.head]] if row.total else []
-    words += [row.note] if row.note else []
-    return [h.span(".hs-note")[one] for one in words]
+    notes = [_HEADS[row.head]] if row.total else []
+    notes += [row.note] if row.note else []
+    return [h.span(".hs-note")[one] for one in notes]
 
 
 def _score(row: ComparisonRow) -> h.Node:
@@ -169,7 +169,7 @@ def _behind(figure: RoundFigure | None) -> h.Node:
 def _became(number: int, figure: RoundFigure | None) -> str:
     if figure is None:
         return NOTHING
-    return figure.words if figure.is_kept else f"out in round {number}: {figure.words}"
+    return figure.text if figure.is_kept else f"out in round {number}: {figure.text}"
 
 
 def _last_of(model: str, race: Race) -> tuple[int, RoundFigure | None]:

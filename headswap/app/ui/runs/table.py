@@ -73,7 +73,7 @@ def runs_table(runs: Sequence[RunView], sort: str = FIRST, asking: str = "") -> 
         asking: id of the run that is about to be deleted.
     """
     several = len({run.project for run in runs}) > 1
-    heads = [_head(name, words, sort) for name, (words, _) in _SORTS.items()]
+    heads = [_head(name, label, sort) for name, (label, _) in _SORTS.items()]
     return h.table(".runs")[
         h.caption(".hs-vh")[counted(len(runs), "run")],
         h.thead[h.tr[heads, h.th(scope="col")[h.span(".hs-vh")["What to do"]]]],
@@ -125,12 +125,12 @@ def _drawing(runs: Sequence[RunView]) -> h.Renderable | None:
     ]
 
 
-def _head(name: str, words: str, sort: str) -> h.Renderable:
+def _head(name: str, label: str, sort: str) -> h.Renderable:
     here = sort.removeprefix("-") == name
     direction = ("descending" if sort.startswith("-") else "ascending") if here else "none"
     mark = {"descending": "↓", "ascending": "↑", "none": ""}[direction]
     return h.th(scope="col", aria_sort=direction, class_=f"of-{name}")[
-        h.button(type="button", data_run=f"sort:{name}")[words, h.span(aria_hidden="true")[mark]]
+        h.button(type="button", data_run=f"sort:{name}")[label, h.span(aria_hidden="true")[mark]]
     ]
 
 
@@ -152,8 +152,8 @@ def _row(run: RunView, several: bool, is_asking: bool) -> h.Renderable:
     ]
 
 
-def _note(words: str) -> h.Renderable:
-    return h.span(".hs-note")[words]
+def _note(text: str) -> h.Renderable:
+    return h.span(".hs-note")[text]
 
 
 def _breakable(name: str) -> h.Node:
@@ -163,11 +163,11 @@ def _breakable(name: str) -> h.Node:
 
 
 def _state(run: RunView) -> h.Node:
-    words = "waiting for the cluster" if run.has_lost_cluster else STATES.get(run.state, run.state)
+    label = "waiting for the cluster" if run.has_lost_cluster else STATES.get(run.state, run.state)
     if run.state == "running":
-        words = f"{words} {percent(run.share)}"
+        label = f"{label} {percent(run.share)}"
     mark = {"done": "good", "failed": "warn"}.get(run.state, "")
-    drawn = h.span(class_=["tag", mark])[icon(mark) if mark else None, words]
+    drawn = h.span(class_=["tag", mark])[icon(mark) if mark else None, label]
     return drawn, h.span(".hs-note.why")[run.problem] if run.problem else None
 
 

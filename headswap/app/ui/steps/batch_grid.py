@@ -140,17 +140,17 @@ def grid(
 def progress(view: BatchView) -> h.Renderable:
     """How far it is, and the way out."""
     if view.state == "predicting":
-        words, share = f"{number(view.done)} of {number(view.total)}", view.done / max(1, view.total)
+        text, share = f"{number(view.done)} of {number(view.total)}", view.done / max(1, view.total)
     else:
-        words = f"{counted(view.done, 'picture')} read" if view.done else "Reading the pictures"
+        text = f"{counted(view.done, 'picture')} read" if view.done else "Reading the pictures"
         share = 0.0
     bar = h.div(
         ".bar", role="progressbar", aria_valuenow=f"{100 * share:.0f}", aria_valuemin=0, aria_valuemax=100,
-        aria_valuetext=words, aria_label="Trying the pictures",
+        aria_valuetext=text, aria_label="Trying the pictures",
     )  # fmt: skip
     return h.div(".hs-row.progress", data_state=view.state)[
         bar[h.i(style=f"width:{100 * share:.1f}%")],
-        h.span(".hs-num")[words],
+        h.span(".hs-num")[text],
         h.button(".btn.small", type="button", data_deed="stop-tried")["Cancel"],
     ]
 
@@ -191,21 +191,21 @@ def _headline(answers: BatchAnswers, view: BatchView) -> h.Renderable:
     tried = answers.tried
     ood = sum(one.said.is_ood for one in tried)
     doubtful = sum(one.is_doubtful for one in tried)
-    words = f"{counted(len(tried), 'picture')} tried"
+    headline = f"{counted(len(tried), 'picture')} tried"
     if view.is_stopped:
-        words = f"Stopped: {number(len(tried))} of {counted(view.total, 'picture')} tried"
+        headline = f"Stopped: {number(len(tried))} of {counted(view.total, 'picture')} tried"
     facts = [f"{number(doubtful)} doubtful"] if doubtful else []
     facts += [f"{number(ood)} unlike anything it has practised on"] if ood else []
     return h.div(role="status")[
-        h.h3(".serif", tabindex="-1")[words],
+        h.h3(".serif", tabindex="-1")[headline],
         h.p(".hs-soft")[f"{' and '.join(facts)}. Those come first: look at them."] if facts else None,
-        go_on(view),
+        resume_row(view),
     ]
 
 
-def go_on(view: BatchView) -> h.Renderable | None:
+def resume_row(view: BatchView) -> h.Renderable | None:
     """Where some have no answer yet: answer them too."""
-    if not view.can_go_on:
+    if not view.can_resume:
         return None
     left = view.total - view.done
     return h.div(".hs-row")[
@@ -232,14 +232,14 @@ def _filters(answers: BatchAnswers, choice: GridChoice, classes: tuple[str, ...]
     known += [(OOD, "Unlike", sum(one.said.is_ood for one in tried))]
     known += [(f"{CLASS}{index}", name, of_class[name]) for index, name in enumerate(classes)]
     buttons = []
-    for key, words, how_many in known:
+    for key, title, how_many in known:
         is_on = key == choice.filter
         if how_many or is_on or key == ALL:
             press = h.button(
                 ".btn.small", type="button", data_deed="show-tried", data_name=key,
-                aria_pressed=str(is_on).lower(), title=words,
+                aria_pressed=str(is_on).lower(), title=title,
             )  # fmt: skip
-            buttons.append(press[h.span[short(words, 22)], h.span(".hs-num")[number(how_many)]])
+            buttons.append(press[h.span[short(title, 22)], h.span(".hs-num")[number(how_many)]])
     return h.div(".hs-row.filters", role="group", aria_label="Which pictures")[buttons]
 
 
@@ -274,12 +274,12 @@ def _more(one: Section, choice: GridChoice) -> h.Renderable | None:
     ]
 
 
-def _to(chosen: str, page: int, words: str, title: str) -> h.Renderable:
+def _to(chosen: str, page: int, label: str, title: str) -> h.Renderable:
     press = h.button(
         ".btn.small", type="button", data_deed="show-tried", data_name=chosen, data_file=str(page),
-        aria_label=f"{words} of {title}",
+        aria_label=f"{label} of {title}",
     )  # fmt: skip
-    return press[words]
+    return press[label]
 
 
 def _tile(one: TriedImage, context: GridContext, thumbnails: Mapping[str, str]) -> h.Renderable:
@@ -287,7 +287,7 @@ def _tile(one: TriedImage, context: GridContext, thumbnails: Mapping[str, str]) 
     notes = [("warn", "unlike")] if one.said.is_ood else []
     notes += [("info", "doubtful")] if one.is_doubtful else []
     says = ", ".join(
-        [f"{file}: it says {one.said.label}, {percent(one.said.sure)} sure", *(words for _, words in notes)]
+        [f"{file}: it says {one.said.label}, {percent(one.said.sure)} sure", *(label for _, label in notes)]
     )
     tick = h.label(".pick")[h.input(type="checkbox", value=id_of(one), aria_label=f"Tick {file}")]
     return h.li[
@@ -298,13 +298,13 @@ def _tile(one: TriedImage, context: GridContext, thumbnails: Mapping[str, str]) 
         h.span(".said", aria_hidden="true")[
             h.b(title=one.said.label)[one.said.label], h.span(".hs-num")[percent(one.said.sure)]
         ],
-        h.span(".marks", aria_hidden="true")[[_tag(mark, "warn", words) for mark, words in notes]],
+        h.span(".marks", aria_hidden="true")[[_tag(mark, "warn", label) for mark, label in notes]],
         _tag("good", "good", f"it is {short(named, 20)}") if named else None,
     ]
 
 
-def _tag(mark: str, tone: str, words: str) -> h.Renderable:
-    return h.span(class_=["tag", tone])[icon(mark), words]
+def _tag(mark: str, tone: str, label: str) -> h.Renderable:
+    return h.span(class_=["tag", tone])[icon(mark), label]
 
 
 def _it_is_them(names: tuple[str, ...]) -> h.Renderable:

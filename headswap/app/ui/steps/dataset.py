@@ -21,7 +21,7 @@ from headswap.app.ui.steps.classes import changed, class_rows, new_class, shown_
 from headswap.app.ui.steps.edits import VIEWS, Edit, dialog_of, do_or_tell, edit_of
 from headswap.app.ui.steps.film_link import FilmLink, build_film_link, connect_film_link, show_film_link
 from headswap.app.ui.steps.findings import checks, count_warnings, enough, pair_images
-from headswap.app.ui.steps.headview import new_head_words
+from headswap.app.ui.steps.headview import new_head_text
 from headswap.app.ui.steps.label_help import (
     LabelHelp,
     build_label_help,
@@ -231,7 +231,7 @@ def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> h.Ren
     """The headline of step 2, with the size of the new head as soon as there are names."""
     becomes: h.Node = "The names become the new head."
     if inspection and classes:
-        becomes = f"The names become the new head: {new_head_words(inspection, len(classes))}."
+        becomes = f"The names become the new head: {new_head_text(inspection, len(classes))}."
     return h.div(".hs-intro")[
         h.h1["Show it what you mean"],
         h.p("#hs-new-head")["Give it pictures sorted by name. ", becomes],
@@ -272,8 +272,8 @@ def show_dataset(step: DatasetStep, context: PageContext, page: PageParts) -> Up
     shown = thumbnails(page.thumbnail, context, (*shown_images(manifest), *pair_images(manifest)))
     if not context.lacks and (worth := count_warnings(manifest)):
         things = "thing" if worth == 1 else "things"
-        words = f"{in_words(worth).capitalize()} {things} worth a look, none stops you."
-        drawn[step.say] = said(f"Everything needed is here. {words}")
+        headline = f"{in_words(worth).capitalize()} {things} worth a look, none stops you."
+        drawn[step.say] = said(f"Everything needed is here. {headline}")
     return drawn | {
         step.classes: class_rows(manifest, shown, change),
         step.checks: checks(manifest, shown),
@@ -300,7 +300,7 @@ def on_first_sample(step: DatasetStep, page: PageParts, project_id: str, request
     """The same from step 1: on to Teach, or to what it asks before it replaces any."""
     shown = on_sample(step, page, project_id, request)
     to = "pictures" if shown.get(step.view) else "teach"
-    return shown | {page.tabs: gr.Tabs(selected=to), page.where: to}
+    return shown | {page.tabs: gr.Tabs(selected=to), page.open_tab: to}
 
 
 def on_edit(
@@ -326,11 +326,11 @@ def connect_dataset_step(
 ) -> None:
     """Connect step 2, and the sample button of step 1, to the service."""
     told = errors_as_text(step.status)
-    to_images = {page.tabs: gr.update(selected="pictures"), page.where: "pictures"}  # why it cannot
+    to_images = {page.tabs: gr.update(selected="pictures"), page.open_tab: "pictures"}  # why it cannot
     moves = errors_as_text(step.status, to_images)
     outputs = [*page.redrawn, step.status]
     reading = announce(repr(rendered(busy_status("Reading the pictures"))))
-    moved = [*outputs, page.tabs, page.where]
+    moved = [*outputs, page.tabs, page.open_tab]
     for listen, handler, inputs, touched in (
         (step.zip.upload, told(on_zip, page), [page.project_id, step.zip, step.how], outputs),
         (step.sample.click, told(on_sample, step, page), [page.project_id], outputs),

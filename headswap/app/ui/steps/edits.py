@@ -46,8 +46,8 @@ class Edit:
 
 def edit_of(event: gr.EventData) -> Edit:
     """Read a message; whatever is no text is nothing."""
-    words = (getattr(event, key, "") for key in ("deed", "name", "file", "value"))
-    return Edit(*(word[:LONGEST] if isinstance(word, str) else "" for word in words))
+    values = (getattr(event, key, "") for key in ("deed", "name", "file", "value"))
+    return Edit(*(word[:LONGEST] if isinstance(word, str) else "" for word in values))
 
 
 def dialog_of(edit: Edit, context: PageContext, page: PageParts) -> h.Renderable:

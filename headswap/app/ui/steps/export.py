@@ -100,21 +100,21 @@ def show_take_home(step: ExportStep, view: ExportView) -> Updates:
 def _say(view: ExportView) -> h.Renderable:
     images = len(view.check.images) if view.check else 0
     inside = f" It holds {counted(images, 'picture')} of yours, to check it with." if images else ""
-    words = {
+    sentence = {
         "ready": f"Packed and checked.{inside}",
         "packing": "Packing and checking.",
         "failed": "It could not be packed.",
         "not begun": "It is packed when there is something to take.",
     }[view.state]
-    return said(words)
+    return said(sentence)
 
 
-def on_refresh(step: ExportStep, page: PageParts, job: str, where: str, request: gr.Request) -> Updates:
+def on_refresh(step: ExportStep, page: PageParts, job: str, tab: str, request: gr.Request) -> Updates:
     """How far it is; it is packed when this step is opened."""
     if not job:
         return show_take_home(step, NOT_BEGUN)
     packs, owner = page.service.take_home, owner_of(request)
-    return show_take_home(step, packs.begin(owner, job) if where == "home" else packs.view(owner, job))
+    return show_take_home(step, packs.begin(owner, job) if tab == "home" else packs.view(owner, job))
 
 
 def on_tick(step: ExportStep, page: PageParts, job: str, request: gr.Request) -> Updates:
@@ -135,7 +135,7 @@ def connect_take_home_step(step: ExportStep, page: PageParts, done_job: gr.Textb
     )
     # In one answer: several at once, each of which changes much, made the page set its step to and fro.
     gr.on(
-        [page.where.change, done_job.change], _all_of(*refreshes), [done_job, page.where],
+        [page.open_tab.change, done_job.change], _all_of(*refreshes), [done_job, page.open_tab],
         [*step.outputs, *web_page.outputs, *machine.outputs], **quiet,
     )  # fmt: skip
 
@@ -143,10 +143,10 @@ def connect_take_home_step(step: ExportStep, page: PageParts, done_job: gr.Textb
 def _all_of(*refreshes: Callable[..., Updates]) -> Callable[..., Updates]:
     """One handler that draws what several draw."""
 
-    def on_open(job: str, where: str, request: gr.Request) -> Updates:
+    def on_open(job: str, tab: str, request: gr.Request) -> Updates:
         drawn: Updates = {}
         for refresh in refreshes:
-            drawn |= refresh(job, where, request)
+            drawn |= refresh(job, tab, request)
         return drawn
 
     return on_open

@@ -82,23 +82,23 @@ def _head(view: ExportView) -> h.Renderable:
 
 def _table(view: ExportView) -> h.Renderable:
     sizes = {entry.name: entry.size_bytes for entry in view.contents}
-    rows = [(name, words, sizes.pop(name)) for name, words in PURPOSES.items() if name in sizes]
+    rows = [(name, purpose, sizes.pop(name)) for name, purpose in PURPOSES.items() if name in sizes]
     images = [name for name in sizes if name.startswith("check/")]
     size = sum(sizes.pop(name) for name in images)
-    rows.append(("check/", _images_words(view.check), size))
+    rows.append(("check/", _images_text(view.check), size))
     rows.append(
         ("bundle.json …", f"For headswap itself: {counted(len(sizes), 'record')}", sum(sizes.values()))
     )
     return h.table(".zip")[
         h.caption(".hs-vh")["What is in the zip"],
         [
-            h.tr[h.th(scope="row")[h.code[name]], h.td[words], h.td(".hs-num")[file_size(size)]]
-            for name, words, size in rows
+            h.tr[h.th(scope="row")[h.code[name]], h.td[purpose], h.td(".hs-num")[file_size(size)]]
+            for name, purpose, size in rows
         ],
     ]
 
 
-def _images_words(check: ParityCheck | None) -> str:
+def _images_text(check: ParityCheck | None) -> str:
     if check is None or not check.images:
         return "Pictures to check it with, drawn by headswap"
     yours = counted(len(check.images), "picture")
@@ -119,7 +119,7 @@ def agreement(check: ParityCheck | None) -> h.Renderable | None:
     return h.div(".hs-panel")[
         h.h2["Do they all say the same?"],
         h.p(".hs-soft")[f"Each was run on {asked}: of odd sizes, turned, see-through and grey ones, too."],
-        h.ul(".agree")[[_route_line(route) for route in check.ways]],
+        h.ul(".agree")[[_route_line(route) for route in check.routes]],
         warned,
         h.p(".hs-note")[f"Largest difference in any answer: {_largest(check)}. Allowed is {check.bound:g}."],
     ]
@@ -135,7 +135,7 @@ def _route_line(route: Route) -> h.Renderable:
 
 
 def _largest(check: ParityCheck) -> str:
-    found = [route.largest_difference for route in check.ways if route.largest_difference is not None]
+    found = [route.largest_difference for route in check.routes if route.largest_difference is not None]
     largest = max(found, default=0.0)
     return "less than 0.000001" if largest < 1e-6 else f"{largest:.6f}"
 

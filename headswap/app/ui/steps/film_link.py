@@ -59,27 +59,27 @@ def show_film_link(part: FilmLink, context: PageContext, page: PageParts) -> Upd
     view = page.service.film_links.view(context.owner, context.project.id)
     busy = view.is_busy
     return {
-        part.status: words_of(view),
+        part.status: film_text(view),
         part.fetch: gr.Button(interactive=not busy),
         part.cancel: gr.Button(visible=busy),
         part.timer: gr.Timer(active=busy),
     }
 
 
-def words_of(view: FilmView) -> h.Renderable | None:
+def film_text(view: FilmView) -> h.Renderable | None:
     """How far it is, or what came of it; None: nothing to say."""
     match view.state:
         case "failed":
             return error_html(view.problem, view.remedy)
         case "done":
-            words = f"The film is here and gave {counted(view.frames, 'picture')}."
-            return h.p(".hs-note", role="status")[words]
+            sentence = f"The film is here and gave {counted(view.frames, 'picture')}."
+            return h.p(".hs-note", role="status")[sentence]
         case "fetching":
             of = f" of {view.total / 1e6:.1f}" if view.total else ""
             return h.p(".hs-note", role="status")[f"{view.done / 1e6:.1f}{of} MB have come."]
         case "waiting" | "reading":
-            words = "Asking for the film." if view.state == "waiting" else "Reading the film."
-            return h.p(".hs-note", role="status")[words]
+            sentence = "Asking for the film." if view.state == "waiting" else "Reading the film."
+            return h.p(".hs-note", role="status")[sentence]
         case _:
             return None
 

@@ -74,14 +74,14 @@ def pair_images(manifest: Manifest) -> tuple[ImageRecord, ...]:
 
 def _enough(manifest: Manifest) -> h.Renderable:
     fewest = min(manifest.counts.values())
-    words = f"At least {fewest} in every class, none more than three times another."
+    sentence = f"At least {fewest} in every class, none more than three times another."
     if len(manifest.classes) < 2:
-        words = f"{fewest} in the first class. A second one makes it a choice."
-    return _good("Enough of each.", words)
+        sentence = f"{fewest} in the first class. A second one makes it a choice."
+    return _good("Enough of each.", sentence)
 
 
-def _good(headline: str, words: str) -> h.Renderable:
-    return h.li[icon("good", "good"), h.div[h.b[headline], " ", h.span(".hs-soft")[words]]]
+def _good(headline: str, sentence: str) -> h.Renderable:
+    return h.li[icon("good", "good"), h.div[h.b[headline], " ", h.span(".hs-soft")[sentence]]]
 
 
 def _finding(manifest: Manifest, finding: Finding, thumbnails: dict[str, str]) -> h.Renderable:

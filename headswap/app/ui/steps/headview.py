@@ -52,7 +52,7 @@ def _lower(reason: str) -> str:
     return f"{reason[:1].lower()}{reason[1:]}".rstrip(".")
 
 
-def new_head_words(inspection: Inspection, num_classes: int) -> str:
+def new_head_text(inspection: Inspection, num_classes: int) -> str:
     """`1280 features → 4 names · 5,124 numbers to learn`."""
     learned = counted(numbers_to_learn(inspection, num_classes), "number")
     return f"{_size(inspection, num_classes)} · {learned} to learn"

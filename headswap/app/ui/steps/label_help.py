@@ -185,7 +185,7 @@ def _redrawn(
 def _taken(page: PageParts, context: PageContext) -> Updates:
     """On to step 3, or to what is still missing."""
     shown = page.show(context)
-    return shown if context.lacks else shown | {page.tabs: gr.Tabs(selected="teach"), page.where: "teach"}
+    return shown if context.lacks else shown | {page.tabs: gr.Tabs(selected="teach"), page.open_tab: "teach"}
 
 
 def _chosen(edit: Edit, found: LabelProgress | None) -> tuple[str, ...]:
@@ -206,6 +206,6 @@ def connect_label_help(part: LabelHelp, page: PageParts) -> None:
     edits = told(on_edit, part, page)
     for piece in (part.card, part.groups):
         piece.click(
-            edits, page.project_id, [*page.redrawn, part.status, page.tabs, page.where],
+            edits, page.project_id, [*page.redrawn, part.status, page.tabs, page.open_tab],
             trigger_mode="multiple", concurrency_limit=4, concurrency_id="deeds", **QUIET,
         )  # fmt: skip

@@ -55,8 +55,8 @@ def _row(one: LabelScore) -> h.Renderable:
     ]
 
 
-def _figure(words: str | None, interval: tuple[float, float] | None) -> h.Renderable:
-    if words is None or interval is None:
+def _figure(figure: str | None, interval: tuple[float, float] | None) -> h.Renderable:
+    if figure is None or interval is None:
         return h.td["–"]
     low, high = (round(100 * share) for share in interval)
-    return h.td[words, h.span(".hs-note")[f"{low}–{high}\u00a0%"]]
+    return h.td[figure, h.span(".hs-note")[f"{low}–{high}\u00a0%"]]

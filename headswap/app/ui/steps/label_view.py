@@ -44,17 +44,17 @@ def asked(state: LabelState) -> str:
 def waiting(view: LabelView) -> h.Renderable:
     """How far the pass is, and the way out."""
     share = view.done / view.total if view.total else 0.0
-    words = {
+    text = {
         "looking": f"{number(view.done)} of {number(view.total)} looked at",
         "grouping": "Putting together what looks alike",
     }.get(view.state, f"{counted(view.done, 'picture')} read" if view.done else "Reading the pictures")
     bar = h.div(
         ".bar", role="progressbar", aria_valuenow=f"{100 * share:.0f}", aria_valuemin=0, aria_valuemax=100,
-        aria_valuetext=words, aria_label="Looking at the pictures",
+        aria_valuetext=text, aria_label="Looking at the pictures",
     )  # fmt: skip
     return h.div(".hs-row.progress.labelling", data_state=view.state)[
         bar[h.i(style=f"width:{100 * share:.1f}%")],
-        h.span(".hs-num")[words],
+        h.span(".hs-num")[text],
         h.button(".btn.small", type="button", data_deed="label-away")["Cancel"],
     ]
 
@@ -87,11 +87,11 @@ def _progress_line(found: LabelProgress) -> h.Renderable:
         found.state,
         Counter(found.state.labels[one] for one in found.images if one in found.state.labels),
     )
-    words = f"{number(found.named)} of {number(found.total)} have a name"
+    text = f"{number(found.named)} of {number(found.total)} have a name"
     share = found.named / max(1, found.total)
     bar = h.div(
         ".bar", role="progressbar", aria_valuenow=f"{100 * share:.0f}", aria_valuemin=0, aria_valuemax=100,
-        aria_valuetext=words, aria_label="Pictures with a name",
+        aria_valuetext=text, aria_label="Pictures with a name",
     )  # fmt: skip
     keys = [
         h.li[h.span(title=name)[short(name, 22)], " ", h.b(".hs-num")[number(labels[name])]]
@@ -99,7 +99,7 @@ def _progress_line(found: LabelProgress) -> h.Renderable:
         if labels[name]
     ]
     return h.div(".standing")[
-        h.div(".hs-row.between")[h.h2(tabindex="-1", role="status")[words], _undo(state)],
+        h.div(".hs-row.between")[h.h2(tabindex="-1", role="status")[text], _undo(state)],
         bar[h.i(style=f"width:{100 * share:.1f}%")],
         h.ul(".tallies")[keys] if keys else None,
     ]
@@ -110,9 +110,9 @@ def _undo(state: LabelState) -> h.Renderable | None:
         return None
     last = state.steps[-1]
     how_many = counted(len(last.sha256s), "picture")
-    words = f"{how_many} named {last.name}" if last.name is not None else f"{how_many} left open"
-    undo = h.button(".btn.small.quiet", type="button", data_deed="label-undo", aria_label=f"Undo: {words}")
-    return h.span(".hs-row.last")[h.span(".hs-soft")[words], undo[icon("undo"), "Undo"]]
+    text = f"{how_many} named {last.name}" if last.name is not None else f"{how_many} left open"
+    undo = h.button(".btn.small.quiet", type="button", data_deed="label-undo", aria_label=f"Undo: {text}")
+    return h.span(".hs-row.last")[h.span(".hs-soft")[text], undo[icon("undo"), "Undo"]]
 
 
 def _question(found: LabelProgress, uri: str) -> h.Renderable | None:
@@ -202,12 +202,12 @@ def _ends(found: LabelProgress) -> h.Renderable:
     """Teach with what has a name, or put all of it away."""
     state, left = found.state, found.total - found.named - len(found.state.skipped)
     is_new = state.taken < len(state.steps)
-    words = _about_the_others(left, uses=state.uses_rest)
+    text = _about_the_others(left, uses=state.uses_rest)
     said: h.Node = None
     if state.taken and not is_new:
-        said = h.p(role="status")[icon("good", "good"), f" Taken over, and shown below. {words}"]
+        said = h.p(role="status")[icon("good", "good"), f" Taken over, and shown below. {text}"]
     elif found.named:
-        said = h.p(".hs-soft")[words]
+        said = h.p(".hs-soft")[text]
     other = h.button(".link", type="button", data_deed="label-no-rest" if state.uses_rest else "label-rest")
     switch = other["Leave them out" if state.uses_rest else "Learn from guesses for them"]
     enough = h.button(

@@ -58,7 +58,7 @@ class ModelStep:
 def build_model_step() -> ModelStep:
     """Lay out step 1."""
     with gr.Row(elem_classes="hs-opening"):
-        words = fragment(intro(None, None))
+        lead = fragment(intro(None, None))
         with gr.Column(elem_classes="hs-quick"):
             fragment(HURRY)
             sample = gr.Button("Use the sample", elem_id="hs-sample-first")
@@ -94,7 +94,7 @@ def build_model_step() -> ModelStep:
         "You can change the network later; your pictures stay.", "Next: pictures", "hs-to-pictures"
     )
     return ModelStep(
-        words, cards, search, drawing, found, weights, own_path, check, path_status, status, sample, onward
+        lead, cards, search, drawing, found, weights, own_path, check, path_status, status, sample, onward
     )
 
 

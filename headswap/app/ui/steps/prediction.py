@@ -20,12 +20,12 @@ MOST_EXPLAINED = 3  # exam pictures whose maps are drawn
 INVITATION = h.p(".hs-soft")["A map lights up what counted in a picture. It takes a moment."]
 
 
-def heat_figure(heat: HeatMap, words: str = "") -> h.Renderable:
-    """One picture, dim where nothing counted; `words` say more."""
+def heat_figure(heat: HeatMap, caption: str = "") -> h.Renderable:
+    """One picture, dim where nothing counted; `caption` says more."""
     says = f"where it looked to say {heat.label}: the bright patch counted most"
     return h.figure(".heat")[
         h.span(".plate.dark")[h.img(src=image_uri(heat.png, "png"), alt=says)],
-        h.figcaption(".hs-note")[h.b[heat.label], words],
+        h.figcaption(".hs-note")[h.b[heat.label], caption],
     ]
 
 
@@ -99,11 +99,11 @@ def _near(prediction: Prediction, near: Near) -> h.Renderable | None:
     if not shown:
         return None
     names = Counter(name for name, _ in shown)
-    words = enumerate_names(tuple(f"{many} × {name}" for name, many in names.most_common()))
+    listed = enumerate_names(tuple(f"{many} × {name}" for name, many in names.most_common()))
     return h.div(".hs-rule-top.nearest")[
         h.h3["Nearest practice pictures"],
         h.ul(".near")[[h.li[plate(uri, name)] for name, uri in shown]],
-        h.p(".hs-note")[words],
+        h.p(".hs-note")[listed],
     ]
 
 

@@ -38,7 +38,7 @@ from headswap.evaluation.report import LabelIssue, Report
 
 # The foot of step 4: teach first, or teach again, or take it home.
 
-FIRST_TEACH = said("The report comes by itself when the lesson is over.")
+NOTHING_TRAINED = said("The report comes by itself when the lesson is over.")
 NOT_GOOD_ENOUGH = said("Not good enough? Add pictures where it errs, then teach again.")
 
 
@@ -56,10 +56,10 @@ class Footer:
 
     def show(self, *, is_trained: bool) -> Updates:
         """The next action: there is nothing to take home before something is taught."""
-        words, kind = ("Teach again", "secondary") if is_trained else ("Go to Teach", "primary")
+        label, kind = ("Teach again", "secondary") if is_trained else ("Go to Teach", "primary")
         return {
-            self.say: NOT_GOOD_ENOUGH if is_trained else FIRST_TEACH,
-            self.again: gr.Button(words, variant=kind),
+            self.say: NOT_GOOD_ENOUGH if is_trained else NOTHING_TRAINED,
+            self.again: gr.Button(label, variant=kind),
             self.onward: gr.Button(visible=is_trained),
         }
 
@@ -68,7 +68,7 @@ def build_footer() -> Footer:
     """Lay it out as it is before anything is taught."""
     big: dict[str, Any] = {"size": "lg", "variant": "primary"}
     with gr.Row(elem_classes="hs-next"):
-        say = fragment(FIRST_TEACH, classes="grow")
+        say = fragment(NOTHING_TRAINED, classes="grow")
         again = gr.Button("Go to Teach", elem_classes="big back", elem_id="hs-again", **big)
         onward = gr.Button("Take it home", visible=False, elem_classes="big", elem_id="hs-to-home", **big)
     return Footer(say, again, onward)
@@ -102,7 +102,7 @@ class ReportStep:
     opened: gr.HTML
     hardest: gr.HTML
     label_issues: gr.HTML
-    where: gr.HTML
+    heat_maps: gr.HTML
     explain: gr.Button
     trust: gr.HTML
     advice: gr.HTML
@@ -113,13 +113,13 @@ class ReportStep:
     @property
     def told(self) -> list[object]:
         return [self.summary, self.results, self.change, self.status, self.grid, self.opened, self.hardest,
-                self.label_issues, self.where, self.explain, self.trust, self.advice,
+                self.label_issues, self.heat_maps, self.explain, self.trust, self.advice,
                 *self.footer.outputs]  # fmt: skip
 
 
 def build_test_step() -> ReportStep:
     """Lay out step 4."""
-    words = fragment(NOTHING_YET, name="hs-verdict", script=web_text("times.js"))
+    summary = fragment(NOTHING_YET, name="hs-verdict", script=web_text("times.js"))
     with gr.Column(visible=False, elem_classes="results") as results:
         status = fragment(classes="status", name="hs-test-status")
         change = fragment(name="hs-since", classes="since-before")
@@ -135,12 +135,12 @@ def build_test_step() -> ReportStep:
         with gr.Row(elem_classes="hs-half hs-more"):
             with gr.Column(elem_classes="hs-panel"):
                 fragment(h.h2["Where it looked ", term("map")])
-                where = fragment(INVITATION, name="hs-where")
+                heat_maps = fragment(INVITATION, name="hs-where")
                 explain = gr.Button("Show three of them", elem_id="hs-look-exam", elem_classes="fit")
             label_issues = fragment(name="hs-doubts", script=sends("doubt"))
     footer = build_footer()
     return ReportStep(
-        words,
+        summary,
         results,
         change,
         status,
@@ -148,7 +148,7 @@ def build_test_step() -> ReportStep:
         opened,
         hardest,
         label_issues,
-        where,
+        heat_maps,
         explain,
         trust,
         to_do,
@@ -197,7 +197,7 @@ def show_report(step: ReportStep, owner: str, job: str, report: Report, page: Pa
         step.label_issues: NO_LABEL_ISSUES
         if report.is_multi_label
         else label_issues(left, report.classes, small),
-        step.where: INVITATION,
+        step.heat_maps: INVITATION,
         step.explain: gr.Button(visible=True),
         step.trust: report_summary.trust(report),
         step.advice: h.div(".stack")[advice(report), learning(report)],
@@ -237,7 +237,7 @@ def on_explain(step: ReportStep, page: PageParts, project_id: str, job: str, req
         right = ", right" if answer.is_right else f", wrong: it is {report.truth_of(answer)}"
         heat = results.heat_map(context.owner, job, image, report.classes[answer.label])
         drawn.append(heat_figure(heat, right))
-    return {step.where: heat_row(tuple(drawn)), step.explain: gr.Button(visible=False)}
+    return {step.heat_maps: heat_row(tuple(drawn)), step.explain: gr.Button(visible=False)}
 
 
 def on_label_issue(
@@ -289,7 +289,7 @@ def on_advice(plan: TrainOptions, page: PageParts, event: gr.EventData) -> Updat
     chosen: Updates = (
         {plan.head: choice.removeprefix("head-")} if choice.startswith("head-") else {plan.depth: choice}
     )
-    return {**chosen, page.tabs: gr.Tabs(selected="teach"), page.where: "teach"}
+    return {**chosen, page.tabs: gr.Tabs(selected="teach"), page.open_tab: "teach"}
 
 
 def connect_test_step(step: ReportStep, page: PageParts, done_job: gr.Textbox, plan: TrainOptions) -> None:
@@ -302,10 +302,10 @@ def connect_test_step(step: ReportStep, page: PageParts, done_job: gr.Textbox, p
     connect_try_many(step.many, page, done_job)
     step.grid.click(told(on_cell, step, page), asked, [step.opened, step.status], **QUIET)
     step.explain.click(
-        told(on_explain, step, page), asked, [step.where, step.explain, step.status], **PREDICTING
+        told(on_explain, step, page), asked, [step.heat_maps, step.explain, step.status], **PREDICTING
     )
     step.label_issues.click(
         told(on_label_issue, step, page), asked, [*page.redrawn, step.label_issues, step.status], **QUIET
     )
-    moved = [plan.depth, plan.head, page.tabs, page.where, step.status]
+    moved = [plan.depth, plan.head, page.tabs, page.open_tab, step.status]
     step.advice.click(told(on_advice, plan, page), None, moved, js=TO_TOP, **QUIET)

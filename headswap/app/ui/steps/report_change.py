@@ -44,32 +44,32 @@ def _headline(change: ReportChange) -> str:
 
 
 def _fairly(change: ReportChange) -> str:
-    words = (
+    text = (
         f"Of {counted(change.common, 'picture')} that both runs were tested on, "
         f"{number(change.right_before)} were right before and {number(change.right_after)} are right now."
     )
     if change.flips:
         odds = max(1, round(100 * change.p_value))
-        words += f" Chance alone makes a difference as large in {odds} of 100 cases."
+        text += f" Chance alone makes a difference as large in {odds} of 100 cases."
     if change.alone:
         were = "was" if change.alone == 1 else "were"
         others = counted(change.alone, "other picture")
-        words += f" {others} of this test {were} not in the one before and cannot be compared."
-    return words
+        text += f" {others} of this test {were} not in the one before and cannot be compared."
+    return text
 
 
 def _trained(before: RunView, now: RunView) -> str:
     """What else is not the same between the two."""
-    words = ""
+    text = ""
     if before.summary and now.summary and before.summary.images != now.summary.images:
-        words += (
+        text += (
             f" It has {counted(now.summary.images, 'picture')} now, {number(before.summary.images)} before."
         )
     if before.model != now.model:
-        words += f" The run before taught another network, {before.model.rpartition('/')[2]}."
+        text += f" The run before taught another network, {before.model.rpartition('/')[2]}."
     elif before.depth != now.depth:
-        words += f" In the run before, {DEPTHS.get(before.depth, before.depth)} was taught."
-    return words
+        text += f" In the run before, {DEPTHS.get(before.depth, before.depth)} was taught."
+    return text
 
 
 def _flip(one: AnswerFlip, thumbnails: dict[str, str]) -> h.Renderable:

@@ -71,11 +71,11 @@ def _ruler(report: Report, width: int, name: str) -> h.Renderable:
 
     low, high = report.interval
     score = at(report.accuracy)
-    words = f"{percent(report.accuracy)}, probably between {percent(low)} and {percent(high)}."
+    label = f"{percent(report.accuracy)}, probably between {percent(low)} and {percent(high)}."
     score_anchor = "end" if score > right - 60 else "middle" if score > 60 else "start"
     axis = f"M{left} 66H{right}M{left} 61v10M{at(0.5):.1f} 61v10M{right} 61v10"
     wide = max(6.0, at(high) - at(low))
-    return h.svg(class_=["chart ruler", name], viewBox=f"0 0 {width} 132", role="img", aria_label=words)[
+    return h.svg(class_=["chart ruler", name], viewBox=f"0 0 {width} 132", role="img", aria_label=label)[
         h.path(".axis", d=axis),
         h.text(x=left, y=98)["0"],
         h.text(x=f"{at(0.5):.1f}", y=98, text_anchor="middle")["50"],
@@ -126,12 +126,12 @@ def _said(report: Report, answer: TestAnswer) -> h.Node:
 def trust(report: Report) -> h.Renderable:
     """Whether its sureness can be trusted: of those it was so sure of, how many were right."""
     rows, crowded = [], report.total > MOST_DOTS
-    for low, high, words in SURE_STEPS:
+    for low, high, label in SURE_STEPS:
         group = [answer for answer in report.answers if low <= answer.sure < high]
         right = sum(answer.is_right for answer in group)
         told = f"right {right} of {len(group)}" if group else "none"
         bar = _meter(right, len(group)) if crowded else _dots(right, len(group))
-        rows.append(h.li[h.span[words], bar, h.span[told]])
+        rows.append(h.li[h.span[label], bar, h.span[told]])
     return h.div(".hs-panel")[
         h.h2["Can its sureness be trusted? ", term("sure")],
         h.p(".hs-soft")[prose(reliability_of(report))],

@@ -20,7 +20,7 @@ from headswap.app.ui.widgets.html import fragment, web_text
 from headswap.counted import counted
 from headswap.exports.parity import Route
 
-WORDS = h.fragment[
+INTRODUCTION = h.fragment[
     h.h2["Or for Scratch, ml5 and PictoBlox"],
     h.p(".hs-soft.reading")[
         "Programs that load a model of Teachable Machine load this one too: put the files of the zip into a "
@@ -69,14 +69,14 @@ def teachable_machine_panel(view: TeachableMachineView) -> h.Renderable:
     """What it is, the button that makes it, and then how far its readers differ."""
     if view.state == "packing":
         return framed(view.state)[
-            WORDS,
+            INTRODUCTION,
             h.p(".live", role="status")["The network is being written and asked. It takes some seconds."],
         ]
     if view.route is not None:
-        return framed(view.state)[WORDS, _difference(view.route)]
+        return framed(view.state)[INTRODUCTION, _difference(view.route)]
     problem = error_html(view.problem, view.remedy) if view.state == "failed" else None
     make = h.button(".btn", type="button", data_do="make")["Make it for Scratch and ml5"]
-    return framed(view.state)[WORDS, problem, make]
+    return framed(view.state)[INTRODUCTION, problem, make]
 
 
 def _difference(route: Route) -> h.Renderable:
@@ -91,10 +91,10 @@ def _difference(route: Route) -> h.Renderable:
 
 
 def on_teachable_machine(
-    parts: TeachableMachineParts, page: PageParts, job: str, where: str, request: gr.Request
+    parts: TeachableMachineParts, page: PageParts, job: str, tab: str, request: gr.Request
 ) -> Updates:
     """Another run, or step 5 is opened: what there is of it."""
-    if not job or where != "home":
+    if not job or tab != "home":
         return show_teachable_machine(parts, None)
     return on_teachable_machine_tick(parts, page, job, request)
 

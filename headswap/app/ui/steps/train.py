@@ -131,14 +131,14 @@ def cluster_line(cluster: ClusterWatch | None, images: int) -> h.Renderable | No
     if cluster is None or not images:
         return None
     if not is_worth_a_cluster(images):
-        words = "this machine, which is quicker for so few pictures"
+        location = "this machine, which is quicker for so few pictures"
     elif cluster.state.trouble is not None:
-        words = "the lab's cluster, which does not answer just now: runs wait for it"
+        location = "the lab's cluster, which does not answer just now: runs wait for it"
     elif cluster.state.processors:
-        words = f"the lab's cluster ({counted(cluster.state.processors, 'processor')})"
+        location = f"the lab's cluster ({counted(cluster.state.processors, 'processor')})"
     else:
-        words = "the lab's cluster"
-    return h.p(".hs-soft")[h.b["Where: "], words, " ", term("cluster")]
+        location = "the lab's cluster"
+    return h.p(".hs-soft")[h.b["Where: "], location, " ", term("cluster")]
 
 
 def _invitation(context: PageContext) -> h.Renderable:
@@ -167,8 +167,8 @@ def _chart(context: PageContext, job: JobView | None) -> h.Renderable | None:
         return chart(job.epochs, is_over=job.is_over)
     common = max(context.classes, key=lambda name: context.manifest.counts[name] if context.manifest else 0)
     share = counts[common] / len(test)
-    words = f"always saying “{common}”: {100 * share:.0f} %"
-    return chart(job.epochs, share, words, is_over=job.is_over)
+    label = f"always saying “{common}”: {100 * share:.0f} %"
+    return chart(job.epochs, share, label, is_over=job.is_over)
 
 
 def _watched(context: PageContext, job: JobView, page: PageParts) -> dict[str, str]:

@@ -148,13 +148,13 @@ def _time(depth: Depth, seconds: dict[Depth, float]) -> str:
     return "Seconds." if depth == "head" else "Minutes."
 
 
-def _name(words: str, glossary_word: str) -> h.Renderable:
-    return h.p(".hs-field-name")[words, " ", term(glossary_word)]
+def _name(label: str, glossary_word: str) -> h.Renderable:
+    return h.p(".hs-field-name")[label, " ", term(glossary_word)]
 
 
-def _field(words: str, glossary_word: str, note: str = "") -> gr.Column:
+def _field(label: str, glossary_word: str, note: str = "") -> gr.Column:
     """A column with the field's name and its `?`; the caller puts the field into it."""
     column = gr.Column(elem_classes="hs-field")
     with column:
-        fragment((_name(words, glossary_word), h.p(".hs-note")[note] if note else None))
+        fragment((_name(label, glossary_word), h.p(".hs-note")[note] if note else None))
     return column

@@ -151,8 +151,8 @@ def answered(page: PageParts, owner: str, job: str, prediction: Prediction) -> h
     return answer(prediction, near, results.report(owner, job))
 
 
-def _predicted(page: PageParts, owner: str, job: str, picture: Path) -> h.Renderable:
-    return answered(page, owner, job, page.service.results.predict(owner, job, (picture,))[0])
+def _predicted(page: PageParts, owner: str, job: str, image: Path) -> h.Renderable:
+    return answered(page, owner, job, page.service.results.predict(owner, job, (image,))[0])
 
 
 def on_examples_wanted(part: TryIt, page: PageParts, most: int, job: str, request: gr.Request) -> Updates:

@@ -22,11 +22,11 @@ from headswap.app.ui.steps.batch_grid import (
     GridContext,
     choice_of,
     filtered,
-    go_on,
     grid,
     id_of,
     large_dialog,
     progress,
+    resume_row,
     sections_of,
 )
 from headswap.app.ui.steps.edits import Edit, edit_of
@@ -131,7 +131,7 @@ def show_many(part: TryMany, page: PageParts, context: PageContext, choice: Grid
     if view.is_busy:
         return part.empty | {part.live: progress(view), part.timer: gr.Timer(active=True)}
     if view.state == "failed":
-        return part.empty | {part.status: error_html(view.problem, view.remedy), part.live: go_on(view)}
+        return part.empty | {part.status: error_html(view.problem, view.remedy), part.live: resume_row(view)}
     answers, drawn = batches.answers(owner, project), _context(page, context, view)
     shown = [one.image.sha256 for each in sections_of(answers, choice, drawn.sections) for one in each.shown]
     small = {key: image_uri(data) for key, data in batches.thumbnails(owner, project, shown).items()}
@@ -192,7 +192,7 @@ def on_edit(
         case "try-again":
             batches.again(context.owner, project_id, job)
         case "go-on-tried":
-            batches.go_on(context.owner, project_id)
+            batches.resume(context.owner, project_id)
         case "undo":
             page.service.images.undo(context.owner, project_id)
         case "name-one" | "name-them":
@@ -262,10 +262,10 @@ def on_away(part: TryMany, page: PageParts, project_id: str, request: gr.Request
 
 
 def on_names(
-    part: TryMany, page: PageParts, project_id: str, chosen: str, where: str, request: gr.Request
+    part: TryMany, page: PageParts, project_id: str, chosen: str, tab: str, request: gr.Request
 ) -> Updates:
     """Pictures got other names in another step, or lost them by Undo: the tags are drawn again."""
-    if where == "test":  # what was pressed there has drawn them already
+    if tab == "test":  # what was pressed there has drawn them already
         return {part.status: gr.skip()}
     return show_many(part, page, page.context_of(project_id, request), choice_of(chosen))
 
@@ -274,7 +274,7 @@ def connect_names(part: TryMany, page: PageParts, names: gr.Textbox) -> None:
     """Draw the tried pictures again when others are named outside of step 4."""
     told = errors_as_text(part.status, clears=False)
     names.change(
-        told(on_names, part, page), [page.project_id, part.chosen, page.where], part.outputs, **QUIET
+        told(on_names, part, page), [page.project_id, part.chosen, page.open_tab], part.outputs, **QUIET
     )
 
 

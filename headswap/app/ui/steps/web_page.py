@@ -19,7 +19,7 @@ from headswap.app.ui.widgets.errors import error_html, errors_as_text
 from headswap.app.ui.widgets.html import fragment, web_text
 from headswap.app.ui.widgets.qr import link_card, page_url
 
-WORDS = h.fragment[
+INTRODUCTION = h.fragment[
     h.h2["Or as a web page"],
     h.p(".hs-soft.reading")[
         "One file that opens in any browser, on a phone too, with the camera and without a connection. It "
@@ -80,21 +80,22 @@ def web_page_panel(view: WebPageView) -> h.Renderable:
     make = h.button(".btn", type="button", data_do="make")["Make the web page"]
     if view.state == "packing":
         return framed("packing")[
-            WORDS, h.p(".live", role="status")["The web page is being made and tried. It takes some seconds."]
+            INTRODUCTION,
+            h.p(".live", role="status")["The web page is being made and tried. It takes some seconds."],
         ]
     if view.state == "ready":
         return framed("ready")[
-            WORDS,
+            INTRODUCTION,
             h.div(".hs-row")[h.button(".btn", type="button", data_do="share")["Open it on phones"]],
             CAMERA,
         ]
     problem = error_html(view.problem, view.remedy) if view.state == "failed" else None
-    return framed(view.state)[WORDS, problem, make]
+    return framed(view.state)[INTRODUCTION, problem, make]
 
 
-def on_web_page(parts: WebPageParts, page: PageParts, job: str, where: str, request: gr.Request) -> Updates:
+def on_web_page(parts: WebPageParts, page: PageParts, job: str, tab: str, request: gr.Request) -> Updates:
     """Another run, or step 5 is opened: what there is of it."""
-    if not job or where != "home":
+    if not job or tab != "home":
         return show_web_page(parts, None)
     return _shown(parts, page, job, request)
 
@@ -103,7 +104,7 @@ def _shown(parts: WebPageParts, page: PageParts, job: str, request: gr.Request, 
     service, owner = page.service, owner_of(request)
     view = service.take_home.page_view(owner, job)
     key = service.following.job_share_key(owner, job, "page") if here and view.state == "ready" else ""
-    card = link_card(page_url(here, key), stop="unshare", words=OPENED) if key else None
+    card = link_card(page_url(here, key), stop="unshare", text=OPENED) if key else None
     return show_web_page(parts, view, card)
 
 

@@ -38,7 +38,7 @@ FRAMES = (ChartFrame(728, 318, 52, 720, 284, "wide"), ChartFrame(320, 250, 50, 3
 def chart(
     epochs: tuple[EpochEnd, ...],
     baseline: float | None = None,
-    baseline_words: str = "",
+    baseline_text: str = "",
     *,
     is_over: bool = False,
 ) -> h.Renderable:
@@ -48,10 +48,10 @@ def chart(
     """
     if is_over and epochs:
         epochs = tuple(replace(one, of=epochs[-1].number) for one in epochs)
-    return h.fragment[[_drawing(frame, epochs, baseline, baseline_words) for frame in FRAMES]]
+    return h.fragment[[_drawing(frame, epochs, baseline, baseline_text) for frame in FRAMES]]
 
 
-def _words(epochs: tuple[EpochEnd, ...]) -> str:
+def _epochs_text(epochs: tuple[EpochEnd, ...]) -> str:
     if not epochs:
         return "No pass is over yet."
     last = epochs[-1]
@@ -63,16 +63,16 @@ def _words(epochs: tuple[EpochEnd, ...]) -> str:
 
 
 def _drawing(
-    frame: ChartFrame, epochs: tuple[EpochEnd, ...], baseline: float | None, words: str
+    frame: ChartFrame, epochs: tuple[EpochEnd, ...], baseline: float | None, baseline_text: str
 ) -> h.Renderable:
     return h.svg(
         class_=["chart", frame.name],
         viewBox=f"0 0 {frame.width} {frame.height}",
         role="img",
-        aria_label=_words(epochs),
+        aria_label=_epochs_text(epochs),
     )[
         _grid(frame),
-        _baseline(frame, epochs, baseline, words) if baseline is not None else None,
+        _baseline(frame, epochs, baseline, baseline_text) if baseline is not None else None,
         _ticks(frame, epochs[-1].of if epochs else 30),
         _lines(frame, epochs) if epochs else None,
     ]
@@ -100,12 +100,12 @@ def _ticks(frame: ChartFrame, of: int) -> h.Node:
     ]
 
 
-def _baseline(frame: ChartFrame, epochs: tuple[EpochEnd, ...], baseline: float, words: str) -> h.Node:
+def _baseline(frame: ChartFrame, epochs: tuple[EpochEnd, ...], baseline: float, label: str) -> h.Node:
     at = frame.y(baseline)
     height = _free(frame, at - 8, _heights(frame, epochs) if epochs else ())
     return (
         h.path(".base", d=f"M{frame.left} {at:.1f}H{frame.right}"),
-        h.text(x=frame.right, y=f"{height:.1f}", text_anchor="end")[words],
+        h.text(x=frame.right, y=f"{height:.1f}", text_anchor="end")[label],
     )
 
 

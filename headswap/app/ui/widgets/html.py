@@ -70,17 +70,17 @@ def packing(name: str) -> str:
     return "\n".join((vendored("client-zip"), web_text("pack.js"), web_text(name)))
 
 
-def next_bar(words: str, label: str, name: str) -> tuple[gr.HTML, gr.Button]:
+def next_bar(sentence: str, label: str, name: str) -> tuple[gr.HTML, gr.Button]:
     """The foot of a step: one sentence and the one next action; on a phone it sticks to the bottom."""
     with gr.Row(elem_classes="hs-next"):
-        say = fragment(said(words), classes="grow")
+        say = fragment(said(sentence), classes="grow")
         button = gr.Button(label, variant="primary", size="lg", elem_id=name, elem_classes="big")
     return say, button
 
 
-def said(words: str) -> h.Renderable:
+def said(sentence: str) -> h.Renderable:
     """The sentence at the foot of a step."""
-    return h.span(".say.hs-soft")[words]
+    return h.span(".say.hs-soft")[sentence]
 
 
 def served(file: Path) -> str:
@@ -88,6 +88,6 @@ def served(file: Path) -> str:
     return str(save_file_to_cache(file, cache_dir=get_upload_folder()))
 
 
-def announce(words: str) -> str:
+def announce(text: str) -> str:
     """A script for a listener without a function: fill the first outputs before the server answers."""
-    return f"() => {words}"
+    return f"() => {text}"

@@ -21,7 +21,7 @@ BRAND = h.a(".hs-brand", href="./", aria_label="headswap, the five steps")[MARK,
 def page_links(here: str = "") -> h.Renderable:
     """Learn, Runs, and big type for a class-room (class-room.js keeps it)."""
     return h.nav(".hs-links", aria_label="Pages")[
-        [h.a(".btn.quiet", href=path, aria_current=current(path == here))[words] for path, words in PAGES],
+        [h.a(".btn.quiet", href=path, aria_current=current(path == here))[label] for path, label in PAGES],
         h.button(
             ".btn.quiet",
             type="button",
@@ -47,9 +47,9 @@ def steps_links(project: ProjectView | None) -> h.Renderable:
     return h.nav(".hs-steplinks", aria_label="The five steps")[
         [
             h.a(href=f"./?step={name}")[
-                h.b[number], h.span[words], name in done and [icon("check"), h.span(".hs-vh")["done"]]
+                h.b[number], h.span[label], name in done and [icon("check"), h.span(".hs-vh")["done"]]
             ]
-            for number, (name, words) in enumerate(STEPS, start=1)
+            for number, (name, label) in enumerate(STEPS, start=1)
         ]
     ]
 

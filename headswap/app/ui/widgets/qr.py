@@ -50,12 +50,12 @@ def qr_code(text: str) -> Markup:
     return Markup(drawn.replace("<svg ", '<svg role="img" aria-label="QR code of the link" ', 1))
 
 
-def link_card(url: str, *, stop: str, words: h.Node = WATCH) -> h.Renderable:
+def link_card(url: str, *, stop: str, text: h.Node = WATCH) -> h.Renderable:
     """The code, the link, what it shows, and how to take it back; `stop` is the deed of that button."""
     return h.div(".link-card")[
         h.div(".qr")[qr_code(url)],
         h.div(".stack.tight")[
-            h.p[words],
+            h.p[text],
             h.code(".url")[url],
             urlsplit(url).hostname in _ONLY_HERE and _ONLY_HERE_WARNING,
             h.div(".hs-row")[

@@ -21,34 +21,34 @@ def run_status(project: ProjectView, job: JobView | None) -> h.Renderable:
     done = ["model"]
     done += ["pictures"] if project.has_images else []
     done += ["teach", "test"] if project.done_job else []
-    carried: dict[str, str | None] = {
+    facts: dict[str, str | None] = {
         "data-done": " ".join(done),
         "data-state": job.state if job else "idle",
         "data-stale": "" if project.is_stale else None,
     }
     if job is None or job.is_over:
-        return h.div(".hs-status", carried)[h.span(".dot"), h.span[_at_rest(job, is_stale=project.is_stale)]]
+        return h.div(".hs-status", facts)[h.span(".dot"), h.span[_at_rest(job, is_stale=project.is_stale)]]
     if job.queue_position:
-        words = f"Waiting, place {job.queue_position} in the queue"
+        text = f"Waiting, place {job.queue_position} in the queue"
     elif job.state == "running":
-        words = f"Teaching {percent(job.share)}{time_left(job)}"
+        text = f"Teaching {percent(job.share)}{time_left(job)}"
     elif job.has_lost_cluster:
-        words = f"Waits for the cluster, {percent(job.share)}"
+        text = f"Waits for the cluster, {percent(job.share)}"
     else:
-        words = job.state.capitalize()
+        text = job.state.capitalize()
     round_it = {"cx": "10", "cy": "10", "r": "7.5"}
-    return h.div(".hs-status.busy", carried)[
+    return h.div(".hs-status.busy", facts)[
         h.svg(".ring", viewBox="0 0 20 20", aria_hidden="true")[
             h.circle(".track", round_it),
             h.circle(".fill", round_it, pathLength=100, stroke_dasharray=f"{100 * job.share:.0f} 100"),
         ],
-        h.span(".hs-num")[words],
+        h.span(".hs-num")[text],
     ]
 
 
-def busy_status(words: str) -> h.Renderable:
+def busy_status(text: str) -> h.Renderable:
     """The status while the server reads an upload: shown by the browser before it asks."""
-    return h.div(".hs-status.busy", data_state="busy")[h.span(".dot.pulse"), h.span[words]]
+    return h.div(".hs-status.busy", data_state="busy")[h.span(".dot.pulse"), h.span[text]]
 
 
 def time_left(job: JobView) -> str:

@@ -26,7 +26,7 @@ class Lettering:
 PLAIN = Lettering()
 
 
-def line_of_text(x: float, y: float, words: str, lettering: Lettering = PLAIN) -> h.Renderable:
+def line_of_text(x: float, y: float, text: str, lettering: Lettering = PLAIN) -> h.Renderable:
     """One line of text."""
     return h.text(
         class_=lettering.tone,
@@ -36,7 +36,7 @@ def line_of_text(x: float, y: float, words: str, lettering: Lettering = PLAIN) -
         font_weight=lettering.weight,
         text_anchor=lettering.anchor,
         text_decoration="line-through" if lettering.struck else None,
-    )[words]
+    )[text]
 
 
 def box(x: int, y: int, width: int, height: int, *, new: bool) -> h.Renderable:
@@ -99,8 +99,8 @@ def names_down(
     drawn = [
         (
             h.circle({"cx": f"{x}", "cy": f"{y:.1f}"} | attributes),
-            line_of_text(x + 18, y + 5, words, Lettering(size=16, weight=600)),
+            line_of_text(x + 18, y + 5, text, Lettering(size=16, weight=600)),
         )
-        for y, words in zip(heights, lines, strict=True)
+        for y, text in zip(heights, lines, strict=True)
     ]
     return heights, h.fragment[drawn]

@@ -26,8 +26,8 @@ def _dash(is_dashed: bool) -> str | None:
     return "3 2" if is_dashed else None
 
 
-def _text(x: int, y: int, words: str) -> Strokes:
-    return (h.text(x=x, y=y, font_size=10, text_anchor="middle", fill="currentColor")[words],)
+def _text(x: int, y: int, text: str) -> Strokes:
+    return (h.text(x=x, y=y, font_size=10, text_anchor="middle", fill="currentColor")[text],)
 
 
 def _dots(*points: tuple[int, int]) -> Strokes:
