@@ -28,15 +28,10 @@ from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
 from headswap.app.ui.gateway.routes import API
 from headswap.cli.main import main
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = ("CI", "SSH_CONNECTION", "SSH_TTY", "DISPLAY", "WAYLAND_DISPLAY")  # of anyone who runs the tests
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start(workspace: Path, *words: str, port: int, **environment: str) -> subprocess.Popen[str]:
@@ -51,7 +46,7 @@ def start(workspace: Path, *words: str, port: int, **environment: str) -> subpro
     )
 
 
-def wait_for(condition: Callable[[], object], *, deadline_s: float = 300.0) -> None:
+def wait_for(condition: Callable[[], object], *, deadline_s: float = 900.0) -> None:
     end = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < end, "it took too long"
@@ -60,7 +55,7 @@ def wait_for(condition: Callable[[], object], *, deadline_s: float = 300.0) -> N
 
 def health(port: int) -> dict[str, object]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=60) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=300) as answer:
             said: dict[str, object] = json.load(answer)
             return said
     except (URLError, ConnectionError, TimeoutError):
@@ -151,13 +146,15 @@ def test_told_to_end_it_lets_its_worker_finish_a_step_and_leaves_nothing_running
     assert temporary.is_dir()
 
     looking_on = (f"{API}heartbeat/s1", f"{API}heartbeat/s2")  # two pages that are open meanwhile
-    streams = [urllib.request.urlopen(f"http://127.0.0.1:{port}{way}", timeout=300) for way in looking_on]
+    streams = [urllib.request.urlopen(f"http://127.0.0.1:{port}{way}", timeout=900) for way in looking_on]
     assert all(stream.readline() for stream in streams)
 
     server.send_signal(signal.SIGTERM)
-    said, _ = server.communicate(timeout=300)
+    said, _ = server.communicate(timeout=900)
 
     assert server.returncode == 0, said
+    wait_for(lambda: store.get(job).state in (JobState.QUEUED, JobState.DONE))  # a step may be a long one
+    wait_for(lambda: not worker or not LocalRunner().is_alive(worker))
     for stream in streams:
         stream.close()
     assert "headswap for a class, in " in said
@@ -166,8 +163,7 @@ def test_told_to_end_it_lets_its_worker_finish_a_step_and_leaves_nothing_running
     found = store.get(job)
     assert found.state in (JobState.QUEUED, JobState.DONE)
     assert found.crashes == 0
-    assert not worker or not LocalRunner().is_alive(worker)
-    assert not psutil.wait_procs(children, timeout=60)[1]
+    assert not psutil.wait_procs(children, timeout=600)[1]
     assert not temporary.exists()
     lines = [json.loads(line) for line in (workspace / "logs" / "server.jsonl").read_text().splitlines()]
     assert {line["job"] for line in lines if line["message"] == "given to a worker"} == {job}
@@ -200,13 +196,13 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
         yield Started(port, folder / "opened")
     finally:
         server.terminate()
-        server.communicate(timeout=300)
+        server.communicate(timeout=900)
 
 
 def test_health_is_answered_beside_a_locked_door(locked: Started) -> None:
     assert health(locked.port)["well"] is True
     with pytest.raises(URLError, match="401"):
-        urllib.request.urlopen(f"http://127.0.0.1:{locked.port}/config", timeout=60)
+        urllib.request.urlopen(f"http://127.0.0.1:{locked.port}/config", timeout=300)
 
 
 def test_at_a_screen_a_browser_opens_on_the_page_by_itself(locked: Started) -> None:

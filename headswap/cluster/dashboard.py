@@ -23,8 +23,8 @@ from headswap.cluster.crew import ClusterLost
 from headswap.cluster.joining import GUIDE, open_cluster, token_here, wrong_token
 from headswap.errors import BadSetting
 
-_KNOCK_S = 1.5  # within which a dashboard answers for the first time
-_ANSWER_S = 30.0  # within which it does later: it may be busy, or far away
+_KNOCK_S = 5.0  # within which a dashboard answers for the first time
+_ANSWER_S = 60.0  # within which it does later: it may be busy, or far away
 _SUBMITS = 3  # times
 _NO_AGENT = b"No available agent"
 _OVER = ("STOPPED", "SUCCEEDED", "FAILED")

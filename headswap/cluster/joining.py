@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 _ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"  # what Ray asks a head itself before it joins
 _RAY = re.compile(rb"\x12.(\d[\w.+-]*)", re.DOTALL)  # in its answer, which is a message of Protobuf
 _OF_THE_SYSTEM = Path("/tmp")  # where Ray writes unless RAY_TMPDIR says otherwise
-_KNOCK_S = 1.0
-_ANSWER_S = 60.0  # a process starts on each machine
+_KNOCK_S = 5.0  # a head may be busy
+_ANSWER_S = 180.0  # a process starts on each machine
 GUIDE = "docs/guide/cluster.md says how."
 
 

@@ -25,7 +25,7 @@ from headswap.cli import hand_over, handed
 from headswap.cli.frames import FramedEvents, frames_of, write_frame
 from headswap.cli.main import main
 from headswap.cli.verb import VerbAnswer
-from headswap.cluster import joining
+from headswap.cluster import dashboard, joining
 from headswap.data.remote_target import put_at
 from headswap.events import Note, Progress
 from headswap.pipeline.run import _unfinished
@@ -121,6 +121,7 @@ def laptop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("HEADSWAP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(joining, "_OF_THE_SYSTEM", tmp_path / "none")
     monkeypatch.setattr(hand_over, "_SOON_S", 0.0)
+    monkeypatch.setattr(dashboard, "_KNOCK_S", 120.0)  # that a busy machine may take to answer itself
     (tmp_path / "birds").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -27,6 +27,7 @@ from headswap.storage.files import write_bytes
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token"
+UNHURRIED_S = 120.0  # that a busy machine may take to answer itself
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +38,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     monkeypatch.setattr(joining, "_OF_THE_SYSTEM", tmp_path / "none")
+    monkeypatch.setattr(joining, "_KNOCK_S", UNHURRIED_S)
 
 
 @dataclass
@@ -252,6 +254,7 @@ def shell(*verbs: list[str], before: str = "") -> Said:
     """Run verbs one after another in a process of its own, which does something `before`."""
     probe = (
         f"import json, sys; from headswap.cli.main import main\n{before}\n"
+        f"from headswap.cluster import joining; joining._KNOCK_S = {UNHURRIED_S}\n"
         f"codes = [main(verb) for verb in {verbs!r}]\n"
         "print(json.dumps([codes, [name for name in ('ray', 'torch') if name in sys.modules]]))"
     )

@@ -22,7 +22,7 @@ def test_rank_0_leads_the_processes_of_torchrun() -> None:
 
     ended = subprocess.run(
         [*torchrun, program], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-        timeout=300, check=False,
+        timeout=1200, check=False,
     )  # fmt: skip
 
     assert ended.returncode == 0, ended.stderr

@@ -30,7 +30,7 @@ def adas(
     manifest = service.images.use_sample("ada", project)
     service.rename_project("ada", project, SECRET)
     job = service.start_teaching("ada", project)
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + 1800
     while not (view := service.job("ada", job)).is_over:
         assert time.monotonic() < deadline, view
         time.sleep(0.2)

@@ -139,8 +139,10 @@ def loaded(bundle: Path) -> Bundle:
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """The reader of a class's server: no other one has less memory."""
     place = tmp_path_factory.mktemp("reader")
-    settings = Settings(workspace=place, sample=place, limits=limits_for("class"))
-    opened = Reader(place, settings.for_reader(), scratch=place / "scratch", upload_timeout_s=600.0)
+    settings = Settings(  # but more patience: a busy machine takes long over 200 megapixels
+        workspace=place, sample=place, limits=limits_for("class"), image_timeout_s=600.0
+    )
+    opened = Reader(place, settings.for_reader(), scratch=place / "scratch", upload_timeout_s=3600.0)
     yield opened
     opened.close()
 

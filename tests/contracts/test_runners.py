@@ -45,7 +45,7 @@ class Bench:
         self.wait(lambda: not self.runner.is_alive(handle))
 
     def wait(self, condition: Callable[[], object]) -> None:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 600
         while not condition():
             assert time.monotonic() < end
             time.sleep(0.01)

@@ -30,9 +30,9 @@ NAMES = (
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    limits = ReaderLimits(memory_bytes=MEMORY_BYTES, patience_s=30.0)
+    limits = ReaderLimits(memory_bytes=MEMORY_BYTES, patience_s=600.0)
     room = tmp_path_factory.mktemp("room")
-    opened = Reader(room / "logs", limits, scratch=room / "scratch", upload_timeout_s=600.0)
+    opened = Reader(room / "logs", limits, scratch=room / "scratch", upload_timeout_s=3600.0)
     yield opened
     opened.close()
 

@@ -149,6 +149,7 @@ def taught(taught_once: Visit) -> Iterator[Visit]:
     """The taught project with step 4 open; nothing forbidden may happen while it is looked at."""
     taught_once.open_step("test")
     taught_once.wait("#hs-verdict .verdict")
+    taught_once.wait("#hs-examples li:nth-child(6) .told svg")  # what opening the page asked is all answered
     yield taught_once
     assert (taught_once.strangers, taught_once.errors) == ([], [])
 

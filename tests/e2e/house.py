@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -25,6 +24,8 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "assets" / "sample"
@@ -46,8 +47,8 @@ CUT_OFF = (
 )
 NARROWED = """(words) => [...document.querySelectorAll('[role=option]')].every(
   (option) => option.innerText.includes(words))"""
-START_S = 300.0
-WAIT_MS = 180_000  # for what a person waits for; a machine may do much else, and goals are printed only
+START_S = 900.0
+WAIT_MS = 600_000  # for what a person waits for; a machine may do much else, and goals are printed only
 
 
 @dataclass
@@ -131,6 +132,8 @@ class Visit:
         """Press a tab: model, pictures, teaching, test or home."""
         self.page.click(f"#hs-{tab}-button")
         self.page.wait_for_selector(f"#hs-{tab}", state="visible")
+        if tab == "pictures":  # or what is pressed or chosen before its script has come is lost
+            self.wait("#hs-picker .folder[data-ready]", state="attached")
 
     def wait(self, selector: str, state: str = "visible") -> None:
         """Wait until something is on the page."""
@@ -233,17 +236,10 @@ def app_running(workspace: Path, *options: str, port: int = 0) -> Iterator[House
     finally:
         process.terminate()
         try:
-            process.wait(timeout=60)
+            process.wait(timeout=300)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def free_port() -> int:
-    """A port that no one listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_answered(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -252,7 +248,7 @@ def _wait_until_answered(url: str, process: subprocess.Popen[bytes], log: Path) 
         if process.poll() is not None:
             raise RuntimeError(f"app.py ended with {process.returncode}:\n{log.read_text()[-2000:]}")
         try:
-            with urllib.request.urlopen(url, timeout=10):
+            with urllib.request.urlopen(url, timeout=60):
                 return
         except (URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)  # polling the port, not waiting for the page

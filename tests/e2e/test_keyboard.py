@@ -113,7 +113,7 @@ def test_the_camera_opens_films_and_closes_with_keys_only(visit: Visit) -> None:
     page.keyboard.type("green")
     reach(visit, "#hs-camera .hold")
     page.keyboard.down(" ")
-    page.wait_for_function("/Add [4-9]/.test(document.querySelector('#hs-camera .add').textContent)")
+    page.wait_for_function("/Add ([4-9]|\\d\\d)/.test(document.querySelector('#hs-camera .add').textContent)")
     page.keyboard.up(" ")
     reach(visit, "#hs-camera .add")
     press("Enter")

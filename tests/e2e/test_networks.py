@@ -71,7 +71,7 @@ def test_the_new_head_is_as_large_as_the_images_have_classes(visit: Visit) -> No
 
     visit.wait("#hs-head .facts:has-text('1280 features → 4 names')")
     assert "5,124 numbers to learn" in visit.page.inner_text("#hs-head .facts")
-    assert "ms a picture here" in visit.page.inner_text(".card:has(:checked)")
+    visit.wait(".card:has(:checked):has-text('ms a picture here')")  # drawn again after the head
 
 
 def test_a_network_that_may_not_be_fetched_is_marked_before_and_told_when_it_is_chosen(

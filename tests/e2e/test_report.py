@@ -46,6 +46,7 @@ def test_the_grid_adds_up_to_the_verdict_and_a_cell_opens_its_images_with_the_ke
 
 def test_the_old_head_and_the_nearest_train_images_stand_beside_the_answer(taught: Visit) -> None:
     page = taught.page
+    taught.wait("#hs-answer .nearest img")
 
     assert page.locator("#hs-answer .versus > div").count() == 2
     assert page.locator("#hs-answer .versus > div:last-child .bars li").count() == 5

@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, Route
 from playwright.sync_api import TimeoutError as NotSeen
 
 from headswap.app.ui.launch import SESSIONS
-from tests.e2e.house import WAIT_MS, House, Visit, app_running, free_port, visiting
+from tests.e2e.house import WAIT_MS, House, Visit, app_running, visiting
+from tests.ports import free_port
 
 pytestmark = pytest.mark.browser
 
@@ -51,7 +52,7 @@ def choose_everything(visit: Visit) -> None:
 
 def stop(visit: Visit) -> None:
     """Press Stop until it is stopped: a page whose server came back loads itself again."""
-    for _ in range(40):
+    for _ in range(200):
         with contextlib.suppress(NotSeen):  # the press before may have counted: then the button goes away
             visit.page.click("#hs-stop", timeout=3_000)
         with contextlib.suppress(NotSeen):
@@ -205,7 +206,7 @@ def test_an_idle_page_asks_nothing_and_costs_the_server_little(
     asked: list[str] = []
     visit.page.on("request", lambda request: asked.append(request.url))
 
-    for _ in range(15):  # what opening it began comes to an end; a page that asks by itself never rests
+    for _ in range(100):  # what opening it began comes to an end; a page that asks by itself never rests
         asked.clear()
         before = cpu_s(house.pid)
         visit.page.wait_for_timeout(4000)
@@ -223,7 +224,8 @@ def cpu_s(pid: int) -> float:
 
 def test_a_page_outlives_being_forgotten_by_gradio(visit: Visit, house: House, tmp_path: Path) -> None:
     visit.use_sample()
-    client = Client(house.url, verbose=False, download_files=tmp_path)
+    patient = {"timeout": 300.0}
+    client = Client(house.url, verbose=False, download_files=tmp_path, httpx_kwargs=patient)
     for _ in range(SESSIONS + 2):  # as many pages are opened elsewhere, and each asks something
         client.reset_session()
         with pytest.raises(AppError):

@@ -98,6 +98,7 @@ def test_what_a_browser_cannot_show_is_answered_and_shown_beside_the_answer(taug
 def test_a_planted_wrong_label_is_among_the_first_five_doubts_and_can_be_mended(taught: Visit) -> None:
     page = taught.page
     rows = page.locator("#hs-doubts .doubt")
+    taught.wait("#hs-doubts .doubt")
     assert 0 < rows.count() <= 5
     planted = page.locator(f"#hs-doubts .doubt:has(img[alt*='{PLANTED}'])")
     assert planted.count() == 1

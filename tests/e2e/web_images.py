@@ -23,7 +23,7 @@ from headswap.exports.templates import pictures
 from headswap.network import InputSpec
 from headswap.storage.files import to_plain
 from tests.e2e import made_images as made
-from tests.e2e.house import FLAGS, ROOT, chromium_path
+from tests.e2e.house import FLAGS, ROOT, WAIT_MS, chromium_path
 from tests.e2e.made_images import mosaic, saved
 
 WEB = ROOT / "headswap" / "exports" / "web"
@@ -117,6 +117,7 @@ def program() -> str:
 def open_page(browser: Browser) -> Page:
     """An empty page with the program in it; nothing is asked of any network."""
     page = browser.new_page()
+    page.set_default_timeout(WAIT_MS)
     page.route("**/*", answer)
     page.goto("https://images.invalid/")  # hashes are for secure pages only
     page.add_script_tag(content=program())

@@ -21,8 +21,10 @@ from headswap.lessons.notebook import notebook_of, write_notebook
 ROOT = Path(__file__).parents[2]
 EXECUTE = """
 import sys, nbclient, nbformat
+from jupyter_client import AsyncKernelManager
 notebook = nbformat.read(sys.argv[1], as_version=4)
-nbclient.NotebookClient(notebook, timeout=900, kernel_name="python3").execute()
+kernel = AsyncKernelManager(kernel_name="python3", transport="ipc")  # ports may be taken before they are used
+nbclient.NotebookClient(notebook, km=kernel, timeout=3600, startup_timeout=900).execute()
 nbformat.write(notebook, sys.argv[1])
 """
 TINY = LessonConfig(most_images=16, small_px=32, epochs=1, draws=2)  # that every cell runs, not what it shows
@@ -55,7 +57,7 @@ def test_every_cell_runs_from_top_to_bottom_in_a_kernel_of_its_own(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=1200,
+        timeout=7200,
     )
 
     assert ended.returncode == 0, ended.stderr[-3000:]

@@ -96,7 +96,7 @@ def test_a_process_whose_driver_died_while_it_began_ends_and_clears_up(tmp_path:
 
     alone = {**os.environ, "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2"}  # it waits for another
     done = subprocess.run(
-        [sys.executable, *gang.program(0, folder)], env=alone, check=False, timeout=300, capture_output=True
+        [sys.executable, *gang.program(0, folder)], env=alone, check=False, timeout=1200, capture_output=True
     )
 
     assert (done.returncode, folder.exists()) == (4, False), done.stderr

@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import urllib.request
 from pathlib import Path
 from urllib.error import URLError
 
+from tests.ports import free_port
 from tests.soak.patience import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -29,9 +29,7 @@ class House:
     def __init__(self, workspace: Path, *options: str) -> None:
         workspace.mkdir(parents=True, exist_ok=True)
         self.workspace, self._options = workspace, options
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -65,12 +63,12 @@ class House:
             self.process.wait()
 
     def stop(self) -> None:
-        """Politely; by force after a minute."""
+        """Politely; by force after some minutes."""
         if self.process is None or self.process.poll() is not None:
             return
         self.process.terminate()
         try:
-            self.process.wait(timeout=60)
+            self.process.wait(timeout=600)
         except subprocess.TimeoutExpired:
             self.kill()
 

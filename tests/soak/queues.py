@@ -33,10 +33,10 @@ def killed_queues(size: Size, room: Path) -> list[Line]:
             time.sleep(chance.uniform(0.0, 0.8))
             runner.stop(server, force=True)
             begin, server = time.monotonic(), start()
-            if not wait_for(lambda: not _is_forgotten(store, runner), deadline_s=120):
+            if not wait_for(lambda: not _is_forgotten(store, runner), deadline_s=600):
                 wrong.append(f"kill {number + 1}: a job stands still")
             waits.append(time.monotonic() - begin)
-        wait_for(lambda: all(store.get(job).is_over for job in ids), deadline_s=300)
+        wait_for(lambda: all(store.get(job).is_over for job in ids), deadline_s=1200)
         wrong += [fault for job in ids for fault in faults_of(store, store.get(job))]
         wrong += [f"left over: {path.name}" for path in room.rglob("*draft*")]
     finally:

@@ -21,6 +21,7 @@ from tests.soak.patience import wait_for
 from tests.soak.workers import faults_of
 
 END_S = 10.0
+STANDS_STILL_S = 600.0
 
 
 def killed_servers(size: Size, room: Path) -> list[Line]:
@@ -43,13 +44,13 @@ def killed_servers(size: Size, room: Path) -> list[Line]:
             before = store.get(ids[-1])
             start_s = house.start()
             begin = time.monotonic()
-            if not wait_for(lambda: _is_right(store, runner, ids[-1]), deadline_s=120):
+            if not wait_for(lambda: _is_right(store, runner, ids[-1]), deadline_s=STANDS_STILL_S):
                 wrong.append(f"kill {number + 1}: the job stands still as {store.get(ids[-1]).state}")
             waits.append((start_s, time.monotonic() - begin))
             after = store.get(ids[-1])
             if before.state is JobState.RUNNING and before.lease and after.crashes > before.crashes:
                 wrong.append(f"kill {number + 1}: the worker did not survive its server")
-        wait_for(lambda: all(store.get(job).is_over for job in ids), deadline_s=600)
+        wait_for(lambda: all(store.get(job).is_over for job in ids), deadline_s=1800)
         wrong += [fault for job in ids for fault in faults_of(store, store.get(job))]
         told = _told_to_end(house, store, runner, _submit(store, dataset))
     finally:
@@ -71,10 +72,12 @@ def killed_servers(size: Size, room: Path) -> list[Line]:
 
 def _told_to_end(house: House, store: Store, runner: LocalRunner, job: str) -> Line:
     """SIGTERM while a worker is busy: its step is finished, and the job waits for the next start."""
-    wait_for(lambda: store.get(job).progress is not None or store.get(job).is_over, deadline_s=120)
+    wait_for(lambda: store.get(job).progress is not None or store.get(job).is_over, deadline_s=STANDS_STILL_S)
     worker, begin = store.get(job).worker, time.monotonic()
     house.stop()
-    took_s, row = time.monotonic() - begin, store.get(job)
+    took_s = time.monotonic() - begin
+    wait_for(lambda: not worker or not runner.is_alive(worker), deadline_s=STANDS_STILL_S)  # a long step
+    row = store.get(job)
     wrong = [f"the job is {row.state}"] if row.state not in (JobState.QUEUED, JobState.DONE) else []
     wrong += ["it counted as a crash"] if row.crashes else []
     wrong += ["its worker still runs"] if worker and runner.is_alive(worker) else []

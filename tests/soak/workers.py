@@ -41,7 +41,7 @@ class Office:
         workers = [job.worker for job in self.store.in_state(JobState.RUNNING) if job.worker]
         for worker in workers:
             self.runner.stop(worker, force=True)
-        wait_for(lambda: not any(map(self.runner.is_alive, workers)), deadline_s=60)
+        wait_for(lambda: not any(map(self.runner.is_alive, workers)), deadline_s=600)
         self.store.close()
 
 
@@ -50,7 +50,7 @@ def killed_workers(size: Size, room: Path) -> list[Line]:
     chance, office = random.Random(11 + size.seed), Office(room)
     ids = [office.submit(number) for number in range(-(-size.worker_kills // KILLS_OF_ONE_JOB) + 4)]
     office.supervisor.start()
-    kills, deadline = 0, time.monotonic() + 300 + 6 * size.worker_kills
+    kills, deadline = 0, time.monotonic() + 1200 + 6 * size.worker_kills
     try:
         while not all(office.store.get(job).is_over for job in ids) and time.monotonic() < deadline:
             time.sleep(chance.uniform(0.05, 0.25))
@@ -117,7 +117,7 @@ def stopped_at_any_moment(size: Size, room: Path) -> list[Line]:
     left = list(ids)
     office.supervisor.start()
     try:
-        deadline = time.monotonic() + 300 + 3 * size.cancels
+        deadline = time.monotonic() + 1200 + 3 * size.cancels
         while left and time.monotonic() < deadline:
             running = [job.id for job in office.store.in_state(JobState.RUNNING) if job.id in left]
             for job in running[:1] if chance.random() < 0.9 else left[-1:]:
@@ -126,7 +126,7 @@ def stopped_at_any_moment(size: Size, room: Path) -> list[Line]:
                 left.remove(job)
             time.sleep(0.02)
             left = [job for job in left if not office.store.get(job).is_over]
-        wait_for(lambda: all(office.store.get(job).is_over for job in ids), deadline_s=300)
+        wait_for(lambda: all(office.store.get(job).is_over for job in ids), deadline_s=1200)
         jobs = [office.store.get(job) for job in ids]
         wrong = [fault for job in jobs if job.state is not JobState.CANCELLED
                  for fault in faults_of(office.store, job)]  # fmt: skip

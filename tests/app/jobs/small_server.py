@@ -13,7 +13,7 @@ from headswap.app.processes.local import LocalRunner
 
 if __name__ == "__main__":
     store = Store(Path(sys.argv[1]) / "jobs.db")
-    settings = QueueSettings(capacity=int(sys.argv[2]), lease_s=3.0, room_bytes=0, spare_idle_s=60.0)
+    settings = QueueSettings(capacity=int(sys.argv[2]), lease_s=30.0, room_bytes=0, spare_idle_s=60.0)
     worker = (sys.executable, str(Path(__file__).with_name("small_worker.py")))
     Supervisor(Queue(store, LocalRunner(), settings, worker=worker), interval_s=0.05).start()
     threading.Event().wait()

@@ -42,6 +42,10 @@ def child(open_child: Open) -> ChildProcess:
     return open_child()
 
 
+def descriptors() -> int:
+    return psutil.Process().num_fds() if hasattr(psutil.Process, "num_fds") else 0
+
+
 def test_every_question_gets_its_own_answer_from_one_process(child: ChildProcess) -> None:
     answers = [child.ask(f"echo {number}", str) for number in range(20)]
 
@@ -127,10 +131,10 @@ def test_a_child_killed_between_two_questions_is_not_noticed_by_anybody(
 
 
 def test_an_answer_that_takes_too_long_ends_the_child(open_child: Open, tmp_path: Path) -> None:
-    child = open_child(timeout_s=1.5)
+    child = open_child(timeout_s=5.0)
     pid = int(child.ask("pid", str))
 
-    with pytest.raises(HeadswapError, match=r"No answer came within 1\.5 seconds\. Try again"):
+    with pytest.raises(HeadswapError, match=r"No answer came within 5 seconds\. Try again"):
         child.ask(f"sleep {tmp_path / 'asleep'}", str)
 
     assert not psutil.pid_exists(pid)
@@ -139,7 +143,7 @@ def test_an_answer_that_takes_too_long_ends_the_child(open_child: Open, tmp_path
 
 @pytest.mark.skipif(os.name == "nt", reason="a process is frozen by a signal")
 def test_a_frozen_child_and_a_question_larger_than_the_pipe_do_not_hang(open_child: Open) -> None:
-    child = open_child(timeout_s=1.5)
+    child = open_child(timeout_s=5.0)
     os.kill(int(child.ask("pid", str)), signal.SIGSTOP)
 
     with pytest.raises(HeadswapError, match="No answer came"):
@@ -232,18 +236,19 @@ def test_nobody_waits_for_ever_behind_a_slow_question(
     slow.join()
 
 
-def test_opening_and_closing_many_times_leaks_no_descriptor(open_child: Open) -> None:
+def test_opening_and_closing_many_times_leaks_no_descriptor(
+    open_child: Open, wait_for: Callable[..., None]
+) -> None:
     child = open_child()
     child.ask("echo", str)
-    before = psutil.Process().num_fds() if hasattr(psutil.Process, "num_fds") else 0
+    before = descriptors()
 
     for _ in range(5):
         with pytest.raises(HeadswapError, match="stopped unexpectedly"):
             child.ask("die", str)
         child.ask("echo", str)
 
-    after = psutil.Process().num_fds() if hasattr(psutil.Process, "num_fds") else 0
-    assert after <= before
+    wait_for(lambda: descriptors() <= before)  # a thread of another test's service may have one for a moment
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sessions are of POSIX")

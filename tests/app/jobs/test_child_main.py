@@ -39,7 +39,7 @@ def test_a_clerk_ends_at_once_when_its_server_is_gone_even_at_work(tmp_path: Pat
         write_message(child.stdin, f"sleep {tmp_path / 'asleep'}")
         child.stdin.close()
 
-        assert child.wait(timeout=120) == 0
+        assert child.wait(timeout=600) == 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="killed by signals of POSIX")
@@ -58,5 +58,5 @@ def test_a_clerk_ends_when_its_server_is_killed(tmp_path: Path) -> None:
     import psutil
 
     if psutil.pid_exists(pid):
-        gone, alive = psutil.wait_procs([psutil.Process(pid)], timeout=120)
+        gone, alive = psutil.wait_procs([psutil.Process(pid)], timeout=600)
         assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE], gone

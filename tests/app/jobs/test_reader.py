@@ -54,8 +54,10 @@ def open_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ope
     opened: list[Reader] = []
 
     def open_one(**limits: object) -> Reader:
-        chosen = ReaderLimits(**{"memory_bytes": 800_000_000, "patience_s": 2.0, **limits})  # type: ignore[arg-type]
-        opened.append(Reader(tmp_path / "logs", chosen, scratch=tmp_path / "scratch", upload_timeout_s=600.0))
+        chosen = ReaderLimits(**{"memory_bytes": 800_000_000, "patience_s": 600.0, **limits})  # type: ignore[arg-type]
+        opened.append(
+            Reader(tmp_path / "logs", chosen, scratch=tmp_path / "scratch", upload_timeout_s=3600.0)
+        )
         return opened[-1]
 
     yield open_one
@@ -84,7 +86,7 @@ def ask(reader: Reader, question: ReadUpload) -> Imported:
 def test_images_that_end_their_reader_are_left_out_by_name_and_the_rest_goes_on(
     open_reader: Open, tmp_path: Path
 ) -> None:
-    done = ask(open_reader(), upload(tmp_path, "a/crash.png", "a/hang.png"))
+    done = ask(open_reader(patience_s=6.0), upload(tmp_path, "a/crash.png", "a/hang.png"))
 
     assert {left.file: left.reason for left in done.manifest.left_out} == {
         "a/crash.png": "crash.png stopped the program that reads pictures.",

@@ -16,6 +16,7 @@ from headswap.app.jobs.store import LOG_FILE, Store
 from headswap.app.processes.environment import child_environment
 from headswap.events import Progress
 from headswap.storage.files import check_seal
+from tests.app.jobs.conftest import UNTIL_TOLD
 
 WORKER = (sys.executable, str(Path(__file__).with_name("small_worker.py")))
 
@@ -79,11 +80,12 @@ def test_a_full_disk_pauses_the_job(open_office: Callable[..., Any]) -> None:
 
 
 def test_a_polite_stop_puts_the_job_back_and_another_worker_finishes_it(office: Any) -> None:
-    job_id = office.submit(steps=30, step_s=0.02)
+    job_id = office.submit(**UNTIL_TOLD)
     running = office.claimed(job_id)
 
     office.runner.stop(running.worker, force=False)
-    (job,) = office.run(job_id)
+    office.tick_until(lambda: office.job(job_id).attempt == 2)
+    job = office.end(job_id)
 
     assert (job.state, job.attempt, job.crashes) == (JobState.DONE, 2, 0)
 
@@ -115,7 +117,7 @@ def test_a_worker_with_nothing_to_claim_leaves_at_once(store: Store) -> None:
     job = store.submit("ann", "project", "{}", "key")
     command = [*WORKER, "--store", str(store.path), "--job", job.id, "--attempt", "7"]
 
-    ended = subprocess.run(command, env=child_environment({}), check=False, timeout=120)
+    ended = subprocess.run(command, env=child_environment({}), check=False, timeout=600)
 
     assert ended.returncode == 3
     assert store.get(job.id) == job
@@ -128,25 +130,26 @@ def test_two_workers_of_one_attempt_are_one_too_many(store: Store) -> None:
     command = [*WORKER, "--store", str(store.path), "--job", job_id, "--attempt", "1"]
     workers = [subprocess.Popen(command, env=child_environment({})) for _ in range(2)]
 
-    assert sorted(process.wait(timeout=120) for process in workers) == [0, 3]
+    assert sorted(process.wait(timeout=600) for process in workers) == [0, 3]
     assert sum(event.kind == "note" for event in read_events(store.folder(job_id))) == 1
 
 
 def test_a_spare_ends_when_its_server_is_gone(store: Store) -> None:
     command = [*WORKER, "--store", str(store.path), "--spare", "token", "--server", "999999999:1"]
 
-    assert subprocess.run(command, env=child_environment({}), check=False, timeout=120).returncode == 3
+    assert subprocess.run(command, env=child_environment({}), check=False, timeout=600).returncode == 3
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are of POSIX")
 def test_a_worker_that_is_stopped_while_it_starts_costs_nothing(
     office: Any, wait_for: Callable[..., None]
 ) -> None:
-    job_id = office.submit(steps=50, step_s=0.02)
+    job_id = office.submit(**UNTIL_TOLD)
     office.queue.tick()
 
     wait_for(lambda: LOG_FILE in os.listdir(office.store.folder(job_id)))
     office.queue.stop_workers()
-    (job,) = office.run(job_id)
+    office.tick_until(lambda: office.job(job_id).attempt == 2)
+    job = office.end(job_id)
 
     assert (job.state, job.attempt) == (JobState.DONE, 2)

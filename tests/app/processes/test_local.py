@@ -18,7 +18,7 @@ SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 600
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -214,7 +214,7 @@ def test_a_change_during_an_upload_is_refused_and_the_next_upload_waits(
 
     def slow(question: ReadUpload) -> Imported:
         reading.set()
-        assert go_on.wait(timeout=120)
+        assert go_on.wait(timeout=600)
         return child.ask(question, Imported)
 
     images._ask = slow
@@ -224,12 +224,12 @@ def test_a_change_during_an_upload_is_refused_and_the_next_upload_waits(
     ]
     for upload in uploads:
         upload.start()
-    assert reading.wait(timeout=120)
+    assert reading.wait(timeout=600)
     with pytest.raises(BadSetting, match="Pictures are still being read"):
         images.rename_class("ada", project, "bird", "robin")
     go_on.set()
     for upload in uploads:
-        upload.join(timeout=120)
+        upload.join(timeout=600)
 
     after = images.manifest("ada", project)
     assert after is not None

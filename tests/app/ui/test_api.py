@@ -30,7 +30,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @pytest.fixture(scope="module")
 def client(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    connected = Client(house.url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+    downloads, patient = tmp_path_factory.mktemp("downloads"), {"timeout": 300.0}
+    connected = Client(house.url, verbose=False, download_files=str(downloads), httpx_kwargs=patient)
     yield connected
     connected.close()
 

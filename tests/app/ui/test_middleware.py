@@ -153,7 +153,7 @@ def test_a_file_of_somebody_else_cannot_be_handed_in_as_ones_own(site: Site) -> 
 def test_without_a_log_in_nothing_behind_the_page_answers(site: Site) -> None:
     ada, nobody = site.visit("ada"), site.visit()
     ada.post("/gradio_api/queue/join", json={"data": ["x"], "fn_index": 0, "session_hash": "adas-third"})
-    broken = httpx.Client(base_url=site.url, headers={"cookie": "bad[=x; ,;=; access-token-x"})
+    broken = httpx.Client(base_url=site.url, headers={"cookie": "bad[=x; ,;=; access-token-x"}, timeout=120)
 
     for client in (nobody, broken):
         answers = [
@@ -177,7 +177,7 @@ def test_a_spoiled_cookie_beside_a_good_one_does_not_open_the_gate(site: Site) -
     good = "; ".join(f"{name}={value}" for name, value in bob.cookies.items())
 
     for cookie in (f"bad[=x; {good}", f'{good}; a"b=\\', f"=; {good}", f";;,; {good}"):
-        with httpx.Client(base_url=site.url, headers={"cookie": cookie}) as client:
+        with httpx.Client(base_url=site.url, headers={"cookie": cookie}, timeout=120) as client:
             assert client.get(f"/gradio_api/file={path}").status_code in (401, 404), cookie
 
 
@@ -317,7 +317,7 @@ def test_guessing_codes_ends_soon_and_shuts_nobody_else_out(site: Site) -> None:
 
 
 def test_a_wrong_code_is_told_in_a_sentence_that_says_what_to_do(site: Site) -> None:
-    with httpx.Client(base_url=site.url, headers={"x-forwarded-for": "10.0.0.9"}) as stranger:
+    with httpx.Client(base_url=site.url, headers={"x-forwarded-for": "10.0.0.9"}, timeout=120) as stranger:
         page = stranger.get("/runs?x=1")
         form = {"username": "ada", "password": "wrong", "next": "runs?x=1"}
         wrong = stranger.post("/login", data=form, headers={"accept": "text/html"})
@@ -551,7 +551,10 @@ def test_a_link_of_another_site_logs_nobody_out(site: Site) -> None:
 
 def test_a_program_that_logs_in_brings_a_file_and_takes_one_home(site: Site, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("of a program")
-    client = Client(site.url, auth=("ada", site.codes["ada"]), verbose=False, download_files=tmp_path)
+    client = Client(
+        site.url, auth=("ada", site.codes["ada"]), verbose=False, download_files=tmp_path,
+        httpx_kwargs={"timeout": 300.0},
+    )  # fmt: skip
 
     read = client.predict(handle_file(tmp_path / "notes.txt"), api_name="/read")
     made = client.predict("made for a program", api_name="/make")

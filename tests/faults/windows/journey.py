@@ -25,7 +25,7 @@ from headswap.cli.main import main as shell
 from headswap.errors import HeadswapError
 from headswap.lessons.config import LessonConfig
 
-PATIENCE_S = 600.0
+PATIENCE_S = 1800.0
 CITY, ACCENT = "Łódź", "épée"
 
 
@@ -140,7 +140,7 @@ def save_open_and_delete(trip: Trip) -> None:
 
 def stop_in_the_middle(trip: Trip) -> None:
     trip.job = trip.service.start_teaching("ada", trip.project, seed=7, key="last")
-    wait(lambda: trip.service.job("ada", trip.job), lambda view: view.state == "running" and view.share > 0)
+    wait(lambda: trip.service.job("ada", trip.job), lambda view: view.is_over or view.share > 0)
     trip.service.begin_to_end()
 
 
