@@ -130,12 +130,6 @@ def _test_text(race: Race) -> list[str]:
 
 
 def _command(data: str, model: str, seed: int) -> str:
-<<<<<<< HEAD
-    words = ["headswap", "teach", data, "--model", model]
-    words += ["--seed", str(seed)] if seed else []
-    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
-=======
-    arguments = ["headswap", "train", data, "--model", model]
+    arguments = ["headswap", "teach", data, "--model", model]
     arguments += ["--seed", str(seed)] if seed else []
     return subprocess.list2cmdline(arguments) if os.name == "nt" else shlex.join(arguments)
->>>>>>> names
