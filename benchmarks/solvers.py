@@ -1,6 +1,6 @@
 """Which rule solves a head best, on tables that are no features of a network, and on which none was chosen.
 
-    python -m benchmarks.solvers [--repeats 2] [--folds 5] [--json FILE]
+    python -m benchmarks.solvers [--repeats 2] [--folds 5] [--rules default logistic ...] [--json FILE]
 
 Tables: the four of scikit-learn that need no download, the digits also with 100 of their images; once more
 as 2,000 random rectified sums of their columns, which is what a layer with random weights makes of them (100
@@ -8,8 +8,9 @@ and 500 of the digits); and made ones, in which classes differ in a few directio
 gets the same stratified folds and is judged once on the fold held out; penalties are chosen in the others.
 
 "default" is what headswap takes for a wide head: ridge regression where features outnumber images, logistic
-regression otherwise. scikit-learn's are StandardScaler with LogisticRegressionCV or RidgeClassifierCV, with
-penalties from 1e-4 to 1e4, as its users write them.
+regression otherwise. "chosen" solves both there, and takes logistic regression where its loss out of fold,
+both calibrated, is lower by more than the standard error of the difference. scikit-learn's are StandardScaler
+with LogisticRegressionCV or RidgeClassifierCV, with penalties from 1e-4 to 1e4, as its users write them.
 
 The interval beside a mean difference is a bootstrap over the rows of every table; tables count the same. Loss
 is the cross-entropy of the answers as probabilities; scikit-learn's ridge gives none.
@@ -36,7 +37,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.head_kinds import DRAWS, machine
 from headswap.training.linear.labeled_features import LabeledFeatures
-from headswap.training.linear.ridge import fit_ridge
+from headswap.training.linear.ridge import calibrated, fit_ridge
 from headswap.training.linear.solver import SolvedHead, fit_head
 
 WIDE = 2_000
@@ -106,6 +107,21 @@ def ours(solve: Callable[[LabeledFeatures], SolvedHead]) -> Callable[[Table, NDA
     return rule
 
 
+def chosen(known: LabeledFeatures) -> SolvedHead:
+    """Ridge regression unless logistic regression is clearly better in the same folds."""
+    ridge = fit_ridge(known)
+    logistic = fit_head(known)
+    if not ridge.by_ridge or ridge.fold_logits is None or logistic.fold_logits is None:
+        return ridge
+    rows = torch.arange(len(known.labels))
+    losses = []  # of each row
+    for logits in (ridge.fold_logits.double(), logistic.fold_logits.double()):
+        temperature, _ = calibrated(logits, known.labels)
+        losses.append(-(logits / temperature).log_softmax(dim=1)[rows, known.labels])
+    gain = losses[0] - losses[1]
+    return logistic if gain.mean() > gain.std() / len(gain) ** 0.5 else ridge
+
+
 def by_sklearn_logistic(train: Table, test: NDArray[np.float32]) -> Answers:
     regression = LogisticRegressionCV(
         Cs=FIVE, cv=5, class_weight="balanced", l1_ratios=(0,),
@@ -126,6 +142,7 @@ RULES = {
     "default": ours(fit_ridge),
     "logistic": ours(fit_head),
     "ridge": ours(lambda known: fit_ridge(known, always=True)),
+    "chosen": ours(chosen),
     "sklearn logistic": by_sklearn_logistic,
     "sklearn ridge": by_sklearn_ridge,
 }
@@ -178,7 +195,10 @@ def interval(ours: Sequence[Cell], theirs: Sequence[Cell]) -> tuple[float, float
 
 
 def show(cells: Sequence[Cell]) -> None:
-    rules, tables = list(RULES), list(dict.fromkeys(cell.table for cell in cells))
+    rules, tables = (
+        list(dict.fromkeys(cell.rule for cell in cells)),
+        list(dict.fromkeys(cell.table for cell in cells)),
+    )
     found = {(cell.table, cell.rule): cell for cell in cells}
     print("| accuracy (loss) | " + " | ".join(rules) + " |\n|---|" + "--:|" * len(rules))
     for table in tables:
@@ -193,6 +213,8 @@ def show(cells: Sequence[Cell]) -> None:
     print(f"| mean | {' | '.join(means)} |")
     texts = []
     for rule in rules:
+        if "default" not in columns:
+            break
         low, high = interval(columns[rule], columns["default"])
         mean = 100 * statistics.mean(
             a.accuracy - b.accuracy for a, b in zip(columns[rule], columns["default"], strict=True)
@@ -207,6 +229,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--rules", nargs="+", choices=list(RULES), default=list(RULES))
     parser.add_argument("--json", type=Path, help="what was wrong of every table")
     choices = parser.parse_args()
     plain = shipped()
@@ -215,7 +238,7 @@ def main() -> None:
     tables += [made(100, 1_280), made(100, 6_000), made(400, 1_280), made(400, 6_000)]
     cells = []
     for table in tables:
-        for rule in RULES:
+        for rule in choices.rules:
             cells.append(judged(table, rule, choices.repeats, choices.folds))
             print(f"{table.name:30} {rule:18} {cells[-1].accuracy:.3f} {cells[-1].seconds:.2f} s", flush=True)
     print(f"\n{choices.repeats} times {choices.folds} folds; {machine()}\n")
