@@ -159,7 +159,7 @@ class Desk:
             self.photograph("waits")
             self.cluster.begin_again()
         until(lambda: self.state() in ("done", "failed", "cancelled"))
-        self.visit.open_step("test")
+        self.visit.wait("#hs-chip [data-state=done]")  # with that the page opens the report by itself
         self.visit.wait("#hs-verdict .verdict")
         self.photograph(f"{kind} killed")
         seen = self.seen(kind, begin, killed and killed - begin, waits, load)

@@ -48,9 +48,17 @@ def pytest_sessionstart() -> None:
         pytest.exit(f"CI needs what lies beside the checkout; missing in {SHARED}: {', '.join(missing)}", 4)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser's first: see `FromBothEnds`."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="before a release: more seeds and networks")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The browser's first: see `FromBothEnds`. What is `thorough` only where that was asked for."""
     items.sort(key=lambda item: not item.nodeid.startswith(BROWSER))
+    if not config.getoption("--thorough"):
+        extra = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=extra)
+        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -178,7 +178,12 @@ def test_without_onnx_nothing_of_it_is_in_the_zip(untaught: Untaught, tmp_path: 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
-    ["squeezenet1_1", "googlenet", "timm/deit_tiny_distilled_patch16_224", "MobileViTForImageClassification"],
+    [
+        "squeezenet1_1",
+        pytest.param("googlenet", marks=pytest.mark.thorough),
+        pytest.param("timm/deit_tiny_distilled_patch16_224", marks=pytest.mark.thorough),
+        pytest.param("MobileViTForImageClassification", marks=pytest.mark.thorough),
+    ],
 )
 def test_networks_of_every_zoo_agree(model: str, untaught: Untaught, tmp_path: Path) -> None:
     check = take_home(untaught(model), tmp_path / "o.zip")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ from headswap.lessons.config import LessonConfig
 from headswap.lessons.lesson import Lesson, LessonResult
 from headswap.lessons.material import Material
 
-SEEDS = tuple(range(int(os.environ.get("HEADSWAP_SEEDS", "2"))))  # before a release 3: docs/checks.md
-SEEDS_OF_THE_WHOLE = (0, 1)  # with every picture, each takes seconds
+SEEDS, SEEDS_OF_THE_WHOLE = (0, 1, 2), (0, 1)  # with --thorough; with every picture, each takes seconds
 Run = Callable[..., tuple[LessonResult, ...]]
 
 
@@ -44,13 +42,14 @@ def material(lesson_workspace: Path) -> Material:
 
 
 @pytest.fixture(scope="session")
-def seen(lesson_workspace: Path, material: Material) -> Run:
-    """Run a lesson for every seed; `whole` for two, with all the pictures of the sample set."""
+def seen(request: pytest.FixtureRequest, lesson_workspace: Path, material: Material) -> Run:
+    """Run a lesson for every seed, or the first without --thorough; `whole`: with all of the sample."""
+    of_each = None if request.config.getoption("--thorough") else 1
     materials: dict[LessonConfig, Material] = {material.setting: material}
     results: dict[tuple[str, LessonConfig], LessonResult] = {}
 
     def run(name: str, *, whole: bool = False, seeds: tuple[int, ...] = ()) -> tuple[LessonResult, ...]:
-        seeds = seeds or (SEEDS_OF_THE_WHOLE if whole else SEEDS)
+        seeds = seeds or (SEEDS_OF_THE_WHOLE if whole else SEEDS)[:of_each]
         for seed in seeds:
             setting = setting_of(seed, whole)
             if setting not in materials:
