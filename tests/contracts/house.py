@@ -45,7 +45,7 @@ class Work:
             "frame": b64encode(self.image.read_bytes()).decode(), "folder": self.upload.parent,
             "name": "bird", "new": "crow", "into": "fruit", "code": "few", "label": "bird", "px": 96,
             "model": "tf_efficientnet_lite0", "models": ("tf_efficientnet_lite0",), "path": "classifier",
-            "where": "test", "teach": None, "weights": None, "pattern": "lite0",
+            "tab": "test", "config": None, "weights": None, "pattern": "lite0",
             "names": ("tf_efficientnet_lite0",), "test_share": 0.2, "seed": 0,
             "progress": self.progress, "lesson": "which-layer", "choice": 0, "quiz_answers": (), "here": "",
             "link": "http://127.0.0.1:9/film.mp4",

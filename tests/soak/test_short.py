@@ -31,7 +31,7 @@ def test_headswap_withstands(name: str, room: Path) -> None:
     assert held(name, room) == []
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # a server that is ended in the middle of a run is walked in the browser, too
 @pytest.mark.parametrize("name", WITH_NETWORKS)
 def test_headswap_with_real_networks_withstands(name: str, tmp_path: Path) -> None:
     assert held(name, tmp_path) == []
