@@ -71,12 +71,19 @@ def end(folder: Path) -> None:
     left = []
     for process in psutil.process_iter():
         try:
-            if str(folder) in " ".join(process.cmdline()):
+            if _is_of(process, folder):
                 process.kill()
                 left.append(process)
         except psutil.Error:
             continue
     psutil.wait_procs(left)
+
+
+def _is_of(process: psutil.Process, folder: Path) -> bool:
+    """Whether a process belongs to the cluster in a folder; Ray's agents name themselves anew."""
+    words = " ".join(process.cmdline())
+    is_agent = words.startswith("ray::") or "-m ray.util.client.server" in words
+    return str(folder) in words or (is_agent and process.environ().get("RAY_TMPDIR") == str(folder))
 
 
 def measure(nodes: int, data: Path, count: int, place: Path) -> Measured:
