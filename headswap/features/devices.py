@@ -41,13 +41,16 @@ def images_at_once(device: str, asked: int) -> int:
         device: "cpu", "cuda" or "mps".
         asked: what is best on a processor, where more is slower.
     """
-    if device == "cuda":
-        free = torch.cuda.mem_get_info()[0]
-    elif device == "mps":
-        free = torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
-    else:
+    if device == "cpu":
         return asked
-    return max(asked, min(_MOST_AT_ONCE, asked * (free // _PER_16_BYTES)))
+    return max(asked, min(_MOST_AT_ONCE, asked * (free_memory(device) // _PER_16_BYTES)))
+
+
+def free_memory(device: str) -> int:
+    """Bytes that are free on a device, "cuda" or "mps"."""
+    if device == "cuda":
+        return torch.cuda.mem_get_info()[0]
+    return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
 
 
 def upload(batch: Tensor, device: str) -> Tensor:

@@ -5,14 +5,16 @@ Flow:  (N, R) rows + labels + folds --RowBlocks--> blocks;  work + blocks --in_o
 The order that fixes every bit: images stand by fold, in a fold as they were given; a block holds at most
 `rows_at_once` of one fold; what a block gives in single precision is added up in double precision, block
 after block. So a head that must not see a fold is the sum of the other folds' blocks: nothing is copied for
-it, and no table of images times classes is ever whole. `each` decides where blocks are worked on; here, one
+it, and no table of images times classes is ever whole. `each` decides who works on blocks; here, one
 after another. Another one may answer in any order, from as many threads as it likes: the sums are the same.
+
+Blocks can be worked on by a GPU, where they stay between passes while it has room for them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, TypeVar
 
@@ -21,10 +23,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from headswap.features.devices import free_memory
 from headswap.features.memmap import matrix
 
 _MOST_ROWS, _FEWEST_ROWS = 4096, 256
 _CELLS = 2**22  # numbers of a block's table of rows times classes, or times features, about
+_SHARE = 0.5  # of a device's free memory for blocks that stay there; products need the rest
 
 Answer = TypeVar("Answer")
 
@@ -51,7 +55,12 @@ class Block:
     rows: Tensor  # (n, R) float32, in the basis that is solved in
     labels: Tensor  # (n,) int64, or (n, C) float32 of 0 and 1 where an image may have several
     weights: Tensor  # (n,) float32, what each image counts; (n, C) where labels are not known of some images
-    positions: Tensor  # (n,) int64, where they stood among all
+    positions: Tensor  # (n,) int64, where they stood among all; always on the processor
+
+    def on(self, device: str) -> Block:
+        """The same block on a device, "cuda" or "cpu"."""
+        rows, labels, weights = (table.to(device) for table in (self.rows, self.labels, self.weights))
+        return replace(self, rows=rows, labels=labels, weights=weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +74,7 @@ class RowBlocks:
     order: Tensor  # (N,) int64: where each row stood among all
     num_classes: int
     each: Each = here
+    device: str = "cpu"  # where blocks are worked on: "cpu" or "cuda"
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -86,11 +96,32 @@ class RowBlocks:
         stops = counts.cumsum(0)
         return list(zip(folds.tolist(), (stops - counts).tolist(), stops.tolist(), strict=True))
 
+    @cached_property
+    def _staying(self) -> dict[int, Block]:
+        """The first blocks, on the device, as many as it has room for; the others come for each pass."""
+        room, found = _SHARE * free_memory(self.device), dict[int, Block]()
+        for number, block in enumerate(self.blocks):
+            room -= block.rows.nbytes + block.labels.nbytes + block.weights.nbytes
+            if room < 0:
+                break
+            found[number] = block.on(self.device)
+        return found
+
+    def _placed(self, number: int) -> Block:
+        if self.device == "cpu":
+            return self.blocks[number]
+        there = self._staying.get(number)
+        return self.blocks[number].on(self.device) if there is None else there
+
     def in_order(self, work: Callable[[Block], Answer]) -> Iterator[tuple[Block, Answer]]:
-        """What the work gives for each block, in their order, however it comes; early ones wait."""
+        """What the work gives for each block, in their order, however it comes; early ones wait.
+
+        The work sees a block on the device, and gives its answer on the processor; what is yielded with the
+        answer is on the processor, too.
+        """
         early: dict[int, Answer] = {}
         blocks, due = self.blocks, 0
-        for number, answer in self.each(lambda number: work(blocks[number]), range(len(blocks))):
+        for number, answer in self.each(lambda number: work(self._placed(number)), range(len(blocks))):
             early[number] = answer
             while due in early:
                 yield blocks[due], early.pop(due)

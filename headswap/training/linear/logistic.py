@@ -9,6 +9,8 @@ as those of all folds, are looked at in one pass. Penalties are not of the image
 
 Where the labels are (N, C), an image has each of them or not: C questions, each with a sigmoid of its own,
 whose losses are added. Each image weighs the same for all of them, or, by (N, C) weights, more or less.
+
+Solutions come from the processor and sums go back there; what is between is done where the blocks are.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ def loss_and_slope(
         (F,) cross-entropy, over all labels where there are several, and (F, C, R + 1) its slope, each image
         as often as it weighs.
     """
-    weights, biases = solutions[..., :-1].contiguous(), solutions[..., -1:].contiguous()
+    there = solutions.to(images.device)
+    weights, biases = there[..., :-1].contiguous(), there[..., -1:].contiguous()
     losses = torch.zeros(len(solutions), dtype=torch.double)
     slopes = torch.zeros(solutions.shape, dtype=torch.double)
 
@@ -46,7 +49,8 @@ def loss_and_slope(
             return None
         all_of_them = len(asked) == len(left_out)
         chosen = (weights, biases) if all_of_them else (weights[asked], biases[asked])
-        return asked, *_block_sums(block, *chosen)
+        loss, slope, bias_slope = _block_sums(block, *chosen)
+        return asked, loss.cpu(), slope.cpu(), bias_slope.cpu()
 
     for _, answer in images.in_order(work):
         if answer is not None:
@@ -107,13 +111,14 @@ def held_out_losses(images: RowBlocks, solutions: Mapping[int, Tensor]) -> Tenso
     total = torch.zeros(len(next(iter(solutions.values()))), dtype=torch.double)
 
     def work(block: Block) -> Tensor:
-        mine = solutions[block.fold]
+        mine = solutions[block.fold].to(images.device)
         logits = _logits(block, mine[..., :-1], mine[..., -1:])
         if block.labels.ndim == 2:
-            return _losses_of_labels(block, logits)
+            return _losses_of_labels(block, logits).cpu()
         likely = logits.log_softmax(dim=1)
         own = block.labels.expand(len(mine), 1, len(block.labels))
-        return -(likely.gather(1, own).squeeze(1) * block.weights).sum(dim=1, dtype=torch.double)
+        losses = -(likely.gather(1, own).squeeze(1) * block.weights).sum(dim=1, dtype=torch.double)
+        return losses.cpu()
 
     for _, losses in images.in_order(work):
         total += losses
@@ -130,8 +135,8 @@ def held_out_logits(images: RowBlocks, solutions: Mapping[int, Tensor]) -> Tenso
     found = matrix(len(images.labels), images.num_classes)
 
     def work(block: Block) -> Tensor:
-        mine = solutions[block.fold][None]
-        return _logits(block, mine[..., :-1], mine[..., -1:])[0]
+        mine = solutions[block.fold][None].to(images.device)
+        return _logits(block, mine[..., :-1], mine[..., -1:])[0].cpu()
 
     for block, logits in images.in_order(work):
         found[block.positions] = logits.T

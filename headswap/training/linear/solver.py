@@ -9,7 +9,8 @@ cross-validation; near duplicates stay in one fold. Strong penalties are solved 
 each solution starts the next. The scale is folded back, so the head is one linear layer.
 
 Images are never looked at but in blocks (`blocks`), whose sums make every loss and slope, so no
-table of images times classes is in memory (docs/decisions/0040-blocks.md).
+table of images times classes is in memory (docs/decisions/0040-blocks.md). Where they are many and there is
+a CUDA device, it works on the blocks (docs/decisions/0065-solving-on-the-device.md).
 
 Where an image may have several labels, its labels are a row of 0 and 1: each is a question of its own with a
 sigmoid, all are solved together and under one penalty, and each image counts the same. A label that is not
@@ -27,7 +28,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -35,6 +36,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headswap.errors import TeachingFailed, TooFewImages
+from headswap.features.devices import full_precision, is_out_of_memory, release_memory
 from headswap.threads import one_blas_thread, torch_threads
 from headswap.training.config import TrainConfig
 from headswap.training.linear.blocks import RowBlocks, by_fold, moments, standardised
@@ -48,6 +50,7 @@ Watch = Callable[[Tensor, Tensor], None]  # weight (C, D), bias (C,) after each 
 _FINAL_ITERATIONS, _FOLD_ITERATIONS = 100, 40
 _FINAL_FALL, _FOLD_FALL = 1e-9, 1e-6  # of the loss, relative, below which a solve is over; folds only compare
 _SMALL = 2e7  # N * R * C below which one thread is faster than waking others
+_LARGE = 1e9  # N * R * C from which a device works on the blocks: tenths of a second of a processor a pass
 _AT_ONCE = 4096  # pictures
 MOST_IN_SPAN = 2_000  # images: a change of basis asks for a table of images times images
 _SEARCH_BYTES, _SEARCHES_BYTES = 200, 2**30  # of each number that L-BFGS looks for; of all folds in step
@@ -119,7 +122,21 @@ def fit_head(
     with few_threads(images.features.shape, images.num_classes):
         folds = folds_of(images.labels.numpy(), images.groups, config.folds, seed)
         span = span_of(images, folds, centre=intercept)
+        device = _device_for(span.images.rows.shape, images.num_classes)
+        try:
+            with full_precision(device):
+                there = replace(span, images=replace(span.images, device=device))
+                return _fit(there, config, folded=folds is not None, watch=watch)
+        except RuntimeError as error:
+            if device == "cpu" or not is_out_of_memory(error):
+                raise
+        release_memory(device)
         return _fit(span, config, folded=folds is not None, watch=watch)
+
+
+def _device_for(shape: torch.Size, num_classes: int) -> str:
+    """Where (N, R) rows are worked on: by their size and the machine alone, so that runs can be repeated."""
+    return "cuda" if shape.numel() * num_classes >= _LARGE and torch.cuda.is_available() else "cpu"
 
 
 def _fit(span: Span, config: TrainConfig, *, folded: bool, watch: Watch | None) -> SolvedHead:
