@@ -1,11 +1,19 @@
 """How much faster nodes read and see images than one process: `ray start` nodes of one processor, all here.
 
-    python -m benchmarks.cluster [--nodes 0 1 2] [--pictures 2000] [--out cluster.json]
+    python -m benchmarks.cluster [--nodes 0 1 2] [--verb teach|plain|compare|auto]
+        [--pictures 2000 | --data FOLDER] [--out cluster.json]
 
-Pictures are drawn once, JPEGs of 256 px in two classes. For each number of nodes a cluster of its own is
-started on loopback, a head is taught through `headswap.teach(..., on="auto")` with nothing kept from before,
-and the cluster is ended. Seconds are those of the step that reads and sees, and of the whole run; 0 nodes is
-this process alone, on all its processors. Bundles of one engine must be equal, or it ends with an error.
+Pictures are drawn once, JPEGs of 256 px in two classes, or given. For each number of nodes a cluster of its
+own is started on loopback, a verb is run through `on="auto"` with nothing kept from before, and the cluster
+is ended. Seconds are those of the step that reads and sees, and of the whole run; 0 nodes is this process
+alone, on all its processors. Results of one engine must be equal, or it ends with an error.
+
+- `teach`: a head on the last features.
+- `compare`: six networks, five of them with random weights, which take as long as any.
+- `plain`: no cluster at all: as many processes as nodes, each on a processor and a part of the pictures
+  of its own, teach heads as in `teach`. More than they do together the machine cannot do.
+- `auto`: depth "auto", whose tries are tasks. Every process has one thread, also with 0 nodes, because the
+  last digits of a try depend on it.
 """
 
 from __future__ import annotations
@@ -32,8 +40,36 @@ TEACH = """
 import json, sys, headswap
 data, out, workspace, on = sys.argv[1:]
 done = headswap.teach(data, out=out, workspace=workspace, head="last", on=on or None)
-print(json.dumps({"engine": done.engine, **done.seconds}))
+print(json.dumps({"engine": done.engine} | {name: done.seconds[name] for name in ("pictures", "total")}))
 """
+AUTO = """
+import json, sys, headswap
+data, out, workspace, on = sys.argv[1:]
+config = headswap.TrainConfig(depth="auto")
+done = headswap.teach(data, out=out, workspace=workspace, config=config, on=on or None)
+print(json.dumps({"engine": done.engine} | {name: done.seconds[name] for name in ("pictures", "total")}))
+"""
+COMPARE = """
+import json, pathlib, sys, time, headswap
+data, out, workspace, on = sys.argv[1:]
+models = {models!r}
+start = time.perf_counter()
+rows = headswap.compare(data, models=models, workspace=workspace, on=on or None).rows
+total = round(time.perf_counter() - start, 3)
+assert all(row.state == "done" for row in rows), rows
+pathlib.Path(out).mkdir()
+said = [[row.model, row.right, row.right_last, row.head, row.computed] for row in rows]
+pathlib.Path(out, "rows.json").write_text(json.dumps(said))
+print(json.dumps({{"engine": "", "pictures": None, "total": total}}))
+"""
+DRAWN = ("mobilenetv3_small_100", "mobilenetv2_100", "mobilenetv3_large_100", "mnasnet_100", "semnasnet_100")
+PLAIN = "import os, sys; os.sched_setaffinity(0, {int(sys.argv.pop())})" + TEACH
+VERBS = {
+    "teach": TEACH,
+    "auto": AUTO,
+    "compare": COMPARE.format(models=["tf_efficientnet_lite0", *DRAWN]),
+    "plain": PLAIN,
+}
 
 
 @dataclass(frozen=True)
@@ -41,12 +77,13 @@ class Measured:
     """One run."""
 
     nodes: int  # 0: no cluster
+    verb: str
     pictures: int
     engine: str
-    pictures_s: float
+    pictures_s: float | None  # None: it has no such step
     total_s: float
     load_before: float  # of the machine: what else it did
-    bundle: str  # a hash of all its files
+    bundle: str  # a hash of all files of the result
 
 
 def draw(folder: Path, count: int) -> None:
@@ -57,6 +94,18 @@ def draw(folder: Path, count: int) -> None:
         side = 64 if number % 2 else 8
         small = Image.fromarray(rng.integers(0, 256, (side, side, 3), np.uint8))
         small.resize((256, 256), Image.Resampling.BILINEAR).save(place / f"{number}.jpg", quality=90)
+
+
+def draw_weights(folder: Path) -> None:
+    """Random ones for the networks of `compare`, where a process looks for weights of its own."""
+    from safetensors.torch import save_file
+
+    from headswap.zoos.catalogue import build_network
+
+    place = folder / "headswap" / "weights" / "timm"
+    place.mkdir(parents=True)
+    for name in DRAWN:
+        save_file(build_network(name).module.state_dict(), place / f"{name}.safetensors")
 
 
 def ray(*words: str, folder: Path, env: dict[str, str]) -> None:
@@ -86,11 +135,13 @@ def _is_of(process: psutil.Process, folder: Path) -> bool:
     return str(folder) in words or (is_agent and process.environ().get("RAY_TMPDIR") == str(folder))
 
 
-def measure(nodes: int, data: Path, count: int, place: Path) -> Measured:
+def measure(nodes: int, verb: str, data: Path, count: int, place: Path) -> Measured:
     folder = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))  # sockets have short names only
     token = secrets.token_hex(16)
     env = {**os.environ, "RAY_TMPDIR": str(folder), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
-    env["PYTHONPATH"] = str(HERE)
+    env |= {"PYTHONPATH": str(HERE), "XDG_CACHE_HOME": str(place.parent / "cache")}
+    if verb == "auto":
+        env["OMP_NUM_THREADS"] = "1"
     try:
         if nodes:
             with socket.create_server(("127.0.0.2", 0)) as free:
@@ -101,8 +152,8 @@ def measure(nodes: int, data: Path, count: int, place: Path) -> Measured:
                 other = (f"--address=127.0.0.2:{port}", f"--node-ip-address=127.0.0.{2 + number}")
                 ray(*other, folder=folder, env=env)
         load = os.getloadavg()[0]
-        command = [sys.executable, "-c", TEACH, str(data), str(place / "bundle"), str(place / "workspace")]
-        command.append("auto" if nodes else "")
+        command = [sys.executable, "-c", VERBS[verb], str(data)]
+        command += [str(place / "bundle"), str(place / "workspace"), "auto" if nodes else ""]
         done = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
     finally:
         end(folder)
@@ -112,6 +163,7 @@ def measure(nodes: int, data: Path, count: int, place: Path) -> Measured:
     digest = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files))
     return Measured(
         nodes=nodes,
+        verb=verb,
         pictures=count,
         engine=said["engine"],
         pictures_s=said["pictures"],
@@ -121,19 +173,54 @@ def measure(nodes: int, data: Path, count: int, place: Path) -> Measured:
     )
 
 
+def measure_plain(processes: int, data: Path, count: int, place: Path) -> Measured:
+    """Processes that know nothing of each other; their seconds are those of the one that took longest."""
+    load, running = os.getloadavg()[0], []
+    for number in range(processes):
+        part = place / f"data-{number}"
+        for path in sorted(data.rglob("*.jpg"))[number::processes]:
+            (part / path.parent.name).mkdir(parents=True, exist_ok=True)
+            os.link(path, part / path.parent.name / path.name)
+        command = [sys.executable, "-c", PLAIN, str(part), str(place / f"bundle-{number}")]
+        command += [str(place / f"workspace-{number}"), "", str(number)]
+        running.append(subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, text=True))
+    said = [json.loads(process.communicate()[0].splitlines()[-1]) for process in running]
+    return Measured(
+        nodes=processes,
+        verb="plain",
+        pictures=count,
+        engine=said[0]["engine"],
+        pictures_s=max(one["pictures"] for one in said),
+        total_s=max(one["total"] for one in said),
+        load_before=round(load, 2),
+        bundle="",  # each has its own
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--nodes", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--verb", choices=list(VERBS), default="teach")
     parser.add_argument("--pictures", type=int, default=2000)
+    parser.add_argument("--data", type=Path, help="a folder of class folders, in place of drawn pictures")
     parser.add_argument("--out", type=Path)
     choices = parser.parse_args()
     runs = []
     with tempfile.TemporaryDirectory() as folder:
-        draw(Path(folder) / "data", choices.pictures)
+        data, count = choices.data or Path(folder) / "data", choices.pictures
+        if choices.data is None:
+            draw(data, count)
+        else:
+            count = sum(path.is_file() for path in data.rglob("*"))
+        if choices.verb == "compare":
+            draw_weights(Path(folder) / "cache")
         for nodes in choices.nodes:
             place = Path(folder) / str(nodes)
             place.mkdir()
-            runs.append(measure(nodes, Path(folder) / "data", choices.pictures, place))
+            if choices.verb == "plain":
+                runs.append(measure_plain(nodes, data.resolve(), count, place))
+            else:
+                runs.append(measure(nodes, choices.verb, data.resolve(), count, place))
             print(json.dumps(asdict(runs[-1])), flush=True)
     if choices.out:
         choices.out.write_text(json.dumps([asdict(run) for run in runs], indent=1) + "\n")
