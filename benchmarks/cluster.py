@@ -40,14 +40,14 @@ TEACH = """
 import json, sys, headswap
 data, out, workspace, on = sys.argv[1:]
 done = headswap.teach(data, out=out, workspace=workspace, head="last", on=on or None)
-print(json.dumps({"engine": done.engine} | {name: done.seconds[name] for name in ("pictures", "total")}))
+print(json.dumps({"engine": done.engine, "seconds": done.seconds}))
 """
 AUTO = """
 import json, sys, headswap
 data, out, workspace, on = sys.argv[1:]
 config = headswap.TrainConfig(depth="auto")
 done = headswap.teach(data, out=out, workspace=workspace, config=config, on=on or None)
-print(json.dumps({"engine": done.engine} | {name: done.seconds[name] for name in ("pictures", "total")}))
+print(json.dumps({"engine": done.engine, "seconds": done.seconds}))
 """
 COMPARE = """
 import json, pathlib, sys, time, headswap
@@ -60,7 +60,7 @@ assert all(row.state == "done" for row in rows), rows
 pathlib.Path(out).mkdir()
 said = [[row.model, row.right, row.right_last, row.head, row.computed] for row in rows]
 pathlib.Path(out, "rows.json").write_text(json.dumps(said))
-print(json.dumps({{"engine": "", "pictures": None, "total": total}}))
+print(json.dumps({{"engine": "", "seconds": {{"total": total}}}}))
 """
 DRAWN = ("mobilenetv3_small_100", "mobilenetv2_100", "mobilenetv3_large_100", "mnasnet_100", "semnasnet_100")
 PLAIN = "import os, sys; os.sched_setaffinity(0, {int(sys.argv.pop())})" + TEACH
@@ -80,8 +80,7 @@ class Measured:
     verb: str
     pictures: int
     engine: str
-    pictures_s: float | None  # None: it has no such step
-    total_s: float
+    seconds: dict[str, float]  # of each step; "pictures" reads and sees; "total"
     load_before: float  # of the machine: what else it did
     bundle: str  # a hash of all files of the result
 
@@ -166,8 +165,7 @@ def measure(nodes: int, verb: str, data: Path, count: int, place: Path) -> Measu
         verb=verb,
         pictures=count,
         engine=said["engine"],
-        pictures_s=said["pictures"],
-        total_s=said["total"],
+        seconds=said["seconds"],
         load_before=round(load, 2),
         bundle=digest.hexdigest()[:16],
     )
@@ -190,8 +188,7 @@ def measure_plain(processes: int, data: Path, count: int, place: Path) -> Measur
         verb="plain",
         pictures=count,
         engine=said[0]["engine"],
-        pictures_s=max(one["pictures"] for one in said),
-        total_s=max(one["total"] for one in said),
+        seconds={name: max(one["seconds"][name] for one in said) for name in said[0]["seconds"]},
         load_before=round(load, 2),
         bundle="",  # each has its own
     )

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 _PER_16_BYTES = 2**30  # of free memory, for each sixteen images at once
 _MOST_AT_ONCE = 128  # images; beyond it a larger batch gains little
-_FULL = ("out of memory", "can't allocate memory", "not enough memory")  # as CUDA, MPS and processors say it
+# As CUDA, MPS, processors and cuBLAS say it; the last when there is no room for its own workspace.
+_FULL = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -88,7 +88,7 @@ def _start_openvino(folder: Path, engine: Engine) -> Run:
             "INFERENCE_PRECISION_HINT": "bf16" if engine.precision == "bfloat16" else "f32",
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "ENABLE_CPU_PINNING": False,  # processes of one machine would all be pinned to its first processors
+            "ENABLE_CPU_PINNING": False,  # or several processes share the first processors
         },
     )
 

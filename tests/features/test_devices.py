@@ -67,6 +67,7 @@ def test_mps_is_compared_with_the_processor_and_cuda_with_itself() -> None:
         (torch.OutOfMemoryError("CUDA out of memory."), True),
         (RuntimeError("MPS backend out of memory (MPS allocated: 17 GB)"), True),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
         (RuntimeError("could not create a primitive"), False),
         (ValueError("out of memory"), False),
     ],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -11,8 +13,9 @@ from torch import Tensor
 
 from headswap.training.config import TrainConfig
 from headswap.training.linear import blocks, solver
-from headswap.training.linear.blocks import Block
+from headswap.training.linear.blocks import Block, RowBlocks
 from headswap.training.linear.labeled_features import LabeledFeatures
+from headswap.training.linear.logistic import loss_and_slope
 from headswap.training.linear.solver import SolvedHead, fit_head
 from tests.pretend_device import OnDevice, pretend_device
 
@@ -91,7 +94,40 @@ def test_what_has_no_room_to_stay_comes_for_each_pass(
     assert sum(torch.equal(block.positions, first) for block in uploads) == 1  # this one stayed
 
 
-def test_a_device_that_is_full_leaves_it_to_the_processor(uploads: list[Block]) -> None:
+def test_a_device_that_is_full_leaves_it_to_the_processor_and_keeps_nothing(
+    uploads: list[Block], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = drawn()
+    wanted = fit_head(images, config=CONFIG)
+    there = loss_and_slope
+    first: list[weakref.ref[Tensor]] = []
+    alive: list[bool] = []
+
+    def full_in_the_second_pass(blocks: RowBlocks, *more: Any) -> tuple[Tensor, Tensor]:
+        if blocks.device == "cuda" and not first:
+            found = there(blocks, *more)
+            first.append(weakref.ref(uploads[0].rows))
+            uploads.clear()
+            return found
+        if blocks.device == "cuda" and first:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return there(blocks, *more)
+
+    def released(device: str) -> None:
+        if first:
+            alive.append(first[0]() is not None)
+
+    monkeypatch.setattr(solver, "loss_and_slope", full_in_the_second_pass)
+    monkeypatch.setattr(solver, "release_memory", released)
+
+    with pretend_device("cuda"):
+        found = fit_head(images, config=CONFIG)
+
+    assert equal(wanted, found)
+    assert alive == [False], "what is given back to the device is held by no one"
+
+
+def test_a_device_without_room_for_one_block_leaves_it_to_the_processor(uploads: list[Block]) -> None:
     images = drawn()
     wanted = fit_head(images, config=CONFIG)
 

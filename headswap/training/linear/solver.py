@@ -25,6 +25,8 @@ pictures whose label may be wrong.
 
 from __future__ import annotations
 
+import gc
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -44,6 +46,7 @@ from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.lock_step import in_lock_step
 from headswap.training.linear.logistic import held_out_logits, held_out_losses, loss_and_slope
 
+logger = logging.getLogger(__name__)
 Floats = NDArray[np.float32]
 _LossAndSlope = tuple[float, NDArray[np.float64]]
 Watch = Callable[[Tensor, Tensor], None]  # weight (C, D), bias (C,) after each pass of the last solve
@@ -123,15 +126,29 @@ def fit_head(
         folds = folds_of(images.labels.numpy(), images.groups, config.folds, seed)
         span = span_of(images, folds, centre=intercept)
         device = _device_for(span.images.rows.shape, images.num_classes)
-        try:
-            with full_precision(device):
-                there = replace(span, images=replace(span.images, device=device))
-                return _fit(there, config, folded=folds is not None, watch=watch)
-        except RuntimeError as error:
-            if device == "cpu" or not is_out_of_memory(error):
-                raise
-        release_memory(device)
-        return _fit(span, config, folded=folds is not None, watch=watch)
+        found = None
+        if device != "cpu":
+            found = _fit_on(device, span, config, folded=folds is not None, watch=watch)
+            if found is None:
+                gc.collect()  # errors and the frames they went through hold each other, and blocks
+            release_memory(device)
+        return found or _fit(span, config, folded=folds is not None, watch=watch)
+
+
+def _fit_on(
+    device: str, span: Span, config: TrainConfig, *, folded: bool, watch: Watch | None
+) -> SolvedHead | None:
+    """By a device; None: it has no room for that."""
+    release_memory(device)  # what a backbone has left there
+    there = replace(span, images=replace(span.images, device=device))
+    try:
+        with full_precision(device):
+            return _fit(there, config, folded=folded, watch=watch)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        logger.warning("The device is full, so the head is solved on the processor: %s", error)
+        return None
 
 
 def _device_for(shape: torch.Size, num_classes: int) -> str:
