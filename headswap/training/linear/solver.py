@@ -25,7 +25,6 @@ pictures whose label may be wrong.
 
 from __future__ import annotations
 
-import gc
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -129,8 +128,6 @@ def fit_head(
         found = None
         if device != "cpu":
             found = _fit_on(device, span, config, folded=folds is not None, watch=watch)
-            if found is None:
-                gc.collect()  # errors and the frames they went through hold each other, and blocks
             release_memory(device)
         return found or _fit(span, config, folded=folds is not None, watch=watch)
 
@@ -147,7 +144,7 @@ def _fit_on(
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        logger.warning("The device is full, so the head is solved on the processor: %s", error)
+        logger.warning("The device is full, so the head is solved on the processor: %s", str(error))
         return None
 
 
