@@ -18,9 +18,9 @@ import torchvision
 from torch import nn
 
 from headswap.errors import HeadNotFound
-from headswap.heads.detect import find_head
+from headswap.heads.detect import find_head, locate_head
 from headswap.heads.site import HeadSite
-from headswap.heads.swap import swap_head
+from headswap.heads.swap import swap_head, swap_located
 from headswap.heads.wide import MOST_FEATURES, find_taps, widen
 from headswap.network import InputSpec, Network, NetworkCard, Weights
 from tests.heads.families import (
@@ -42,8 +42,9 @@ def assert_right(net: nn.Module, other: nn.Module) -> HeadSite:
     """Found exactly, swapped, proved, undone; the site, for more."""
     objects, truth = dict(net.named_parameters()), differing(net, other)
 
-    site = find_head(net)
-    record = swap_head(net, 3, site=site)
+    located = locate_head(net)
+    site = located.site
+    record = swap_located(located, 3)
 
     assert parameters_at(net, (*site.all_paths, *site.tail_paths)) == truth
     now = dict(net.named_parameters())
