@@ -63,15 +63,15 @@ def text_of_step(step: Step) -> StepText:
             sentence = "The body looks at picture {done} of {total}, once."
             return StepText("running the body", sentence, (0.3, 0.9), (0.04, 0.08))
         case "views":
-            sentence = "Trying other ways of showing it the pictures: {done} of {total} looks."
+            sentence = "Trying other ways of showing it the pictures: {done} of {total} steps."
             return StepText("trying other views", sentence, (0.9, 0.9), (0.08, 0.14))
         case "head":
             return StepText("teaching the head", "The new head learns.", (0.9, 0.95), (0.14, 0.15))
         case "finetune":
-            sentence = "Trying on practice pictures how far to go: {done} of {total} looks."
+            sentence = "Trying on practice pictures how far to go: {done} of {total} steps."
             return StepText("fine-tuning", sentence, (0.9, 0.95), (0.15, 0.97))
         case "evaluate":
-            return StepText("examining", "Sitting the exam.", (0.95, 0.97), (0.97, 0.98))
+            return StepText("examining", "Taking the exam.", (0.95, 0.97), (0.97, 0.98))
         case "save":
             return StepText("saving", "Saving.", (0.97, 1.0), (0.98, 1.0))
         case "predict" | "race" | "film":  # no parts of a run: each has a bar of its own

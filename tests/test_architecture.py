@@ -304,6 +304,11 @@ def given_names(node: ast.AST) -> Iterator[str]:
             yield name
 
 
+def holds_one_of(words: set[str], name: str) -> bool:
+    parts = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    return not words.isdisjoint(re.split(r"[_-]", parts))
+
+
 def names_made_of(words: set[str], paths: list[Path]) -> set[str]:
     """Every name that the code of some files gives and that holds one of the words, behind its file."""
     return {
@@ -312,7 +317,7 @@ def names_made_of(words: set[str], paths: list[Path]) -> set[str]:
         if "templates" not in path.parts
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         for name in given_names(node)
-        if not words.isdisjoint(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_"))
+        if holds_one_of(words, name)
     }
 
 
@@ -327,6 +332,55 @@ def test_the_core_has_a_backbone_where_the_page_has_a_body() -> None:
     core = [path for path in modules() if path != ROOT / "app.py" and not room(path).startswith("app")]
 
     assert names_made_of(PRIVATE_PARTS_OF_THE_CORE, core) == CORE_NAMES_THAT_STAY
+
+
+WEB = PACKAGE / "app" / "ui" / "web"
+NOT_CODE = re.compile(
+    r"//[^\n]*|/\*.*?\*/|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"|`(?:\\.|[^`\\])*`", re.DOTALL
+)
+WEB_NAMES_THAT_STAY = {
+    "exam", "practice",  # the two lines of the chart, which the page names so
+    "hs-chip", "verdict", "doubt",  # of what stands in an element whose id has the same name, and ids stay
+    "look",  # the word of the button with which a picture is looked at
+    "pulse",  # a dot that grows and shrinks
+}  # fmt: skip
+
+
+def web_names(text: str, kind: str) -> set[str]:
+    """Every name in a script, or every class, variable, animation and `data-` attribute of a style sheet."""
+    if kind == ".css":
+        bare = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+        return set(re.findall(r"(?:\.|--|data-|@keyframes )([A-Za-z][\w-]*)", bare))
+    code = NOT_CODE.sub(
+        lambda found: " ".join(re.findall(r"\$\{([^}]*)\}", found[0]) if found[0][0] == "`" else ""), text
+    )
+    return set(re.findall(r"[A-Za-z_$][\w$]*", code))
+
+
+def private_web_names(text: str, kind: str) -> set[str]:
+    return {name for name in web_names(text, kind) if holds_one_of(PRIVATE_PARTS, name)}
+
+
+def test_no_name_of_a_script_or_a_style_sheet_is_made_of_a_private_word() -> None:
+    files = [*WEB.glob("*.js"), *WEB.glob("*.css")]
+
+    named = {
+        f"{path.name}: {name}"
+        for path in files
+        for name in private_web_names(path.read_text(encoding="utf-8"), path.suffix)
+    }
+
+    assert len(files) > 20
+    assert {one for one in named if one.partition(": ")[2] not in WEB_NAMES_THAT_STAY} == set()
+    assert {one.partition(": ")[2] for one in named} == WEB_NAMES_THAT_STAY
+
+
+def test_a_private_word_is_seen_in_a_script_and_in_a_style_sheet_but_not_in_their_text() -> None:
+    script = "// the deed's\nconst lastDeed = `deed ${where} 'deed'`, said = 'a deed'; /* a twin */\n"
+    style = "/* .twin */ #hs-doubts .many-deeds { color: var(--hs-alarm); transition: 0.5s; }\n"
+
+    assert private_web_names(script, ".js") == {"lastDeed", "where"}
+    assert private_web_names(style, ".css") == {"many-deeds", "hs-alarm"}
 
 
 OLD_WORDS = re.compile(r"\b(whoever|whomever|somebody|nobody|anybody|everybody|anew)\b", re.IGNORECASE)
@@ -353,6 +407,15 @@ def old_words(path: Path, text: str, tree: ast.Module) -> Iterator[str]:
 
 def test_text_is_plain_modern_english() -> None:
     assert found(old_words) == []
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *(ROOT / "docs" / "guide").glob("*.md")], ids=lambda p: p.name
+)
+def test_the_guides_are_in_plain_modern_english(page: Path) -> None:
+    lines = page.read_text(encoding="utf-8").splitlines()
+
+    assert [one for one in lines if OLD_WORDS.search(one) or OLD_WORDS_OF_COMMENTS.search(one)] == []
 
 
 def test_an_old_word_is_seen_in_a_comment_a_docstring_and_a_sentence() -> None:
@@ -383,6 +446,17 @@ def test_importing_the_front_doors_loads_neither_torch_nor_gradio(module: str) -
     said = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert said.stdout.strip() == "[]"
+
+
+def test_the_table_of_layers_in_the_architecture_is_the_one_that_is_held() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", text, re.MULTILINE)
+
+    named = {
+        name.strip("`").removesuffix(".py"): int(layer) for layer, cell in rows for name in cell.split(", ")
+    }
+
+    assert named == STEPS
 
 
 def tree_paths(text: str) -> list[str]:

@@ -151,6 +151,36 @@ def faults_of(code: Code) -> Iterator[str]:
                 yield f"{where}: {ast.unparse(node.func)}: {error}"
 
 
+def test_a_parameter_whose_option_has_another_name_is_taken() -> None:
+    row = r"^\| `headswap \w+ --[\w-]+` \| `(\w+)\((\w+)=.*\)` \|$"  # the option is tried as any command is
+    named = re.findall(row, GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+
+    unknown = [
+        f"{name}({parameter}=)"
+        for name, parameter in named
+        if parameter not in inspect.signature(getattr(headswap, name)).parameters
+    ]
+
+    assert len(named) == 7
+    assert unknown == []
+
+
+def test_the_figures_of_the_readme_are_those_of_a_table_with_raw_results() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [rows for rows in map(cells_of, text.splitlines()) if rows and re.fullmatch(r"[\d.,]+", rows[-1])]
+    measured = [cells_of(line) for line in BENCHMARKS.splitlines()]
+
+    unknown = [cells for cells in rows if not any(cells[1:] == of[1 : len(cells)] for of in measured)]
+
+    assert len(rows) == 2
+    assert unknown == []
+
+
+def cells_of(line: str) -> list[str]:
+    """The cells of a table's row, without marks; nothing for any other line."""
+    return [cell.strip(" *") for cell in line.strip("| ").split("|")] if line.startswith("|") else []
+
+
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.partition("\n")[0])
 def test_a_measurement_is_one_table_with_its_command_machine_date_and_raw_results(question: str) -> None:
     _, made, *_ = question.split("\n\n")

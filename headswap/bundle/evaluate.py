@@ -129,7 +129,7 @@ def evaluate_bundle(
     if not images:
         raise TooFewImages(
             f"No picture in {data} belongs to a class of this bundle.",
-            remedy=f"Its classes are {', '.join(bundle.classes)}; name the folders so.",
+            remedy=f"Its classes are {', '.join(bundle.classes)}; give the folders these names.",
         )
     parts = answered(intake.manifest, images) if answered else _answered(bundle, intake, images)
     logits, features = _answers(parts, len(images), listener)

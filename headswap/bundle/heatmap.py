@@ -70,7 +70,7 @@ def heat_map(bundle: Bundle, image: str | Path | bytes | Image, *, label: str | 
 
     Raises:
         UnreadableImage: it is not a picture that can be read.
-        BadSetting: no such class, or the network keeps no places apart.
+        BadSetting: no such class, or the network loses the position of features.
     """
     prepared = bundle.prepare(image)
     said = label or bundle.classes[int(bundle.logits(prepared[None])[0].argmax())]
@@ -239,7 +239,7 @@ def _last_spatial_layer(
 
 def _no_positions() -> BadSetting:
     return BadSetting(
-        "This network keeps no places apart, so no heat-map can be drawn.",
+        "This network loses the position of features, so no heat map can be drawn.",
         remedy="Choose another network to see where it looks.",
     )
 

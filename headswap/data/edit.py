@@ -218,7 +218,7 @@ def valid_name(text: str) -> str:
     """
     name = class_name(text)
     if not text.strip() or name == "(no name)":
-        raise BadSetting("The class has no name.", remedy="Type the word that the network shall say.")
+        raise BadSetting("The class has no name.", remedy="Type the word that the network should say.")
     if len(name) > LONGEST_NAME:
         raise BadSetting(f"The name has {len(name)} letters.", remedy=f"Use at most {LONGEST_NAME}.")
     if re.search(r"[/\\]", name) or is_litter(name):

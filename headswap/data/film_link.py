@@ -222,7 +222,7 @@ def _explained(shown: str) -> Iterator[None]:
         error.close()
         if error.code in (401, 403, 407):
             raise BadUpload(
-                f"{shown} wants a login ({error.code}).",
+                f"{shown} needs a login ({error.code}).",
                 remedy="Fetch the film yourself, and give the file.",
             ) from error
         if error.code in (404, 410):

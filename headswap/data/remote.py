@@ -208,7 +208,7 @@ def explained(url: str) -> Iterator[None]:
         said = f"{type(error).__name__} {error}"
         if re.search(r"credential|unauthori[sz]ed|token|\b401\b", said, re.IGNORECASE):
             raise BadUpload(
-                f"{url} wants credentials, and this machine has none that it takes.",
+                f"{url} needs credentials, and this machine has none that it takes.",
                 remedy="Set them where its own tools look for them: docs/guide/remote.md says where.",
             ) from error
         if isinstance(error, PermissionError):

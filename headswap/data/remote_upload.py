@@ -66,7 +66,7 @@ def fetched(address: str, store: Path | None, min_classes: int) -> Iterator[tupl
     """
     if store is None:
         raise BadUpload(
-            f"{address} lies elsewhere.", remedy="Name a folder that its pictures may be kept in."
+            f"{address} is not on this machine.", remedy="Name a folder that its pictures may be kept in."
         )
     remote = opened(address)
     fetcher = Fetcher(remote, store)
@@ -100,7 +100,7 @@ def fetched_again(address: str, store: Path | None, placed: Sequence[PlacedFile]
     """Some files that `fetched` has placed, maybe in another process; nothing is listed again."""
     if store is None:
         raise BadUpload(
-            f"{address} lies elsewhere.", remedy="Name a folder that its pictures may be kept in."
+            f"{address} is not on this machine.", remedy="Name a folder that its pictures may be kept in."
         )
     remote = opened(address, files=_names_of(placed))
     with _reading(Fetcher(remote, store), placed) as read:

@@ -124,7 +124,7 @@ def _json_rows(text: str, shown: str) -> list[dict[str, str]]:
             continue
         said = _loaded(line)
         if not isinstance(said, dict):
-            raise BadUpload(f"Line {number} of {shown} is no JSON object.", remedy=_LINE_EXAMPLE)
+            raise BadUpload(f"Line {number} of {shown} is not a JSON object.", remedy=_LINE_EXAMPLE)
         cells = {key: _cell(value) for key, value in said.items()}
         rows.append({key: value for key, value in cells.items() if value is not None})
     return rows

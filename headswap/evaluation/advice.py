@@ -68,7 +68,7 @@ def _done(report: Report) -> Advice | None:
     if report.right == report.total:
         return Advice(
             code="nothing-to-mend",
-            sentence="Nothing to mend in this exam. Try pictures from another place or camera before "
+            sentence="Every exam picture is right. Try pictures from another place or camera before "
             "relying on it.",
             figures=figures,
         )
@@ -130,7 +130,7 @@ def _remedies(report: Report) -> Iterator[Advice]:
         yield Advice(
             code="underfitting",
             sentence=f"Even of the practice pictures it gets only {train:.0%} right (underfitting): the "
-            f"features of this body do not fit them. To mend it, {fix}.",
+            f"features of this body do not fit them. To improve it, {fix}.",
             figures=figures,
             moves_backbone=not report.finetune,
         )

@@ -78,7 +78,7 @@ def check_litert() -> None:
         raise NoLiteRt(
             f"LiteRT needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed.",
             remedy=f"Install it with `{install_command('lite')}`, on Linux or a Mac; on Python 3.11 and 3.12 "
-            "that wants an environment of its own, without the page.",
+            "that needs an environment of its own, without the page.",
         )
 
 

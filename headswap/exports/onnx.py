@@ -15,6 +15,7 @@ from pathlib import Path
 from headswap.bundle.predictor import Bundle
 from headswap.errors import HeadswapError
 from headswap.storage.files import remove
+from headswap.storage.locations import install_command
 
 OPSET = 18
 INPUT = "pictures"
@@ -84,7 +85,7 @@ def write_openvino(bundle: Bundle, target: Path) -> None:
     """
     if find_spec("openvino") is None:
         raise NoOnnx(
-            "The package openvino is not installed.", remedy="Install it with `pip install openvino`."
+            "The package openvino is not installed.", remedy=f"Install it with `{install_command('fast')}`."
         )
     import openvino
 

@@ -62,7 +62,7 @@ _ALL = (
     ),
     Term(
         "changed copy",
-        "A practice picture flipped or cut in another way: it shall learn what is shown, not one picture.",
+        "A practice picture flipped or cut in another way, so that it learns the thing, not one picture.",
         "data augmentation",
     ),
     Term(

@@ -1,7 +1,8 @@
 """The verbs as Python functions: what a shell, a notebook and the page call.
 
-`compare`, `export` and `lesson` stand in rooms of their own (`headswap.pipeline.compare`,
-`headswap.exports.package`, `headswap.lessons.catalogue`); `headswap` offers all of them by their names.
+Here are `models`, `inspect`, `check`, `train`, `predict` and `evaluate`. The others have modules of their
+own: `compare`, `edit`, `label` and `many` (`sort`) next to this one, `headswap.data.film_link`,
+`headswap.exports.export` and `headswap.lessons.catalogue`; `headswap` offers all of them by their names.
 Libraries are imported when a verb is called: `headswap.models()` loads no torch.
 """
 

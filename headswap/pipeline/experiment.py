@@ -19,7 +19,7 @@ class DataConfig:
 
     source: str  # a folder, a zip, or a dataset.json that the page made
     test_share: float = 0.2  # locked away for the exam, in (0, 0.9]
-    seed: int = 0  # drives the split, the folds and the lesson's shuffle
+    seed: int = 0  # drives the split, the folds and the shuffle of the training
     unlabeled: str | None = None  # images without a label, as `source`; for training only
 
     def __post_init__(self) -> None:

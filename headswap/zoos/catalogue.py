@@ -16,6 +16,7 @@ from pathlib import Path
 from headswap.errors import ModelNotFound
 from headswap.events import Listener, silent
 from headswap.network import Network, NetworkCard
+from headswap.storage.locations import install_command
 from headswap.zoos.own import OwnZoo, load_own_weights, names_code
 from headswap.zoos.timm_zoo import TimmZoo
 from headswap.zoos.torchvision_zoo import TorchvisionZoo
@@ -145,7 +146,7 @@ def _not_found(name: str, settings: ZooSettings) -> ModelNotFound:
     if bare.endswith("ForImageClassification") and not is_installed():
         return ModelNotFound(
             f"{shown} is in the transformers zoo, which is an extra.",
-            remedy="Install it with `pip install transformers`.",
+            remedy=f"Install it with `{install_command('transformers')}`.",
         )
     near = difflib.get_close_matches(bare, known, n=3, cutoff=0.6)
     remedy = f"Did you mean {' or '.join(near)}?" if near else "`headswap models` lists every name."

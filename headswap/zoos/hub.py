@@ -98,7 +98,7 @@ def _is_of_the_line(error: Exception) -> bool:
 def _refused(repository: str, name: str, path: Path, error: Any) -> WeightsNotHere:
     code = getattr(error.response, "status_code", None)
     if code in (401, 403):
-        reason = f"huggingface.co/{repository} wants its licence accepted and `hf auth login` first"
+        reason = f"huggingface.co/{repository} needs its licence accepted and `hf auth login` first"
         return not_here(name, path, reason=reason)
     return not_here(name, path, reason=f"huggingface.co answers {code} for {repository}")
 

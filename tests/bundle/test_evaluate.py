@@ -61,7 +61,7 @@ def test_images_of_other_classes_alone_are_refused_with_the_classes_that_it_know
 
     assert refused.value.problem == f"No picture in {tmp_path / 'mugs'} belongs to a class of this bundle."
     assert "bird" in refused.value.remedy
-    assert refused.value.remedy.endswith("name the folders so.")
+    assert refused.value.remedy.endswith("give the folders these names.")
 
 
 def test_the_headline_is_what_was_not_seen(

@@ -134,7 +134,7 @@ def test_a_network_that_keeps_no_places_apart_is_refused(trained: Bundle) -> Non
         def forward(self, x: Tensor) -> Tensor:
             return self.fc(self.squeeze(x.flatten(1)))
 
-    with pytest.raises(BadSetting, match="keeps no places apart"):
+    with pytest.raises(BadSetting, match="loses the position of features"):
         heat_of(bundle_of(Flat(), trained), np.zeros((64, 64, 3), np.uint8), 0)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 
 from headswap.bundle.predictor import load_bundle
 from headswap.evaluation.metrics import calibrated
-from headswap.exports.onnx import NoOnnx, write_onnx
+from headswap.exports import onnx
+from headswap.exports.onnx import NoOnnx, write_onnx, write_openvino
 from headswap.exports.package import ONNX
+from headswap.storage.locations import install_command
 from tests.bundle.conftest import Untaught
 
 
@@ -58,4 +61,15 @@ def test_what_onnx_has_no_word_for_is_said_in_one_sentence(untaught: Untaught, t
 
     with pytest.raises(NoOnnx, match=r"test_vit does something that cannot be written as ONNX: .*eig"):
         write_onnx(strange, tmp_path / ONNX)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_openvino_the_sentence_says_how_to_install_it(
+    untaught: Untaught, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = load_bundle(untaught("timm/test_vit"))
+    monkeypatch.setattr(onnx, "find_spec", lambda name: None)
+
+    with pytest.raises(NoOnnx, match=re.escape(f"`{install_command('fast')}`")):
+        write_openvino(bundle, tmp_path / "model.xml")
     assert list(tmp_path.iterdir()) == []

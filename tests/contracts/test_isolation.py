@@ -23,7 +23,7 @@ from tests.contracts.house import NOBODY, SECRET, Work, arguments, outcome, verb
 
 OPEN = {  # verbs that take no owner, because they show nothing of anyone
     "Service.health", "Service.begin_to_end", "Service.to_start_with",
-    "Service.warm", "Networks.cards", "Networks.inspect", "Networks.lesson_seconds", "Networks.models",
+    "Service.warm", "Networks.cards", "Networks.inspect", "Networks.training_seconds", "Networks.models",
     "Networks.out_of_reach", "Networks.image_ms", "Networks.fetched_bytes", "Service.room_of",
     "Uploads.note", "Uploads.taken", "Uploads.waiting_bytes",  # the gate knows who asks
     "Networks.after_the_first", "Networks.warm", "Exports.close", "ProjectArchive.close",

@@ -360,7 +360,7 @@ def test_a_bucket_is_read_and_answered_like_a_folder(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     type(store).clear_instance_cache()
     assert main(["check", "s3://lab/things"]) == 2
-    assert "s3://lab/things wants credentials" in capsys.readouterr().err
+    assert "s3://lab/things needs credentials" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -277,7 +277,7 @@ def test_a_table_that_cannot_be_read_is_refused_with_an_example(text: str, said:
 
 
 def test_a_broken_line_of_json_is_counted() -> None:
-    with pytest.raises(BadUpload, match=r"Line 2 of metadata.jsonl is no JSON object"):
+    with pytest.raises(BadUpload, match=r"Line 2 of metadata.jsonl is not a JSON object"):
         of('{"file_name": "0.jpg", "label": "a"}\n[1]\n', name="metadata.jsonl")
 
 

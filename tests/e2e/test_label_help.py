@@ -17,8 +17,8 @@ pytestmark = pytest.mark.browser
 
 KINDS, EACH = ("bird", "bug", "fruit", "vehicle"), 15
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-HAS_CHANGED = "(said) => document.querySelector('#hs-label-card .standing h2')?.innerText !== said"
-STANDING = "#hs-label-card .standing h2"
+HAS_CHANGED = "(said) => document.querySelector('#hs-label-card .so-far h2')?.innerText !== said"
+SO_FAR = "#hs-label-card .so-far h2"
 
 
 @pytest.fixture
@@ -37,12 +37,12 @@ def kind_of(file: str) -> str:
     return file.rpartition("/")[2].split()[0]
 
 
-def standing_after(visit: Visit, deed: Callable[[], None]) -> str:
+def line_after(visit: Visit, press: Callable[[], None]) -> str:
     """Do something, and read how many have a name when that has changed."""
-    before = visit.page.inner_text(STANDING)
-    deed()
+    before = visit.page.inner_text(SO_FAR)
+    press()
     visit.page.wait_for_function(HAS_CHANGED, arg=before, timeout=WAIT_MS)
-    return visit.page.inner_text(STANDING)
+    return visit.page.inner_text(SO_FAR)
 
 
 def name_group(visit: Visit, group: Locator) -> None:
@@ -54,7 +54,7 @@ def name_group(visit: Visit, group: Locator) -> None:
             group.locator(".heap label").nth(place).click()
     field = group.locator("form input")
     field.fill(kind)
-    standing_after(visit, lambda: field.press("Enter"))
+    line_after(visit, lambda: field.press("Enter"))
 
 
 def answer(visit: Visit) -> None:
@@ -63,10 +63,10 @@ def answer(visit: Visit) -> None:
     button = visit.page.locator(f"#hs-label-card .asked [data-name='{kind}']")
     if button.count():
         digit = button.get_attribute("data-digit") or ""
-        standing_after(visit, lambda: visit.page.keyboard.press(digit))
+        line_after(visit, lambda: visit.page.keyboard.press(digit))
     else:
         visit.page.fill("#hs-label-card .asked input", kind)
-        standing_after(visit, lambda: visit.page.press("#hs-label-card .asked input", "Enter"))
+        line_after(visit, lambda: visit.page.press("#hs-label-card .asked input", "Enter"))
 
 
 def test_a_heap_is_named_by_groups_and_digits_and_is_a_set_of_classes(visit: Visit, heap: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_heap_is_named_by_groups_and_digits_and_is_a_set_of_classes(visit: Vis
     visit.open_step("pictures")
     page.set_input_files("#hs-label-choose input[webkitdirectory]", heap)
     visit.wait("#hs-label-groups .alike-group")
-    assert page.inner_text(STANDING) == "0 of 60 have a name"
+    assert page.inner_text(SO_FAR) == "0 of 60 have a name"
     assert "heap/broken.jpg" in page.inner_text("#hs-label-card .left-out")
 
     for _ in range(3):
@@ -85,15 +85,15 @@ def test_a_heap_is_named_by_groups_and_digits_and_is_a_set_of_classes(visit: Vis
     judge.look("pictures, label with help")
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate(TOO_WIDE) <= 0
-    named = page.inner_text(STANDING)
-    undone = standing_after(visit, lambda: page.click("#hs-label-card [data-deed=label-undo]"))
+    named = page.inner_text(SO_FAR)
+    undone = line_after(visit, lambda: page.click("#hs-label-card [data-edit=label-undo]"))
     assert int(undone.split()[0]) == int(named.split()[0]) - 1
     answer(visit)
     visit.reload()
     visit.wait("#hs-label-card .asked img")
-    assert page.inner_text(STANDING) == named
+    assert page.inner_text(SO_FAR) == named
 
-    page.click("#hs-label-card [data-deed=label-finish]")
+    page.click("#hs-label-card [data-edit=label-finish]")
     visit.wait("#hs-teach:not([disabled])")
     visit.open_step("pictures")
     assert page.inner_text("#hs-classes h2").startswith(f"{named.split()[0]} pictures in ")

@@ -111,8 +111,8 @@ def test_own_images_are_offered_and_used(enter: Callable[..., Visit], house: Hou
     visit = enter()
     visit.use_sample()
     page = learn(visit, house, LESSON)
-    page.wait_for_selector(".where")
-    page.click(".where label:has-text('your pictures')")
+    page.wait_for_selector(".material")
+    page.click(".material label:has-text('your pictures')")
     guess_and_run(page, 1)
 
     assert "on the sample set" in page.inner_text("#hs-learn-predict .answers")

@@ -27,7 +27,7 @@ CLOSED_BEFORE_THE_NEXT_COMES = """() => new Promise((told) => {
     watcher.disconnect();
     requestAnimationFrame(() => requestAnimationFrame(() => told(came.open)));
   }).observe(view, { childList: true, subtree: true });
-  first.querySelector('[data-deed=look-tried]').click();
+  first.querySelector('[data-edit=look-tried]').click();
   first.close();
 })"""
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -198,7 +198,7 @@ def test_on_a_narrow_phone_nothing_is_wider_than_the_screen(tried: Visit) -> Non
 
     page.click("#hs-many-view [data-close]")
     tried.wait("#hs-many-view dialog[open]", state="detached")
-    page.click("#hs-many .changed [data-deed=undo]")  # as it was, for who looks next
+    page.click("#hs-many .changed [data-edit=undo]")  # as it was, for who looks next
     tried.wait("#hs-many .tag:has-text('it is fruit')", state="detached")
     page.set_viewport_size(before)
 
@@ -221,13 +221,13 @@ def test_what_is_named_is_taught_and_the_report_says_what_changed(tried: Visit) 
         page.press(f"{form} input", "Enter")
         tried.wait(f"{changed}:has-text('1 picture named: it is robot.')")
         if undo:
-            page.click(f"{changed} [data-deed=undo]")
+            page.click(f"{changed} [data-edit=undo]")
             tried.wait(f"{changed}:has-text('they are bug.')")
-            tried.wait(f"{changed} [data-deed=undo]:focus")  # the keyboard goes on there
+            tried.wait(f"{changed} [data-edit=undo]:focus")  # the keyboard goes on there
             assert page.locator("#hs-many .tag:has-text('it is robot')").count() == 0
     tried.open_step("pictures")
     tried.wait("#hs-classes .klass[data-class=robot]")
-    page.click("#hs-classes .changed [data-deed=undo]")  # taken back there, it is taken back here
+    page.click("#hs-classes .changed [data-edit=undo]")  # taken back there, it is taken back here
     tried.wait("#hs-many .tag:has-text('it is robot')", state="detached")
     tried.open_step("test")
     page.locator("#hs-many .look").nth(4).click()
@@ -244,9 +244,9 @@ def test_what_is_named_is_taught_and_the_report_says_what_changed(tried: Visit) 
     tried.wait("#hs-since .since")
     assert "both runs were tested on" in page.inner_text("#hs-since")
     assert "101 pictures now, 96 before" in page.inner_text("#hs-since")
-    tried.wait("#hs-many [data-deed=try-again]")
-    page.click("#hs-many [data-deed=try-again]")
-    tried.wait("#hs-many .batch:not(:has([data-deed=try-again]))")
+    tried.wait("#hs-many [data-edit=try-again]")
+    page.click("#hs-many [data-edit=try-again]")
+    tried.wait("#hs-many .batch:not(:has([data-edit=try-again]))")
     tried.wait("#hs-many .filters [data-name=all]:has-text('40')")
     page.click("#hs-many-away")
     tried.wait("#hs-many .batch", state="detached")

@@ -48,8 +48,8 @@ def give_zip(visit: Visit, file: Path) -> None:
 
 def start_over(visit: Visit) -> None:
     """Let all pictures go."""
-    visit.page.click("#hs-enough [data-deed=ask-start-over]")
-    visit.page.click("#hs-view [data-deed=start-over]")
+    visit.page.click("#hs-enough [data-edit=ask-start-over]")
+    visit.page.click("#hs-view [data-edit=start-over]")
     visit.wait("#hs-classes .hs-empty")
 
 
@@ -102,7 +102,7 @@ def test_class_names_stay_a_hostile_one_is_text_on_every_step_and_a_broken_image
     page.click("#hs-classes .klass h3:has-text('<img') >> xpath=.. >> .look >> nth=0")
     visit.wait("#hs-view dialog[open] h2:has-text('<img')")
     page.click("#hs-view .back")
-    visit.wait("#hs-view dialog[open] [data-deed=rename]")
+    visit.wait("#hs-view dialog[open] [data-edit=rename]")
     page.keyboard.press("Escape")
     visit.open_step("model")
     visit.wait("#hs-head svg text:has-text('ünïcode 猫')")
@@ -213,42 +213,42 @@ def test_classes_and_images_are_mended_and_every_step_is_undone(visit: Visit) ->
     whole = classes(visit)
 
     page.click("[aria-label='Rename, merge or leave out bug']")
-    page.fill("#hs-view [data-deed=rename] input", "FRUIT")
+    page.fill("#hs-view [data-edit=rename] input", "FRUIT")
     page.keyboard.press("Enter")
     visit.wait("#hs-view .mistake:has-text('There is a class called fruit already.')")
-    page.fill("#hs-view [data-deed=rename] input", "bee & co <b>")
+    page.fill("#hs-view [data-edit=rename] input", "bee & co <b>")
     page.keyboard.press("Enter")
     visit.wait(".changed:has-text('bug is now called bee & co <b>.')")
-    page.wait_for_function("document.activeElement.dataset.deed === 'undo'")  # the keyboard goes on there
+    page.wait_for_function("document.activeElement.dataset.edit === 'undo'")  # the keyboard goes on there
     assert classes(visit) == {"bee & co <b>": 24, "bird": 24, "fruit": 24, "vehicle": 24}
 
     page.click("[data-class=bird] .look >> nth=2")
     visit.wait("#hs-view dialog[open] .large img")
-    page.select_option("#hs-view [data-deed=relabel] select", "fruit")
-    page.click("#hs-view [data-deed=relabel] >> nth=0 >> button")
+    page.select_option("#hs-view [data-edit=relabel] select", "fruit")
+    page.click("#hs-view [data-edit=relabel] >> nth=0 >> button")
     visit.wait(".changed:has-text('is now in fruit')")
     page.click("[data-class=fruit] .look >> nth=0")
-    page.click("#hs-view [data-deed=drop]")
+    page.click("#hs-view [data-edit=drop]")
     visit.wait(".changed:has-text('left out')")
     assert classes(visit) == {"bee & co <b>": 24, "bird": 23, "fruit": 24, "vehicle": 24}
 
     page.click("[data-class=vehicle] .more")
     visit.wait("#hs-view dialog[open] .all")
     assert page.locator("#hs-view .all .look").count() == 24
-    page.select_option("#hs-view [data-deed=merge] select", "bird")
-    page.click("#hs-view [data-deed=merge] button")
+    page.select_option("#hs-view [data-edit=merge] select", "bird")
+    page.click("#hs-view [data-edit=merge] button")
     visit.wait(".changed:has-text('The pictures of vehicle are now in bird.')")
     page.click("[aria-label='Rename, merge or leave out fruit']")
-    page.click("#hs-view [data-deed=drop-class]")
+    page.click("#hs-view [data-edit=drop-class]")
     visit.wait(".changed:has-text('fruit was left out.')")
     assert classes(visit) == {"bee & co <b>": 24, "bird": 47}
 
     visit.reload()
     visit.open_step("pictures")
     for sentence in ("in bird", "left out", "in fruit", "is now called"):
-        page.click("[data-deed=undo]")
+        page.click("[data-edit=undo]")
         visit.wait(f".changed:has-text('{sentence}')")
-    page.click("[data-deed=undo]")
+    page.click("[data-edit=undo]")
     visit.wait(".changed", state="detached")
     assert classes(visit) == whole
 
@@ -281,7 +281,7 @@ def test_what_is_no_zip_is_refused_and_a_folder_on_a_filled_project_asks_and_can
     answer_place(visit, "replace")
     visit.wait(".changed:has-text('8 pictures took the place of those before.')")
     assert classes(visit) == {"mug": 4, "pen": 4}
-    page.click("[data-deed=undo]")
+    page.click("[data-edit=undo]")
     visit.wait("#hs-classes h2:has-text('96 pictures')")
 
     give_zip(visit, zip_of(tmp_path / "more.zip", ["mug/1.jpg", "mug/2.jpg"]))
@@ -290,7 +290,7 @@ def test_what_is_no_zip_is_refused_and_a_folder_on_a_filled_project_asks_and_can
     assert len(classes(visit)) == 5
     page.click("#hs-sample")  # it is not all that is there any more: it can be asked for
     visit.wait("#hs-view dialog[open]:has-text('in the place of your 98 pictures')")
-    page.click("#hs-view [data-deed=sample]")
+    page.click("#hs-view [data-edit=sample]")
     visit.wait("#hs-classes h2:has-text('96 pictures')")
 
 
@@ -380,10 +380,10 @@ def test_the_button_beside_a_finding_mends_it(visit: Visit, class_folders: Folde
     assert classes(visit)["mug"] == 16
     assert "exact copies" in page.inner_text("#hs-checks")
 
-    page.click("#hs-checks li:has-text('exact copies') >> [data-deed=show]")
+    page.click("#hs-checks li:has-text('exact copies') >> [data-edit=show]")
     visit.wait("#hs-view dialog[open] .all .look")
     page.click("#hs-view [data-close]")
-    page.click("#hs-checks li:has-text('exact copies') >> [data-deed=mend]")
+    page.click("#hs-checks li:has-text('exact copies') >> [data-edit=mend]")
 
     visit.wait(".changed:has-text('2 pictures are left out.')")
     assert classes(visit)["mug"] == 14

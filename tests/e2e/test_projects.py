@@ -108,7 +108,7 @@ def test_a_second_profile_sees_nothing_of_the_first(
     stranger.wait("#hs-classes .hs-empty")
     stranger.open_step("teaching")
     assert stranger.page.is_disabled("#hs-teach")
-    assert "Pictures first" in stranger.page.inner_text("#hs-live")
+    assert "First add pictures, then teach." in stranger.page.inner_text("#hs-live")
     see_runs(stranger, house)
     assert "No run yet." in stranger.page.inner_text("#hs-runs")
     stranger.moved_on()

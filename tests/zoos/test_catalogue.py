@@ -4,6 +4,7 @@ import builtins
 import fnmatch
 import io
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from headswap.errors import HeadNotFound, ModelNotFound
+from headswap.storage.locations import install_command
 from headswap.zoos import catalogue, transformers_zoo
 from headswap.zoos.catalogue import (
     DEFAULT_MODEL,
@@ -119,7 +121,7 @@ def test_without_the_extra_the_transformers_zoo_says_how_to_get_it(monkeypatch: 
     transformers_zoo._model_types.cache_clear()
     try:
         assert all(card.zoo != "transformers" for card in list_networks("ForImageClassification"))
-        with pytest.raises(ModelNotFound, match=r"is an extra.*pip install transformers"):
+        with pytest.raises(ModelNotFound, match=re.escape(f"`{install_command('transformers')}`")):
             resolve("transformers/ViTForImageClassification")
     finally:
         transformers_zoo._model_types.cache_clear()

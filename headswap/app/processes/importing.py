@@ -188,7 +188,7 @@ def _bytes_of(base64: str) -> bytes:
     try:
         return b64decode(base64)
     except ValueError as error:
-        raise UnreadableImage("The camera's picture is none.", remedy="Film once more.") from error
+        raise UnreadableImage("The camera gave no picture.", remedy="Try again.") from error
 
 
 def _threads(limits: ReaderLimits) -> int | None:

@@ -1,6 +1,6 @@
 """The pictures of a project: what comes, what is mended, and the way back.
 
-Flow:  project + a deed --Datasets--> the next dataset.json; the one before stays for Undo
+Flow:  project + an edit --Datasets--> the next dataset.json; the one before stays for Undo
 
     projects/ID/images/                every picture that ever came, by hash: none is decoded twice
     projects/ID/data-N/dataset.json    one state of the whole set, never written to again
@@ -193,7 +193,7 @@ class Datasets:
         manifest = self.manifest(owner, project)
         spare = [f.spare for f in manifest.findings if f.code == code and f.spare] if manifest else []
         if not spare:
-            raise NotFound("There is nothing to mend there any more.", remedy="Load the page again.")
+            raise NotFound("This finding is already settled.", remedy="Load the page again.")
         return self.drop(owner, project, spare[0])
 
     def start_over(self, owner: str, project: str) -> None:

@@ -177,7 +177,7 @@ def _memory() -> Part:
         return Part(
             name="memory",
             finding=finding,
-            remedy=f"Close other programs: a teaching takes up to {least / 1e9:.1f} GB.",
+            remedy=f"Close other programs: a run needs up to {least / 1e9:.1f} GB.",
         )
     return Part(name="memory", finding=finding)
 

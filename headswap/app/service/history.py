@@ -144,7 +144,7 @@ class History:
         return max((job.sequence for job in self._of(project)), default=0)
 
     def show(self, owner: str, job: str) -> str:
-        """Bring a run back: its report to Test, its network to Model; returns the project it belongs to.
+        """Bring a run back: its report to Test, its network to Network; returns the project it belongs to.
 
         Raises:
             NotFound: there is no such run, or it has no report.

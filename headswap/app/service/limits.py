@@ -39,7 +39,7 @@ class Limits:
     runs_kept: int = _figure(50, "finished runs kept in a project", may_be_none=True)
     hours_kept: float = _figure(0.0, "an untouched project is kept", "hours", may_be_none=True)
     waiting: int = _figure(20, "runs of one person that may wait")
-    worker_gb: float = _figure(0.0, "memory of one teaching", "GB", may_be_none=True)
+    worker_gb: float = _figure(0.0, "memory for one run", "GB", may_be_none=True)
     reader_mb: int = _figure(2_000, "memory of a picture reader", "MB", may_be_none=True)
     spare: bool = field(default=True, metadata={"description": "a spare worker is kept warm"})
 

@@ -125,7 +125,7 @@ class Networks:
         kept = _read(self._cache_path(model, None, None))
         return kept.image_ms if kept else None
 
-    def lesson_seconds(self, model: str, images: int, *, test_share: float = 0.2) -> dict[Depth, float]:
+    def training_seconds(self, model: str, images: int, *, test_share: float = 0.2) -> dict[Depth, float]:
         """How long each way of teaching would take; empty while that cannot be told."""
         image_ms = self.image_ms(model)
         if image_ms is None or not images:

@@ -91,7 +91,7 @@ def _endpoints_of_runs(service: Service) -> tuple[Callable[..., Any], ...]:
         return {"job": job, "classes": manifest.counts, "left_out": left_out}
 
     def status(job: str, request: gr.Request) -> Status:
-        """How a run goes; with its verdict when it is done."""
+        """How a run goes; with its report when it is done."""
         return status_of(service, owner_of(request), job)
 
     def cancel(job: str, request: gr.Request) -> Status:

@@ -75,7 +75,7 @@ class PageParts:
     tabs: gr.Tabs
     open_tab: gr.Textbox  # its id
     redrawn: list[Any]  # components that `show` may change
-    show: Callable[[PageContext], Updates]  # header, pictures and lesson as they are now
+    show: Callable[[PageContext], Updates]  # header, pictures and run as they are now
     known: gr.BrowserState  # ids of all projects that this browser has seen, newest first
 
     def context_of(self, project_id: str, request: gr.Request) -> PageContext:

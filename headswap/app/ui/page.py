@@ -77,7 +77,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
     """Lay out and connect the whole page.
 
     Args:
-        service: answers every question and does every deed.
+        service: answers every question and does every action.
         secret: locks what the browser remembers; the same after a restart, or projects are forgotten.
     """
     with gr.Blocks(
@@ -112,7 +112,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
 
 def _lay_out(header: Header) -> tuple[gr.Tabs, Steps]:
     with gr.Tabs(elem_classes="hs-steps", overflow_behavior="wrap", elem_id="hs-steps") as tabs:
-        with gr.Tab("Model", id="model", elem_id="hs-model"):
+        with gr.Tab("Network", id="model", elem_id="hs-model"):
             model = build_model_step()
         with gr.Tab("Pictures", id="pictures", elem_id="hs-pictures"):
             images = build_dataset_step()
@@ -126,7 +126,7 @@ def _lay_out(header: Header) -> tuple[gr.Tabs, Steps]:
 
 
 def _drawn(steps: Steps, keys: Keys, context: PageContext, parts: PageParts) -> Updates:
-    """Header, pictures and lesson as they are now; what listens to the keys draws the rest."""
+    """Header, pictures and run as they are now; what listens to the keys draws the rest."""
     drawn = show_header(steps.header, context) | show_training(steps.train, context, parts)
     drawn |= show_plan(steps.train, context, parts) | show_dataset(steps.images, context, parts)
     return drawn | {

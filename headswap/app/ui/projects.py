@@ -103,7 +103,7 @@ def known_projects(
 def _row(line: ProjectLine, is_here: bool, examples: tuple[str, ...]) -> h.Renderable:
     facts = "no pictures yet"
     if line.images:
-        facts = f"{counted(line.images, 'picture')} of {counted(line.classes, 'thing')}"
+        facts = f"{counted(line.images, 'picture')} of {counted(line.classes, 'class', 'classes')}"
     facts += f", {counted(line.runs, 'run')}" if line.runs else ""
     trained = (", last taught ", moment(line.last_run_at)) if line.last_run_at is not None else None
     opens = h.button(type="button", data_project=line.id, aria_current="true" if is_here else None)

@@ -188,7 +188,7 @@ def test_a_finding_is_mended_by_leaving_its_spare_images_out(
 
     assert mended.counts["bird"] == 8
     assert "duplicates" not in [finding.code for finding in mended.findings]
-    with pytest.raises(NotFound, match="nothing to mend there any more"):
+    with pytest.raises(NotFound, match="already settled"):
         images.mend("ada", project, "duplicates")
 
 
@@ -263,7 +263,7 @@ def test_without_images_there_is_nothing_to_mend(images: Datasets, project: str)
         images.drop_class("ada", project, "mug")
     with pytest.raises(BadSetting, match="There are no pictures yet"):
         images.for_teaching("ada", project)
-    with pytest.raises(NotFound, match="nothing to mend"):
+    with pytest.raises(NotFound, match="already settled"):
         images.mend("ada", project, "duplicates")
     images.start_over("ada", project)
     assert images.last_change("ada", project) is None

@@ -137,7 +137,7 @@ def test_somebody_who_logs_in_finds_the_same_course_in_another_browser(service: 
 
     assert service.lessons.open("carla", "").id == first
     assert service.lessons.open("dora", first).id != first
-    with pytest.raises(NotFound, match="There is no such course"):
+    with pytest.raises(NotFound, match="This series of experiments was not found"):
         service.lessons.progress("dora", first)
 
 

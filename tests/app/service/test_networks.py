@@ -72,13 +72,13 @@ def test_weights_that_cannot_be_fetched_now_are_told_when_the_network_is_chosen(
 
 def test_a_speed_is_stated_only_where_it_was_measured_and_times_follow_from_it(networks: Networks) -> None:
     assert networks.image_ms("squeezenet1_1") is None
-    assert networks.lesson_seconds("squeezenet1_1", 96) == {}
+    assert networks.training_seconds("squeezenet1_1", 96) == {}
 
     networks.inspect("squeezenet1_1")
 
-    seconds = networks.lesson_seconds("squeezenet1_1", 96)
+    seconds = networks.training_seconds("squeezenet1_1", 96)
     assert seconds["head"] < seconds["last"] < seconds["everything"] < seconds["auto"]
-    assert networks.lesson_seconds("squeezenet1_1", 0) == {}
+    assert networks.training_seconds("squeezenet1_1", 0) == {}
 
 
 def test_a_few_cards_are_told_in_their_order(networks: Networks) -> None:

@@ -86,7 +86,7 @@ def test_every_figure_is_said_at_the_start() -> None:
 
     assert said.startswith("headswap for a lab, in ")
     assert re.search(r"disk for one person +7\.5 GB\n", said)
-    assert re.search(r"memory of one teaching +no limit\n", said)
+    assert re.search(r"memory for one run +no limit\n", said)
     assert re.search(r"size of one picture +200 megapixels\n", said)
     assert re.search(r"a spare worker is kept warm +no\n", said)
     assert re.search(r"who comes in +anyone at this machine\n", said)

@@ -145,9 +145,9 @@ def test_who_knows_the_answer_votes_no_more(service: Service, progress: str) -> 
 def test_a_stranger_opens_closes_and_shares_nothing(service: Service, progress: str) -> None:
     following = service.following
     for edit in (following.share, following.unshare, following.share_key):
-        with pytest.raises(NotFound, match="There is no such course"):
+        with pytest.raises(NotFound, match="This series of experiments was not found"):
             edit("stranger", progress)
-    with pytest.raises(NotFound, match="There is no such course"):
+    with pytest.raises(NotFound, match="This series of experiments was not found"):
         following.open_vote("stranger", progress, LESSON)
     with pytest.raises(NotFound, match="There is no such run"):
         following.share_job("stranger", "0" * 32)

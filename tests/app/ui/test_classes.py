@@ -26,14 +26,14 @@ def test_the_thumbnails_asked_for_are_the_ones_drawn(manifest: Manifest) -> None
     drawn = rendered(class_rows(manifest, {image.sha256: f"data:,{image.sha256}" for image in shown}))
 
     assert len(shown) == 18
-    assert drawn.count("<img ") == drawn.count('data-deed="look"') == 18
+    assert drawn.count("<img ") == drawn.count('data-edit="look"') == 18
     assert 'data-file="mug/1.png"' in drawn
 
 
 def test_each_row_offers_more_images_the_camera_and_a_closer_look(manifest: Manifest) -> None:
     drawn = rendered(class_rows(manifest, {}))
 
-    for button in ('data-add="mug"', 'data-camera="mug"', 'data-deed="open" data-name="mug"'):
+    for button in ('data-add="mug"', 'data-camera="mug"', 'data-edit="open" data-name="mug"'):
         assert button in drawn
     assert 'aria-label="Rename, merge or leave out mug"' in drawn
     assert "Another class" in drawn
@@ -45,7 +45,7 @@ def test_the_last_change_is_said_with_its_undo(manifest: Manifest, hostile: str)
 
     drawn = rendered(class_rows(manifest, {}, change))
 
-    assert 'data-deed="undo"' in drawn
+    assert 'data-edit="undo"' in drawn
     assert "was left out." in drawn
     assert hostile not in drawn
-    assert 'data-deed="undo"' not in rendered(class_rows(manifest, {}))
+    assert 'data-edit="undo"' not in rendered(class_rows(manifest, {}))

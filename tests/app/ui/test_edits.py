@@ -95,7 +95,7 @@ def test_what_no_button_says_does_nothing() -> None:
 
 
 def test_a_message_is_read_as_text_and_never_longer_than_a_name() -> None:
-    event = gr.EventData(None, {"deed": "drop", "name": 7, "file": "x" * 9999})
+    event = gr.EventData(None, {"edit": "drop", "name": 7, "file": "x" * 9999})
 
     edit = edit_of(event)
 

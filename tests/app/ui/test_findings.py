@@ -45,10 +45,10 @@ def test_each_finding_has_the_button_that_mends_it(manifest: Manifest) -> None:
 
     words = rendered(checks(with_findings(manifest, copies, alike, leak, few, shape), {}))
 
-    assert 'data-deed="mend" data-name="duplicates">Leave the copies out' in words
-    assert 'data-deed="mend" data-name="near-duplicates">Keep one of each' in words
-    assert 'data-deed="mend" data-name="leak">Leave it out' in words
-    assert words.count('data-deed="show"') == 3
+    assert 'data-edit="mend" data-name="duplicates">Leave the copies out' in words
+    assert 'data-edit="mend" data-name="near-duplicates">Keep one of each' in words
+    assert 'data-edit="mend" data-name="leak">Leave it out' in words
+    assert words.count('data-edit="show"') == 3
     assert words.count("data-add=") == 1
     assert "<b>1 file is an exact copy.</b>" in words
     assert "It stays." in words

@@ -22,9 +22,9 @@ def uris(manifest: Manifest) -> dict[str, str]:
 def test_a_class_is_shown_with_every_image_and_what_can_be_done(manifest: Manifest, hostile: str) -> None:
     drawn = rendered(class_dialog(manifest, "mug", uris(manifest)))
 
-    assert drawn.count('data-deed="look"') == 12
+    assert drawn.count('data-edit="look"') == 12
     for edit in ("rename", "merge", "drop-class"):
-        assert f'data-deed="{edit}" data-name="mug"' in drawn
+        assert f'data-edit="{edit}" data-name="mug"' in drawn
     assert "12 pictures" in drawn
     assert hostile not in drawn  # the class it could be merged into
     assert "<option>mug" not in drawn
@@ -33,7 +33,7 @@ def test_a_class_is_shown_with_every_image_and_what_can_be_done(manifest: Manife
 def test_one_class_alone_can_only_be_renamed(manifest: Manifest) -> None:
     drawn = rendered(class_dialog(replace(manifest, classes=("mug",)), "mug", {}))
 
-    assert 'data-deed="rename"' in drawn
+    assert 'data-edit="rename"' in drawn
     assert "merge" not in drawn
     assert "drop-class" not in drawn
 
@@ -43,7 +43,7 @@ def test_very_many_images_are_counted_beyond_the_first(manifest: Manifest) -> No
 
     drawn = rendered(class_dialog(replace(manifest, images=tuple(mugs)), "mug", uris(manifest)))
 
-    assert drawn.count('data-deed="look"') == MOST_SHOWN
+    assert drawn.count('data-edit="look"') == MOST_SHOWN
     assert "And 12 more pictures." in drawn
 
 
@@ -55,8 +55,8 @@ def test_an_image_is_shown_large_with_its_class_and_its_part(manifest: Manifest,
     assert 'src="data:,large"' in drawn
     assert "Locked away for the exam." in drawn
     assert "<option selected>" in drawn
-    assert drawn.count('data-deed="relabel"') == 2
-    assert 'data-deed="drop"' in drawn
+    assert drawn.count('data-edit="relabel"') == 2
+    assert 'data-edit="drop"' in drawn
     assert "<p>No.</p>" in drawn
     assert hostile not in drawn
 
@@ -71,6 +71,6 @@ def test_images_of_several_classes_carry_their_names(manifest: Manifest, hostile
 def test_before_everything_goes_it_asks(hostile: str) -> None:
     drawn = rendered(sure_dialog(f"Take {hostile} out?", "start-over", "Start over"))
 
-    assert 'data-deed="start-over">Start over' in drawn
+    assert 'data-edit="start-over">Start over' in drawn
     assert "Undo brings them back." in drawn
     assert hostile not in drawn

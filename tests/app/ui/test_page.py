@@ -31,7 +31,7 @@ def components(page: gr.Blocks, kind: type[Any]) -> list[Any]:
 def test_the_five_steps_are_there_and_all_can_be_reached(page: gr.Blocks) -> None:
     tabs = components(page, gr.Tab)
 
-    assert [tab.label for tab in tabs] == ["Model", "Pictures", "Teach", "Test", "Take it home"]
+    assert [tab.label for tab in tabs] == ["Network", "Pictures", "Teach", "Test", "Take it home"]
     assert all(tab.interactive for tab in tabs)
 
 

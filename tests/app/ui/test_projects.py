@@ -16,7 +16,7 @@ def test_each_project_is_a_button_with_its_facts_and_the_open_one_is_marked() ->
 
     drawn = rendered(known_projects((LINE, other), LINE.id))
 
-    assert "60 pictures of 2 things, 3 runs" in drawn
+    assert "60 pictures of 2 classes, 3 runs" in drawn
     assert "no pictures yet" in drawn
     assert drawn.count('aria-current="true"') == 1
     assert f'data-project="{other.id}"' in drawn

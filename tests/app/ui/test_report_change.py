@@ -54,3 +54,5 @@ def test_what_else_differs_between_two_runs_is_said(hostile: str) -> None:
     assert "23 pictures now, 20 before" in html
     assert "another network, large" in html
     assert hostile not in rendered(change_panel(other, run(20), run(20), {}))
+    deeper = rendered(change_panel(change, replace(run(20), depth="last"), run(20), {}))
+    assert "In the run before, “Head and last part” was chosen." in deeper

@@ -34,7 +34,7 @@ def test_a_verdict_names_its_network_and_its_run() -> None:
 
     words = rendered(of_run(run, 1))
 
-    assert "<code>&lt;b&gt;net</code>, head and last part taught on 1 practice picture," in words
+    assert "<code>&lt;b&gt;net</code>, “Head and last part”, taught on 1 practice picture," in words
     assert 'datetime="2023-11-14T22:13:20Z"' in words
 
 

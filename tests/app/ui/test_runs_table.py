@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from headswap.app.service.history import RunSummary, RunView
 from headswap.app.ui.runs.table import FIRST, next_sort, runs_plot, runs_table, sorted_runs
+from headswap.app.ui.steps.report_summary import of_run
+from headswap.app.ui.steps.train_options import depth_choices
 from headswap.app.ui.widgets.html import rendered
+from headswap.training.config import Depth
 
 SUMMARY = RunSummary(accuracy=0.85, interval=(0.64, 0.95), right=17, total=20, images=96, depth="head")
 RUN = RunView(
@@ -40,7 +44,12 @@ def test_a_row_says_everything_with_units() -> None:
         "9.53\u00a0ms",
     ):
         assert words in table
-    for words in ("3.38 million numbers", "<code>tf_<wbr>efficientnet_<wbr>lite0</code>", "the head", ">96<"):
+    for words in (
+        "3.38 million numbers",
+        "<code>tf_<wbr>efficientnet_<wbr>lite0</code>",
+        "Only the head",
+        ">96<",
+    ):
         assert words in table
     assert 'datetime="2023-11-14T22:13:20Z"' in table
     assert f'data-run="open:{RUN.id}"' in table
@@ -138,3 +147,16 @@ def test_every_cell_carries_its_name_for_a_phone() -> None:
     assert re.findall(r'data-label="([^"]+)"', row) == [
         "When", "Network", "What moved", "Pictures", "Right", "Taught in", "Size", "One answer",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("depth", get_args(Depth))
+def test_the_runs_and_the_report_call_what_moved_as_the_choices_of_teach_do(depth: Depth) -> None:
+    choices = {value: label.partition("\n")[0] for label, value in depth_choices({})}
+    run = replace(RUN, depth=depth)
+
+    assert f">{choices[depth]}<" in rendered(runs_table([run]))
+    assert f", “{choices[depth]}”, taught on" in rendered(of_run(run, 1))
+
+
+def test_a_depth_of_a_later_version_keeps_its_name() -> None:
+    assert ">deeper<" in rendered(runs_table([replace(RUN, depth="deeper")]))

@@ -35,7 +35,7 @@ def test_every_file_chooser_offers_the_same_endings() -> None:
     for piece in (PICKER, CHOOSER):
         assert f'data-endings="{",".join((*ENDINGS, *FILM_ENDINGS))}"' in rendered(piece)
     assert all(is_image_name(f"x{ending.upper()}") for ending in (*ENDINGS, *FILM_ENDINGS))
-    for script in ("picker.js", "deeds.js", "live.js", "many.js"):
+    for script in ("picker.js", "edits.js", "live.js", "many.js"):
         assert "accept: 'image/*'" not in web_text(script)
         assert re.search(r"\baccept\b", web_text(script))
 
@@ -44,4 +44,4 @@ def test_what_is_packed_keeps_as_much_of_a_picture_as_the_server_does() -> None:
     script = web_text("pack.js")
 
     assert f"SHORTER_SIDE = {STORE_PX}," in script
-    assert f"LARGEST_PICTURE = {ImageLimits().size_bytes:_}," in script
+    assert f"LARGEST_IMAGE = {ImageLimits().size_bytes:_}," in script

@@ -169,4 +169,4 @@ class ProgressStore:
 
 
 def _no_such_progress() -> NotFound:
-    return NotFound("There is no such course of experiments.", remedy="Open the page again to begin one.")
+    return NotFound("This series of experiments was not found.", remedy="Open the page again to begin one.")

@@ -222,10 +222,10 @@ def _data_choice(view: LessonView) -> h.Renderable | None:
         ("sample", "the sample set", not view.is_own),
         ("own", f"your pictures “{view.own_images}”, {view.own_model}", view.is_own),
     )
-    return h.fieldset(".where")[
+    return h.fieldset(".material")[
         h.legend["Run it on"],
         [
-            h.label[h.input(type="radio", name="where", value=name, checked=chosen), h.span[label]]
+            h.label[h.input(type="radio", name="material", value=name, checked=chosen), h.span[label]]
             for name, label, chosen in rows
         ],
     ]

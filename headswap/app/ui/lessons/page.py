@@ -134,7 +134,7 @@ def on_action(
 
 
 def _do(service: Service, asked: Asked, event: gr.EventData) -> LessonLocation:
-    """One deed; gives the place where the page is afterwards."""
+    """One action; gives the place where the page is afterwards."""
     owner, progress, location = asked.owner, asked.progress, asked.location
     action, _, what = str(event.chosen).partition(":")
     lessons, following = service.lessons, service.following
@@ -142,7 +142,7 @@ def _do(service: Service, asked: Asked, event: gr.EventData) -> LessonLocation:
         case "open":
             return _at_lesson(service, owner, progress, location, what)
         case "run":
-            on = asked.project if event.where == "own" else ""
+            on = asked.project if event.material == "own" else ""
             guessed = _number(event.guess), _numbers(event.quiz)
             lessons.run(owner, progress, location.lesson, *guessed, project=on)
         case "stop":

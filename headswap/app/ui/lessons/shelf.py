@@ -102,14 +102,14 @@ def _entry(name: str, is_done: bool, is_here: bool, is_card: bool = False) -> h.
 
 def _actions(done: tuple[str, ...], asking: bool) -> h.Renderable | None:
     if asking:
-        return h.div(".shelf-deeds.asking", role="alert")[
+        return h.div(".shelf-actions.asking", role="alert")[
             h.p["Forget every guess, result and vote?"],
             h.button(".btn.bad", type="button", data_do="reset:yes")["Forget them"],
             h.button(".btn", type="button", data_do="reset:no")["Keep them"],
         ]
     if not done:
         return None
-    return h.div(".shelf-deeds")[
+    return h.div(".shelf-actions")[
         h.button(".link", type="button", data_do="summary")["Summary to print"],
         h.button(".link", type="button", data_do="reset:ask")["Start over"],
     ]

@@ -54,4 +54,4 @@ class ExplainedTerms:
         """Terms that no text said, so that none is lost."""
         rows = [h.span(".nowrap")[one.word, " ", term(one.word)] for one in self._left]
         self._left = []
-        return h.p(".hs-note.words")["Words: ", rows] if rows else None
+        return h.p(".hs-note.terms")["Words: ", rows] if rows else None

@@ -26,8 +26,8 @@ INTRO = h.fragment[
     h.h2["Find the right network"],
     h.p(".hs-soft.reading")[
         "The networks on this machine race on the pictures of the project that is open: over some of the "
-        "practice pictures first, the better half over all of them. The exam is locked away; the winner "
-        "alone sits it, once. A limit of 0, or none at all, lets everyone in. You may close this page."
+        "practice pictures first, the better half over all of them. The exam is locked away; only the winner "
+        "takes it, once. A limit of 0, or none at all, lets everyone in. You may close this page."
     ],
 ]
 FETCH = "Fetch good ones too"

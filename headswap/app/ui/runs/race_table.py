@@ -62,7 +62,7 @@ def _over(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
         _plot(found),
         h.p(".hs-note.reading")[
             f"Decided on {counted(race.train_images, 'practice picture')}, each judged by a head that never "
-            "saw it, compared picture by picture. The stroke through each dot is where the true figure "
+            "saw it, compared picture by picture. The line through each dot is where the true figure "
             "probably lies; a network that dropped out early was judged on fewer pictures. Licences are the "
             "libraries' own statements.",
             _reading(found),

@@ -13,18 +13,12 @@ import htpy as h
 from markupsafe import Markup
 
 from headswap.app.service.history import RunView
+from headswap.app.ui.widgets.depths import depth_name
 from headswap.app.ui.widgets.icons import icon, moment
 from headswap.app.ui.widgets.text import file_size, millions, percent, seconds
 from headswap.counted import counted
 from headswap.plots.scatter import Dot, scatter
 
-DEPTHS = {
-    "head": "the head",
-    "norms": "head and a bit more",
-    "last": "head and last part",
-    "everything": "everything",
-    "auto": "as far as it helps",
-}
 STATES = {
     "queued": "waiting",
     "paused": "waiting for room",
@@ -37,7 +31,7 @@ NOTHING = "–"
 _SORTS: dict[str, tuple[str, Callable[[RunView], float | str | None]]] = {
     "when": ("When", lambda run: run.created_at),
     "network": ("Network", lambda run: run.model.rpartition("/")[2].lower()),
-    "depth": ("What moved", lambda run: DEPTHS.get(run.depth, run.depth)),
+    "depth": ("What moved", lambda run: depth_name(run.depth)),
     "pictures": ("Pictures", lambda run: run.summary.images if run.summary else None),
     "right": ("Right", lambda run: run.summary.accuracy if run.summary else None),
     "seconds": ("Taught in", lambda run: run.seconds),
@@ -95,8 +89,8 @@ def runs_plot(runs: Sequence[RunView]) -> h.Renderable | None:
     return h.fragment[
         h.h2["Accuracy against speed"],
         h.p(".hs-soft.reading")[
-            "Higher is better, further left is faster. The stroke through each dot is where the true figure "
-            "probably lies: where strokes overlap, the runs may be equally good. Runs on other pictures have "
+            "Higher is better, further left is faster. The line through each dot is where the true figure "
+            "probably lies: where lines overlap, the runs may be equally good. Runs on other pictures have "
             "a drawing of their own."
         ],
         drawn,
@@ -139,7 +133,7 @@ def _row(run: RunView, several: bool, is_asking: bool) -> h.Renderable:
     cells: tuple[tuple[str, str, h.Node], ...] = (
         ("when", "When", (moment(run.created_at), _note(run.project_name) if several else None)),
         ("network", "Network", (h.code[_breakable(run.model.rpartition("/")[2])], _state(run))),
-        ("depth", "What moved", DEPTHS.get(run.depth, run.depth)),
+        ("depth", "What moved", depth_name(run.depth)),
         ("pictures", "Pictures", f"{run.summary.images:,}" if run.summary else NOTHING),
         ("right", "Right", _right(run)),
         ("seconds", "Taught in", seconds(run.seconds) if run.seconds is not None else NOTHING),
@@ -148,7 +142,7 @@ def _row(run: RunView, several: bool, is_asking: bool) -> h.Renderable:
     )
     return h.tr(class_={"shown": run.is_shown})[
         [h.td(class_=f"of-{name}", data_label=label)[value] for name, label, value in cells],
-        h.td(class_=["deeds", {"asking": is_asking}])[_actions(run, is_asking)],
+        h.td(class_=["actions", {"asking": is_asking}])[_actions(run, is_asking)],
     ]
 
 

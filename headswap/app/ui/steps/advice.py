@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import htpy as h
 
+from headswap.app.ui.widgets.depths import DEPTHS
 from headswap.app.ui.widgets.icons import icon, term
 from headswap.app.ui.widgets.text import percent, prose
 from headswap.evaluation.report import Advice, AdviceCode, Report
@@ -69,7 +70,7 @@ def _lead(one: Advice) -> str:
 
 def _said(sentence: str) -> str:
     """In the words of the page: there the depth is a choice with a name of its own."""
-    return prose(sentence.replace("depth “auto”", "“Try them for me”"))
+    return prose(sentence.replace("depth “auto”", f"“{DEPTHS['auto']}”"))
 
 
 def _button(one: Advice) -> h.Node:

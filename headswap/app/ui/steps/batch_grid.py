@@ -1,6 +1,6 @@
 """Tried pictures as a grid: by what it says of them, least sure first; one of them large; what to do.
 
-Flow:  BatchAnswers + GridChoice --sections_of--> Section --grid--> elements, their buttons deeds (`edits.js`)
+Flow:  BatchAnswers + GridChoice --sections_of--> Section --grid--> elements, their buttons edits (`edits.js`)
 
 A picture is known by the beginning of its sha256; a class filter by its number.
 """
@@ -151,7 +151,7 @@ def progress(view: BatchView) -> h.Renderable:
     return h.div(".hs-row.progress", data_state=view.state)[
         bar[h.i(style=f"width:{100 * share:.1f}%")],
         h.span(".hs-num")[text],
-        h.button(".btn.small", type="button", data_deed="stop-tried")["Cancel"],
+        h.button(".btn.small", type="button", data_edit="stop-tried")["Cancel"],
     ]
 
 
@@ -166,7 +166,7 @@ def large_dialog(
     """One picture large, with its bars and reasons; what it is; the next one."""
     onward = None
     if after:
-        next_one = h.button(".btn.quiet", type="button", data_deed="look-tried", data_file=id_of(after))
+        next_one = h.button(".btn.quiet", type="button", data_edit="look-tried", data_file=id_of(after))
         onward = next_one["Next picture"]
     name = context.named.get(one.image.sha256)
     body = h.div(".large.tried-large")[
@@ -209,7 +209,7 @@ def resume_row(view: BatchView) -> h.Renderable | None:
         return None
     left = view.total - view.done
     return h.div(".hs-row")[
-        h.button(".btn.small", type="button", data_deed="go-on-tried")["Go on"],
+        h.button(".btn.small", type="button", data_edit="go-on-tried")["Go on"],
         h.span(".hs-note")[
             f"{counted(left, 'picture')} have no answer yet. Those that have one are not asked again."
         ],
@@ -221,7 +221,7 @@ def _old() -> h.Renderable:
         icon("info"),
         h.p[
             "These are the answers of another run. ",
-            h.button(".link", type="button", data_deed="try-again")["Try the same pictures again"],
+            h.button(".link", type="button", data_edit="try-again")["Try the same pictures again"],
         ],
     ]
 
@@ -236,7 +236,7 @@ def _filters(answers: BatchAnswers, choice: GridChoice, classes: tuple[str, ...]
         is_on = key == choice.filter
         if how_many or is_on or key == ALL:
             press = h.button(
-                ".btn.small", type="button", data_deed="show-tried", data_name=key,
+                ".btn.small", type="button", data_edit="show-tried", data_name=key,
                 aria_pressed=str(is_on).lower(), title=title,
             )  # fmt: skip
             buttons.append(press[h.span[short(title, 22)], h.span(".hs-num")[number(how_many)]])
@@ -276,7 +276,7 @@ def _more(one: Section, choice: GridChoice) -> h.Renderable | None:
 
 def _to(chosen: str, page: int, label: str, title: str) -> h.Renderable:
     press = h.button(
-        ".btn.small", type="button", data_deed="show-tried", data_name=chosen, data_file=str(page),
+        ".btn.small", type="button", data_edit="show-tried", data_name=chosen, data_file=str(page),
         aria_label=f"{label} of {title}",
     )  # fmt: skip
     return press[label]
@@ -293,7 +293,7 @@ def _tile(one: TriedImage, context: GridContext, thumbnails: Mapping[str, str]) 
     return h.li[
         None if context.is_multi_label else tick,
         h.button(
-            ".look", type="button", data_deed="look-tried", data_file=id_of(one), aria_label=says, title=file
+            ".look", type="button", data_edit="look-tried", data_file=id_of(one), aria_label=says, title=file
         )[plate(thumbnails.get(one.image.sha256, ""), "")],
         h.span(".said", aria_hidden="true")[
             h.b(title=one.said.label)[one.said.label], h.span(".hs-num")[percent(one.said.sure)]
@@ -316,7 +316,7 @@ def _it_is_them(names: tuple[str, ...]) -> h.Renderable:
 
 def _it_is(edit: str, names: tuple[str, ...], file: str) -> h.Renderable:
     """One press on the right class, or the name of a new one."""
-    new = h.form(".new-name", data_deed=edit, data_file=file)[
+    new = h.form(".new-name", data_edit=edit, data_file=file)[
         h.input(
             type="text", maxlength=80, autocomplete="off", placeholder="something new",
             aria_label="It is something new: its name",
@@ -324,14 +324,14 @@ def _it_is(edit: str, names: tuple[str, ...], file: str) -> h.Renderable:
         h.button(".btn.small", type="submit")["Add"],
     ]  # fmt: skip
     if len(names) > MOST_BUTTONS:
-        known: h.Node = h.form(".new-name", data_deed=edit, data_file=file)[
+        known: h.Node = h.form(".new-name", data_edit=edit, data_file=file)[
             h.select(aria_label="It is")[[h.option[name] for name in names]],
             h.button(".btn.small", type="submit")["It is this"],
         ]
     else:
         known = [
             h.button(
-                ".btn.small", type="button", data_deed=edit, data_name=name, data_file=file,
+                ".btn.small", type="button", data_edit=edit, data_name=name, data_file=file,
                 aria_label=f"It is {name}", title=name,
             )[short(name, 18)]
             for name in names

@@ -71,7 +71,7 @@ class ClassLater:
 def build_class_later() -> ClassLater:
     """Lay it out; hidden until it is needed."""
     with gr.Column(visible=False, elem_classes="hs-panel many later", elem_id="hs-later-panel") as panel:
-        rows = fragment(name="hs-later", script=web_text("deeds.js"))
+        rows = fragment(name="hs-later", script=web_text("edits.js"))
         gr.HTML(
             html_template=rendered(ADD), js_on_load=packing("later.js"), apply_default_css=False,
             elem_id="hs-later-add",
@@ -108,7 +108,7 @@ def class_table(report: Report) -> h.Renderable:
         h.h2["Its classes, without the old pictures"],
         h.p(".hs-soft")[
             "Only the network was opened, not its pictures. Its classes can be changed all the same: the "
-            "head is solved again on what it keeps of them. The network of before stays among the runs."
+            "head is solved again on what it keeps of them. The old network stays among the runs."
         ],
     ]
     several = h.p(".hs-soft")[SEVERAL] if report.is_multi_label else None
@@ -118,7 +118,7 @@ def class_table(report: Report) -> h.Renderable:
 def _row(name: str) -> h.Renderable:
     return h.li(data_class_later=name)[
         h.b[h.bdi[name]],
-        h.form(".new-name", data_deed="later-call", data_name=name)[
+        h.form(".new-name", data_edit="later-call", data_name=name)[
             h.input(
                 type="text", maxlength=80, autocomplete="off", placeholder="another name",
                 aria_label=f"Another name for {name}; that of another class puts the two together",
@@ -126,7 +126,7 @@ def _row(name: str) -> h.Renderable:
             h.button(".btn.small", type="submit")["Rename"],
         ],
         h.button(
-            ".btn.small.quiet", type="button", data_deed="later-remove", data_name=name,
+            ".btn.small.quiet", type="button", data_edit="later-remove", data_name=name,
             aria_label=f"Leave {name} out",
         )["Leave out"],
     ]  # fmt: skip

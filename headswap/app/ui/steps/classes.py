@@ -1,6 +1,6 @@
 """The pictures of a project: a bar and thumbnails per class, and the form for another class.
 
-Flow:  Manifest + thumbnails --class_rows--> rows whose buttons are deeds (`deeds.js` sends them)
+Flow:  Manifest + thumbnails --class_rows--> rows whose buttons are edits (`edits.js` sends them)
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def changed(change: DatasetEdit | None) -> h.Renderable | None:
     """What was done last, and the way back."""
     if change is None:
         return None
-    undo = h.button(".btn.small", type="button", data_deed="undo", aria_label=f"Undo: {change.sentence}")
+    undo = h.button(".btn.small", type="button", data_edit="undo", aria_label=f"Undo: {change.sentence}")
     return h.div(".changed", role="status")[h.span[change.sentence], undo[icon("undo"), "Undo"]]
 
 
@@ -108,13 +108,13 @@ def _thumbs(name: str, images: tuple[ImageRecord, ...], thumbnails: dict[str, st
     if len(images) <= SHOWN:
         return small
     says = f"All {len(images):,} pictures of {name}"
-    more = h.button(".plate.more", type="button", data_deed="open", data_name=name, aria_label=says)
+    more = h.button(".plate.more", type="button", data_edit="open", data_name=name, aria_label=says)
     return [*small, more[f"+ {len(images) - SHOWN}"]]
 
 
 def thumbnail_button(image: ImageRecord, uri: str) -> h.Renderable:
     """A thumbnail that opens its picture."""
-    return h.button(".look", type="button", data_deed="look", data_file=image.file)[plate(uri, image.file)]
+    return h.button(".look", type="button", data_edit="look", data_file=image.file)[plate(uri, image.file)]
 
 
 def _ends(name: str) -> h.Node:
@@ -122,7 +122,7 @@ def _ends(name: str) -> h.Node:
     buttons = (
         ("plus", {"data-add": name}, f"Add pictures to {name}"),
         ("camera", {"data-camera": name}, f"Add to {name} with the camera"),
-        ("more", {"data-deed": "open", "data-name": name}, f"Rename, merge or leave out {name}"),
+        ("more", {"data-edit": "open", "data-name": name}, f"Rename, merge or leave out {name}"),
     )
     return [
         h.button(".btn.quiet", what, type="button", aria_label=says, title=says)[icon(mark)]

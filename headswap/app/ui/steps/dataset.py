@@ -137,7 +137,7 @@ SAMPLE_SET = h.fragment[
 EMPTY = h.div(".hs-empty")[
     h.p(".live")["No pictures yet."],
     h.p(".hs-soft")[
-        "Two classes are enough to begin: two folders, named as the network shall call them, about 20 "
+        "Two classes are enough to begin: two folders, named as the network should call them, about 20 "
         "pictures in each. Or begin with one class, here:"
     ],
     new_class("The first class"),
@@ -201,7 +201,7 @@ def build_dataset_step() -> DatasetStep:
             sample = gr.Button("Use the sample", elem_id="hs-sample")
             in_use = fragment(classes="in-use")
     status, film = fragment(classes="status", name="hs-pictures-status"), build_film_link()
-    later, label, script = build_class_later(), build_label_help(), web_text("deeds.js")
+    later, label, script = build_class_later(), build_label_help(), web_text("edits.js")
     classes = fragment(EMPTY, classes="hs-section", name="hs-classes", script=script)
     with gr.Row(elem_classes="hs-section hs-half"):
         checked = fragment(name="hs-checks", script=script)
@@ -344,4 +344,4 @@ def connect_dataset_step(
     connect_class_later(step.later, page, done_job)
     edits = told(on_edit, step, page)
     for piece in (step.classes, step.checks, step.aside, step.view):
-        piece.click(edits, page.project_id, outputs, concurrency_limit=4, concurrency_id="deeds", **QUIET)
+        piece.click(edits, page.project_id, outputs, concurrency_limit=4, concurrency_id="edits", **QUIET)

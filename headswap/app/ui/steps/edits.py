@@ -1,6 +1,6 @@
 """What a person does to their pictures: the message of a button becomes one verb of the service.
 
-Flow:  button --deeds.js--> Edit --dialog_of--> a dialog, nothing has changed
+Flow:  button --edits.js--> Edit --dialog_of--> a dialog, nothing has changed
                              Edit --do--> service.pictures, the page is drawn again
 
 Everything in a message is text that a stranger could have written: the service checks it.
@@ -46,12 +46,12 @@ class Edit:
 
 def edit_of(event: gr.EventData) -> Edit:
     """Read a message; whatever is no text is nothing."""
-    values = (getattr(event, key, "") for key in ("deed", "name", "file", "value"))
+    values = (getattr(event, key, "") for key in ("edit", "name", "file", "value"))
     return Edit(*(word[:LONGEST] if isinstance(word, str) else "" for word in values))
 
 
 def dialog_of(edit: Edit, context: PageContext, page: PageParts) -> h.Renderable:
-    """The dialog that a deed opens."""
+    """The dialog that an edit opens."""
     manifest = context.manifest
     if manifest is None:
         raise NotFound("There are no pictures any more.", remedy="Load the page again.")

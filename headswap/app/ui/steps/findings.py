@@ -1,6 +1,6 @@
 """What was checked, in words, each with the button that mends it; then the files left out, by name.
 
-Flow:  Manifest with findings --checks--> a list; its buttons are deeds (`deeds.js` sends them)
+Flow:  Manifest with findings --checks--> a list; its buttons are edits (`edits.js` sends them)
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ ADVICE = h.fragment[
     ],
     h.p(".hs-soft")[
         "The exam pictures are picked before any network runs, the same share of each class. Every network "
-        "you try sits the same exam."
+        "you try takes the same exam."
     ],
 ]
 TRAIN_AND_TEST = h.p(".hs-soft")[
     "Folders called train, val and test are taken as they are: you practise on the first, and the exam is "
     "the last."
 ]
-START_OVER = h.div(".hs-row")[h.button(".btn", type="button", data_deed="ask-start-over")["Start over"]]
+START_OVER = h.div(".hs-row")[h.button(".btn", type="button", data_edit="ask-start-over")["Start over"]]
 
 
 def checks(manifest: Manifest, thumbnails: dict[str, str]) -> h.Renderable:
@@ -114,9 +114,9 @@ def _fixes(manifest: Manifest, finding: Finding) -> h.Renderable | None:
         word = {"near-duplicates": "Keep one of each", "duplicates": "Leave the copies out"}.get(
             finding.code, f"Leave {'it' if len(finding.spare) == 1 else 'them'} out"
         )
-        buttons.append(small(data_deed="mend", data_name=finding.code)[word])
+        buttons.append(small(data_edit="mend", data_name=finding.code)[word])
     if finding.files and finding.code in _SHOWN_TOGETHER:
-        buttons.append(small(data_deed="show", data_name=finding.code)["Show them"])
+        buttons.append(small(data_edit="show", data_name=finding.code)["Show them"])
     short = () if manifest.is_multi_label else finding.classes[:3]  # labels come with a table
     buttons += [small(data_add=name)[icon("plus"), h.span[f"Add to {name}"]] for name in short]
     return h.span(".hs-row.fixes")[buttons] if buttons else None

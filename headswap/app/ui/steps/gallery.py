@@ -1,6 +1,6 @@
 """Closer looks, each in a dialog: one class with all its pictures, one picture large, a few side by side.
 
-Flow:  what a person opened --Closer--> `closer` --> a dialog whose buttons are deeds (`deeds.js`)
+Flow:  what a person opened --Closer--> `closer` --> a dialog whose buttons are edits (`edits.js`)
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ def class_dialog(
     """One class: its pictures, another name, another home, or out."""
     images = of_class(manifest, name)
     others = [h.option[other] for other in manifest.classes if other != name]
-    rename = h.form(".fix", data_deed="rename", data_name=name)[
+    rename = h.form(".fix", data_edit="rename", data_name=name)[
         h.label["Its name", h.input(type="text", maxlength=80, autocomplete="off", value=name)],
         h.button(".btn", type="submit")["Rename"],
     ]
-    merge = h.form(".fix", data_deed="merge", data_name=name)[
+    merge = h.form(".fix", data_edit="merge", data_name=name)[
         h.label["Put its pictures into", h.select[others]], h.button(".btn", type="submit")["Merge"]
     ]
     drop = h.div(".fix")[
         h.span(".hs-soft")["Not wanted after all?"],
-        h.button(".btn", type="button", data_deed="drop-class", data_name=name)["Leave the class out"],
+        h.button(".btn", type="button", data_edit="drop-class", data_name=name)["Leave the class out"],
     ]
     fixes = h.div(".fixes-of")[rename, (merge, drop) if others else None]
     if manifest.is_multi_label:
@@ -41,12 +41,12 @@ def class_dialog(
 
 def image_dialog(manifest: Manifest, image: ImageRecord, uri: str, mistake: h.Node = None) -> h.Renderable:
     """One picture, large, with its class; another class, or out."""
-    relabel = h.form(".fix", data_deed="relabel", data_file=image.file)
+    relabel = h.form(".fix", data_edit="relabel", data_file=image.file)
     change = h.button(".btn", type="submit")["Change"]
     options = [h.option(selected=name == image.class_name)[name] for name in manifest.classes]
     typed = h.input(type="text", maxlength=80, autocomplete="off", placeholder="What is it called?")
-    drop = h.button(".btn", type="button", data_deed="drop", data_file=image.file)
-    back = h.button(".btn.quiet.back", type="button", data_deed="open", data_name=image.class_name)
+    drop = h.button(".btn", type="button", data_edit="drop", data_file=image.file)
+    back = h.button(".btn.quiet.back", type="button", data_edit="open", data_name=image.class_name)
     large = h.div(".large")[
         h.span(".plate")[h.img(src=uri, alt=image.file)],
         h.div(".stack.tight")[
@@ -73,7 +73,7 @@ def sure_dialog(question: str, action: str, label: str) -> h.Renderable:
     body = (
         h.p(".hs-soft")["Undo brings them back."],
         h.div(".hs-row.fixes")[
-            h.button(".btn.primary", type="button", data_deed=action)[label],
+            h.button(".btn.primary", type="button", data_edit=action)[label],
             h.button(".btn", type="button", data_close=True)["Keep them"],
         ],
     )

@@ -55,7 +55,7 @@ CHOOSER = h.div(".stack.tight.label-chooser")[
     ],
     h.p(".hs-note", role="status", aria_live="polite"),
 ]
-AWAY = h.button(".btn.small", type="button", data_deed="label-away")["Put them away"]
+AWAY = h.button(".btn.small", type="button", data_edit="label-away")["Put them away"]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def build_label_help() -> LabelHelp:
         )  # fmt: skip
         upload = gr.UploadButton("A zip", file_types=[".zip"], elem_id="hs-label-zip")  # many.js fills it in
         status = fragment(classes="status", name="hs-label-status")
-        script = f"{web_text('deeds.js')}\n{web_text('label.js')}"
+        script = f"{web_text('edits.js')}\n{web_text('label.js')}"
         card = fragment(name="hs-label-card", script=script)
         groups = fragment(name="hs-label-groups", script=script)
     timer = gr.Timer(TICK_S, active=False)  # on while pictures are looked at
@@ -207,5 +207,5 @@ def connect_label_help(part: LabelHelp, page: PageParts) -> None:
     for piece in (part.card, part.groups):
         piece.click(
             edits, page.project_id, [*page.redrawn, part.status, page.tabs, page.open_tab],
-            trigger_mode="multiple", concurrency_limit=4, concurrency_id="deeds", **QUIET,
+            trigger_mode="multiple", concurrency_limit=4, concurrency_id="edits", **QUIET,
         )  # fmt: skip

@@ -74,7 +74,7 @@ def _row(issue: LabelIssue, classes: tuple[str, ...], thumbnails: dict[str, str]
             h.br,
             h.span(".hs-soft")[f"It says {other}, {percent(issue.sure)} sure."],
         ],
-        h.div(".deeds")[
+        h.div(".actions")[
             h.button(".btn", type="button", data_doubt=fix, aria_label=makes)[f"Make it {short(other, 14)}"],
             h.button(".btn.quiet", type="button", data_doubt=leave, aria_label=leaves)["Ignore"],
         ],

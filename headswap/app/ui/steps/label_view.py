@@ -1,6 +1,6 @@
 """Pictures that wait for a name: how far it is, one of them large, and groups that get theirs with one press.
 
-Flow:  LabelView --question_card, group_rows--> elements, their buttons deeds (`deeds.js`, `label.js`)
+Flow:  LabelView --question_card, group_rows--> elements, their buttons edits (`edits.js`, `label.js`)
 
 A picture is known by the beginning of its sha256.
 """
@@ -55,7 +55,7 @@ def waiting(view: LabelView) -> h.Renderable:
     return h.div(".hs-row.progress.labelling", data_state=view.state)[
         bar[h.i(style=f"width:{100 * share:.1f}%")],
         h.span(".hs-num")[text],
-        h.button(".btn.small", type="button", data_deed="label-away")["Cancel"],
+        h.button(".btn.small", type="button", data_edit="label-away")["Cancel"],
     ]
 
 
@@ -98,7 +98,7 @@ def _progress_line(found: LabelProgress) -> h.Renderable:
         for name in state.classes
         if labels[name]
     ]
-    return h.div(".standing")[
+    return h.div(".so-far")[
         h.div(".hs-row.between")[h.h2(tabindex="-1", role="status")[text], _undo(state)],
         bar[h.i(style=f"width:{100 * share:.1f}%")],
         h.ul(".tallies")[keys] if keys else None,
@@ -111,7 +111,7 @@ def _undo(state: LabelState) -> h.Renderable | None:
     last = state.steps[-1]
     how_many = counted(len(last.sha256s), "picture")
     text = f"{how_many} named {last.name}" if last.name is not None else f"{how_many} left open"
-    undo = h.button(".btn.small.quiet", type="button", data_deed="label-undo", aria_label=f"Undo: {text}")
+    undo = h.button(".btn.small.quiet", type="button", data_edit="label-undo", aria_label=f"Undo: {text}")
     return h.span(".hs-row.last")[h.span(".hs-soft")[text], undo[icon("undo"), "Undo"]]
 
 
@@ -127,14 +127,14 @@ def _question(found: LabelProgress, uri: str) -> h.Renderable | None:
         return h.p(".hs-soft")["Name a group of something else, too: then it asks about single pictures."]
     file = id_of(sha256)
     buttons = [_class_button(index, name, file) for index, name in enumerate(state.classes)]
-    new = h.form(".new-name", data_deed="label-one", data_file=file)[
+    new = h.form(".new-name", data_edit="label-one", data_file=file)[
         h.input(
             type="text", maxlength=80, autocomplete="off", placeholder="something new",
             aria_label="It is something new: its name",
         ),
         h.button(".btn.small", type="submit")["Add"],
     ]  # fmt: skip
-    unclear = h.button(".btn.small.quiet", type="button", data_deed="label-skip", data_file=file)
+    unclear = h.button(".btn.small.quiet", type="button", data_edit="label-skip", data_file=file)
     return h.div(".asked")[
         h.span(".plate")[h.img(src=uri, alt=found.images[sha256].file)],
         h.div(".stack.tight")[
@@ -150,7 +150,7 @@ def _question(found: LabelProgress, uri: str) -> h.Renderable | None:
 def _class_button(index: int, name: str, file: str) -> h.Renderable:
     digit = DIGITS[index] if index < len(DIGITS) else None
     press = h.button(
-        ".btn", type="button", data_deed="label-one", data_name=name, data_file=file, data_digit=digit,
+        ".btn", type="button", data_edit="label-one", data_name=name, data_file=file, data_digit=digit,
         aria_label=f"It is {name}", aria_keyshortcuts=digit, title=name,
     )  # fmt: skip
     return press[h.kbd(aria_hidden="true")[digit] if digit else None, short(name, 22)]
@@ -160,7 +160,7 @@ def _group(one: LabelGroup, found: LabelProgress, thumbnails: Mapping[str, str])
     files = " ".join(map(id_of, one.sha256s))
     how_many = counted(len(one.sha256s), "picture")
     title = f"These look like {one.name}" if one.name else "These look alike"
-    field = h.form(".new-name", data_deed="label-group", data_file=files)[
+    field = h.form(".new-name", data_edit="label-group", data_file=files)[
         h.input(
             type="text", maxlength=80, autocomplete="off", list="hs-label-classes",
             placeholder="something else" if one.name else "All of these are …",
@@ -171,14 +171,14 @@ def _group(one: LabelGroup, found: LabelProgress, thumbnails: Mapping[str, str])
     known = found.state.classes if not one.name and len(found.state.classes) <= MOST_BUTTONS else ()
     buttons = [
         h.button(
-            ".btn.small", type="button", data_deed="label-group", data_name=name, data_file=files,
+            ".btn.small", type="button", data_edit="label-group", data_name=name, data_file=files,
             aria_label=f"All of these are {name}", title=name,
         )[short(name, 18)]
         for name in known
     ]  # fmt: skip
     if one.name:
         press = h.button(
-            ".btn.small.primary", type="button", data_deed="label-group", data_name=one.name, data_file=files
+            ".btn.small.primary", type="button", data_edit="label-group", data_name=one.name, data_file=files
         )
         buttons = [press["All of these are ", short(one.name, 22)]]
     return h.section(".alike-group", aria_label=f"{title}, {how_many}", data_name=one.name)[
@@ -208,12 +208,12 @@ def _ends(found: LabelProgress) -> h.Renderable:
         said = h.p(role="status")[icon("good", "good"), f" Taken over, and shown below. {text}"]
     elif found.named:
         said = h.p(".hs-soft")[text]
-    other = h.button(".link", type="button", data_deed="label-no-rest" if state.uses_rest else "label-rest")
+    other = h.button(".link", type="button", data_edit="label-no-rest" if state.uses_rest else "label-rest")
     switch = other["Leave them out" if state.uses_rest else "Learn from guesses for them"]
     enough = h.button(
-        ".btn.primary", type="button", data_deed="label-finish", disabled=not is_new or len(state.classes) < 2
+        ".btn.primary", type="button", data_edit="label-finish", disabled=not is_new or len(state.classes) < 2
     )
-    away = h.button(".btn.small", type="button", data_deed="label-away")
+    away = h.button(".btn.small", type="button", data_edit="label-away")
     lost = (
         f"Yes: forget {counted(found.named, 'name')} that I gave"
         if is_new and found.named

@@ -1,4 +1,4 @@
-"""Step 1, Model: a few cards, a search over every architecture, and the head view."""
+"""Step 1, Network: a few cards, a search over every architecture, and the head view."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ from headswap.evaluation.report import LabelIssue, Report
 
 # The foot of step 4: teach first, or teach again, or take it home.
 
-NOTHING_TRAINED = said("The report comes by itself when the lesson is over.")
+NOTHING_TRAINED = said("The report appears when teaching is done.")
 NOT_GOOD_ENOUGH = said("Not good enough? Add pictures where it errs, then teach again.")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import htpy as h
 
 from headswap.app.service.history import RunView
-from headswap.app.ui.runs.table import DEPTHS
+from headswap.app.ui.widgets.depths import depth_name
 from headswap.app.ui.widgets.icons import icon, plate, term
 from headswap.app.ui.widgets.text import number
 from headswap.counted import counted
@@ -68,7 +68,7 @@ def _trained(before: RunView, now: RunView) -> str:
     if before.model != now.model:
         text += f" The run before taught another network, {before.model.rpartition('/')[2]}."
     elif before.depth != now.depth:
-        text += f" In the run before, {DEPTHS.get(before.depth, before.depth)} was taught."
+        text += f" In the run before, “{depth_name(before.depth)}” was chosen."
     return text
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import htpy as h
 
 from headswap.app.service.history import RunView
-from headswap.app.ui.runs.table import DEPTHS
+from headswap.app.ui.widgets.depths import depth_name
 from headswap.app.ui.widgets.icons import icon, moment, plate, term
 from headswap.app.ui.widgets.text import percent, prose, short
 from headswap.counted import counted
@@ -56,10 +56,11 @@ def summary(report: Report) -> h.Renderable:
 
 def of_run(run: RunView, trained_on: int) -> h.Renderable:
     """Whose report it is: network, what moved, on how many practice pictures, when."""
-    depth = DEPTHS.get(run.depth, run.depth)
     images = counted(trained_on, "practice picture")
     return h.p(".hs-note.of-run")[
-        h.code[run.model.rpartition("/")[2]], f", {depth} taught on {images}, ", moment(run.created_at)
+        h.code[run.model.rpartition("/")[2]],
+        f", “{depth_name(run.depth)}”, taught on {images}, ",
+        moment(run.created_at),
     ]
 
 

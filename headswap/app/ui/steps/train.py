@@ -1,4 +1,4 @@
-"""Step 3, Teach: what may move, the button, and the lesson as it goes."""
+"""Step 3, Teach: what may move, the button, and the run as it goes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from headswap.counted import counted
 from headswap.pipeline.dataset_elsewhere import is_worth_a_cluster
 
 NO_IMAGES = h.fragment[
-    h.p(".live")["Pictures first, then the lesson."],
+    h.p(".live")["First add pictures, then teach."],
     h.p(".hs-soft")[
         "Add two classes or more in step 2, or use the sample set. The button wakes up when they are here."
     ],
@@ -110,7 +110,7 @@ def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> h.Ren
 
 
 def show_training(step: TrainStep, context: PageContext, page: PageParts) -> Updates:
-    """The lesson as it is now: button, sentence, bar, chart and the six guesses."""
+    """The run as it is now: button, sentence, bar, chart and the six guesses."""
     job = context.job
     label = "Teaching …" if context.is_teaching else "Teach again" if job else "Teach the new head"
     images = len(context.manifest.images) if context.manifest else 0
@@ -184,15 +184,15 @@ def _watched(context: PageContext, job: JobView, page: PageParts) -> dict[str, s
 def show_plan(step: TrainStep, context: PageContext, page: PageParts) -> Updates:
     """How long each way would take with these pictures and this network."""
     images = len(context.manifest.images) if context.manifest else 0
-    choices = depth_choices(page.service.networks.lesson_seconds(context.project.model, images))
+    choices = depth_choices(page.service.networks.training_seconds(context.project.model, images))
     return {step.plan.depth: gr.Radio(choices=choices)}
 
 
 def on_start(page: PageParts, request: gr.Request, project_id: str, key: str, *options: Any) -> Updates:
     """Teach, with what was chosen."""
     context = page.context_of(project_id, request)
-    lesson, share, seed = config_of(ChosenOptions(*options))
-    page.service.start_teaching(context.owner, project_id, lesson, test_share=share, seed=seed, key=key)
+    config, share, seed = config_of(ChosenOptions(*options))
+    page.service.start_teaching(context.owner, project_id, config, test_share=share, seed=seed, key=key)
     return page.show(page.context_of(project_id, request))
 
 

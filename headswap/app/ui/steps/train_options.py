@@ -1,4 +1,4 @@
-"""What is chosen before a lesson: what may move, for how long, and the finer choices.
+"""What is chosen before a run: what may move, for how long, and the finer choices.
 
 Flow:  components --ChosenOptions, config_of--> TrainConfig, share locked away, seed
 
@@ -14,18 +14,18 @@ from typing import Any
 import gradio as gr
 import htpy as h
 
+from headswap.app.ui.widgets.depths import DEPTHS
 from headswap.app.ui.widgets.html import fragment
 from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.text import about
 from headswap.training.config import Depth, FinetuneConfig, HeadChoice, TrainConfig
 
-DEPTHS: tuple[tuple[Depth, str, str], ...] = (
-    ("head", "Only the head", "The right start."),
-    ("norms", "Head and a bit more", "Its norm layers as well."),
-    ("last", "Head and last part", "The last part of the body as well."),
-    ("everything", "All of it, step by step", ""),
-    ("auto", "Try them for me", "Cut or whole pictures, the head or more: it tries, and keeps what helps."),
-)
+MORE: dict[Depth, str] = {  # about a choice, in its second line, after its time
+    "head": "The right start.",
+    "norms": "Its norm layers as well.",
+    "last": "The last part of the body as well.",
+    "auto": "Cut or whole pictures, the head or more: it tries, and keeps what helps.",
+}
 HEADS: tuple[tuple[str, HeadChoice], ...] = (
     ("whichever tests better", "auto"), ("the last layer", "last"), ("every layer", "wide"),
 )  # fmt: skip
@@ -97,8 +97,10 @@ def build_plan() -> TrainOptions:
 
 def depth_choices(seconds: dict[Depth, float]) -> list[tuple[str, str]]:
     """What may move, each with the time it will probably take; first line and second line of a choice."""
-    return [(f"{name}\n{_time(depth, seconds)}{' ' + more if more else ''}", depth)
-            for depth, name, more in DEPTHS]  # fmt: skip
+    return [
+        (f"{name}\n{_time(depth, seconds)} {MORE.get(depth, '')}".rstrip(), depth)
+        for depth, name in DEPTHS.items()
+    ]
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ class ChosenOptions:
 
 
 def config_of(chosen: ChosenOptions) -> tuple[TrainConfig, float, int]:
-    """What was chosen as a lesson, a share and a seed."""
+    """What was chosen: how to train, which share is locked away, and the seed."""
     copies = chosen.copies
     finetune = FinetuneConfig(
         epochs=int(chosen.epochs),
@@ -130,7 +132,7 @@ def config_of(chosen: ChosenOptions) -> tuple[TrainConfig, float, int]:
         least_crop=FinetuneConfig().least_crop if "crop" in copies else 1.0,
         mixup=0.2 if "mixup" in copies else 0.0,
     )
-    lesson = TrainConfig(
+    config = TrainConfig(
         depth=chosen.depth,
         head=chosen.head,
         px=int(chosen.px) or None,
@@ -139,7 +141,7 @@ def config_of(chosen: ChosenOptions) -> tuple[TrainConfig, float, int]:
         finetune=finetune,
         keep_features=chosen.keep,
     )
-    return lesson, chosen.share / 100, int(chosen.seed or 0)
+    return config, chosen.share / 100, int(chosen.seed or 0)
 
 
 def _time(depth: Depth, seconds: dict[Depth, float]) -> str:

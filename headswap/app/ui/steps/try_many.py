@@ -103,8 +103,8 @@ def build_try_many() -> TryMany:
         )  # fmt: skip
         upload = gr.UploadButton("A zip", file_types=[".zip"], elem_id="hs-many-zip")  # many.js fills it in
         status = fragment(classes="status", name="hs-many-status")
-        live = fragment(name="hs-many-live", script=web_text("deeds.js"))
-        batch = fragment(name="hs-many", script=f"{web_text('deeds.js')}\n{web_text('batch.js')}")
+        live = fragment(name="hs-many-live", script=web_text("edits.js"))
+        batch = fragment(name="hs-many", script=f"{web_text('edits.js')}\n{web_text('batch.js')}")
         with gr.Row(visible=False, elem_classes="hs-row many-actions") as actions:
             table = gr.Button("Save as a table (CSV)", elem_id="hs-many-table", elem_classes="fit")
             folders = gr.Button("Sorted into folders (zip)", elem_id="hs-many-sorted", elem_classes="fit")
@@ -112,7 +112,7 @@ def build_try_many() -> TryMany:
                 "Teach again", visible=False, variant="primary", elem_id="hs-many-teach", elem_classes="fit"
             )
             away = gr.Button("Put them away", elem_id="hs-many-away", elem_classes="fit quiet")
-        view = fragment(name="hs-many-view", script=web_text("deeds.js"))
+        view = fragment(name="hs-many-view", script=web_text("edits.js"))
     # A column that is shown later shows what is hidden in it, too: many.css hides these.
     file = gr.DownloadButton("Download", elem_id="hs-many-file")
     chosen = gr.Textbox(GridChoice().text, container=False, elem_id="hs-many-chosen")
@@ -289,7 +289,7 @@ def connect_try_many(part: TryMany, page: PageParts, done_job: gr.Textbox) -> No
     for piece in (part.live, part.batch, part.view):
         piece.click(
             edits, [*asked, part.chosen], [*page.redrawn, *outputs], trigger_mode="always_last",
-            concurrency_limit=4, concurrency_id="deeds", **QUIET,
+            concurrency_limit=4, concurrency_id="edits", **QUIET,
         )  # fmt: skip
     unsaved = errors_as_text(part.status, {part.file: gr.update(value=None)})  # no older file instead
     for button, handler in ((part.table, on_table), (part.folders, on_sorted)):

@@ -1,10 +1,10 @@
-// The tried pictures: those that are ticked are what "It is …" is about. deeds.js, before this text, sends.
+// The tried pictures: those that are ticked are what "It is …" is about. edits.js, before this text, sends.
 function ticked() {
   const boxes = [...element.querySelectorAll('.pick input:checked')], bar = element.querySelector('.it-is');
   if (!bar) return;
   bar.hidden = !boxes.length;
   bar.querySelector('.how-many').textContent = boxes.length === 1 ? '1 picture:' : `${boxes.length} pictures:`;
-  for (const one of bar.querySelectorAll('[data-deed]')) one.dataset.file = boxes.map((box) => box.value).join(' ');
+  for (const one of bar.querySelectorAll('[data-edit]')) one.dataset.file = boxes.map((box) => box.value).join(' ');
 }
 element.addEventListener('change', (changed) => { if (changed.target.matches('.pick input')) ticked(); });
 element.addEventListener('click', (pressed) => {
@@ -20,10 +20,10 @@ element.addEventListener('click', (pressed) => {
 watch('value', () => requestAnimationFrame(() => {
   for (const box of element.querySelectorAll('.pick input')) box.checked = false;
   ticked();
-  const deed = globalThis.headswap.lastDeed, here = document.activeElement;
-  if (!deed || deed === 'look-tried') return;
-  globalThis.headswap.lastDeed = '';
+  const edit = globalThis.headswap.lastEdit, here = document.activeElement;
+  if (!edit || edit === 'look-tried') return;
+  globalThis.headswap.lastEdit = '';
   if (here && here !== document.body && here.offsetParent !== null) return;
-  const found = deed === 'show-tried' ? '.filters [aria-pressed=true]' : '.changed button';
+  const found = edit === 'show-tried' ? '.filters [aria-pressed=true]' : '.changed button';
   (element.querySelector(found) || element.querySelector('h3'))?.focus({ preventScroll: true });
 }));

@@ -1,14 +1,14 @@
 // The first screen's way to pictures of one's own: a folder by the button, or anything dropped anywhere on the
 // page. Pictures opens, and its picker takes it from there; on Test a dropped picture is tried instead.
 const soon = async (selector) => {
-  for (let looks = 0; looks < 200 && !document.querySelector(selector); looks++) await new Promise(requestAnimationFrame);
+  for (let tries = 0; tries < 200 && !document.querySelector(selector); tries++) await new Promise(requestAnimationFrame);
   return document.querySelector(selector);
 };
-const openPictures = () => document.querySelector('#hs-pictures-button').click();
+const openDataset = () => document.querySelector('#hs-pictures-button').click();
 
 element.addEventListener('click', async (pressed) => {
   if (!pressed.target.closest('#hs-folder-first')) return;
-  openPictures();
+  openDataset();
   (await soon('#hs-picker input[webkitdirectory]'))?.click();
 });
 
@@ -20,7 +20,7 @@ document.addEventListener('drop', async (dropped) => {
   const onTest = document.querySelector('#hs-try')?.offsetParent, image = [...dropped.dataTransfer.files].find((one) => one.type.startsWith('image/'));
   if (onTest && image) return globalThis.headswap.tryFile(image);
   const entries = [...dropped.dataTransfer.items].map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile()).filter(Boolean);
-  openPictures();
+  openDataset();
   await soon('#hs-picker input[webkitdirectory]');
   await globalThis.headswap.takeEntries(entries);
 });

@@ -12,18 +12,18 @@ const show = async (answer) => {
   }
   if (answer.status === 404) main.innerHTML = '<h1>It is over.</h1><p>The person who shared this has stopped sharing it.</p>';
 };
-const look = async () => {
+const refresh = async () => {
   clearTimeout(waiting);
   if (!document.hidden) {
     try { await show(await fetch(`follow/now?key=${encodeURIComponent(key)}`)); } catch { /* the next look may do better */ }
   }
-  waiting = setTimeout(look, moving ? 1500 : 4000);
+  waiting = setTimeout(refresh, moving ? 1500 : 4000);
 };
 main.addEventListener('submit', async (sent) => {
   sent.preventDefault();
   const body = new URLSearchParams({ key, choice: sent.submitter.value });
   const answer = await fetch('follow/vote', { method: 'POST', body, headers: { accept: 'text/plain' } });
-  if (answer.ok) await show(answer); else look();
+  if (answer.ok) await show(answer); else refresh();
 });
-document.addEventListener('visibilitychange', () => { if (!document.hidden) look(); });
-waiting = setTimeout(look, 1500);
+document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });
+waiting = setTimeout(refresh, 1500);

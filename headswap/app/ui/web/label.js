@@ -1,5 +1,5 @@
 // Label with help: a digit is a class, and a picture that is taken out of its group is not in what its buttons
-// send. deeds.js, before this text, sends.
+// send. edits.js, before this text, sends.
 let answered = '';
 const byDigit = (pressed) => {
   if (!element.isConnected) return document.removeEventListener('keydown', byDigit);
@@ -12,7 +12,7 @@ const byDigit = (pressed) => {
 };
 if (element.closest('#hs-label-card')) {
   document.addEventListener('keydown', byDigit);
-  element.addEventListener('click', (pressed) => { answered = pressed.target.closest('.asked [data-deed]')?.dataset.file || answered; });
+  element.addEventListener('click', (pressed) => { answered = pressed.target.closest('.asked [data-edit]')?.dataset.file || answered; });
 }
 element.addEventListener('submit', (sent) => {  // a digit that is typed next is an answer, and no letter
   answered = sent.target.dataset.file;
@@ -23,7 +23,7 @@ element.addEventListener('change', (changed) => {
   const group = changed.target.closest('.alike-group');
   if (!group || !changed.target.matches('[type=checkbox]')) return;
   const kept = [...group.querySelectorAll('[type=checkbox]:checked')].map((box) => box.value);
-  for (const one of group.querySelectorAll('[data-deed]')) one.dataset.file = kept.join(' ');
+  for (const one of group.querySelectorAll('[data-edit]')) one.dataset.file = kept.join(' ');
   group.querySelector('.how-many').textContent = kept.length === 1 ? '1 picture' : `${kept.length} pictures`;
 });
 
@@ -34,8 +34,8 @@ watch('value', () => {
   requestAnimationFrame(() => {
     for (const box of element.querySelectorAll('.heap [type=checkbox]')) box.checked = true;
     for (const field of element.querySelectorAll('.new-name input')) if (field !== document.activeElement) field.value = '';
-    const deed = globalThis.headswap.lastDeed || '', here = document.activeElement;
-    if (!deed.startsWith('label-') || (here && here !== document.body && here.offsetParent)) return;
+    const edit = globalThis.headswap.lastEdit || '', here = document.activeElement;
+    if (!edit.startsWith('label-') || (here && here !== document.body && here.offsetParent)) return;
     const found = ['#hs-label-card .asked h3', '#hs-label-groups h3', '#hs-label-card h2'].map((one) => document.querySelector(one)).find((one) => one?.offsetParent);
     found?.focus({ preventScroll: true });
   });

@@ -1,4 +1,4 @@
-// One part of /learn. A button with `data-do` sends its deed together with what was chosen on the page;
+// One part of /learn. A button with `data-do` sends its action together with what was chosen on the page;
 // `data-copy` puts its text on the clipboard (copy.js); `data-print` prints. Choosing an answer wakes the Run button.
 const page = () => document.getElementById('hs-learn');
 const chosen = (name) => page()?.querySelector(`input[name=${name}]:checked`)?.value ?? '';
@@ -13,12 +13,12 @@ element.addEventListener('click', (happened) => {
   if (button.matches('[data-copy]')) copy(button);
   else if (button.matches('[data-print]')) window.print();
   else if (button.matches('[data-do]')) {
-    const deed = button.dataset.do;
-    if (deed.startsWith('open:')) {
-      history.replaceState(null, '', `${location.pathname}?lesson=${deed.slice(5)}`);
+    const action = button.dataset.do;
+    if (action.startsWith('open:')) {
+      history.replaceState(null, '', `${location.pathname}?lesson=${action.slice(5)}`);
       window.scrollTo({ top: 0 });
     }
-    trigger('click', { chosen: deed, guess: chosen('guess'), quiz: quizAnswers(), where: chosen('where') });
+    trigger('click', { chosen: action, guess: chosen('guess'), quiz: quizAnswers(), material: chosen('material') });
   }
 });
 

@@ -15,7 +15,7 @@ const stop = () => {
   button.textContent = 'Use the camera, live';
 };
 
-const look = () => {
+const sendFrame = () => {
   if (!stream) return;
   if (element.offsetParent === null) { stop(); return; }
   if (!document.hidden && video.videoWidth) {
@@ -25,7 +25,7 @@ const look = () => {
     canvas.getContext('2d').drawImage(video, 0, 0, canvas.width, canvas.height);
     trigger('click', {frame: canvas.toDataURL('image/jpeg', 0.85)});
   }
-  waiting = setTimeout(look, 400);
+  waiting = setTimeout(sendFrame, 400);
 };
 
 button.addEventListener('click', async () => {
@@ -46,16 +46,16 @@ button.addEventListener('click', async () => {
   await video.play();
   button.setAttribute('aria-pressed', 'true');
   button.textContent = 'Stop the camera';
-  look();
+  sendFrame();
 });
 
 /* Ctrl-V anywhere on this step: the picture on the clipboard is tried. */
 const tryFile = (file) => {
   const input = document.querySelector('#hs-try input[type=file]');
   if (!input) return;
-  const carried = new DataTransfer();
-  carried.items.add(file);
-  input.files = carried.files;
+  const transfer = new DataTransfer();
+  transfer.items.add(file);
+  input.files = transfer.files;
   input.dispatchEvent(new Event('change', {bubbles: true}));
 };
 globalThis.headswap = {...globalThis.headswap, tryFile};
@@ -63,7 +63,7 @@ globalThis.headswap = {...globalThis.headswap, tryFile};
 /* gradio goes by the type that the system gives a file, and many know none for HEIC or PPM: such a file is
    handed on as the picture that its name says it is. What this browser cannot show, the answer shows. */
 const inBox = (happened) => happened.target.closest?.('#hs-try');
-const unknown = (files) => [...files].find((one) => !one.type.startsWith('image/') && globalThis.headswap.isPicture(one.name));
+const unknown = (files) => [...files].find((one) => !one.type.startsWith('image/') && globalThis.headswap.isImage(one.name));
 const named = (file) => new File([file], file.name, {type: `image/${file.name.split('.').pop().toLowerCase()}`});
 document.addEventListener('click', (pressed) => {
   const input = inBox(pressed)?.querySelector('input[type=file]');
@@ -85,6 +85,6 @@ for (const [kind, seen] of [['error', 'hidden'], ['load', '']]) {
 }
 document.addEventListener('paste', (pasted) => {
   if (element.offsetParent === null) return;
-  const file = [...(pasted.clipboardData?.files ?? [])].find((one) => one.type.startsWith('image/') || globalThis.headswap.isPicture(one.name));
+  const file = [...(pasted.clipboardData?.files ?? [])].find((one) => one.type.startsWith('image/') || globalThis.headswap.isImage(one.name));
   if (file) tryFile(file.type.startsWith('image/') ? file : named(file));
 });

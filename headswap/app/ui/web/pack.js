@@ -1,12 +1,12 @@
 // What a person chose becomes one zip in the browser. Large pictures are made smaller on the way, as the server
 // would keep them; what a canvas would change or cannot read travels as it is. Stands before the texts that use
 // it (picker.js, many.js), in a piece with `data-endings`; `downloadZip` (client-zip) stands before this one.
-const SHORTER_SIDE = 640, SMALL_BYTES = 200_000, LARGEST_PICTURE = 209_715_200, LARGEST_OTHER = 20_000_000, AT_ONCE = 4;
+const SHORTER_SIDE = 640, SMALL_BYTES = 200_000, LARGEST_IMAGE = 209_715_200, LARGEST_OTHER = 20_000_000, AT_ONCE = 4;
 const SHRINKS = /\.(jpe?g|png|webp|bmp|avif)$/i, HIDDEN = /(^|\/)(\.|__MACOSX|Thumbs\.db|desktop\.ini)/;
 const endings = element.querySelector('[data-endings]').dataset.endings.split(',');
-const isPicture = (name) => endings.some((ending) => name.toLowerCase().endsWith(ending));
+const isImage = (name) => endings.some((ending) => name.toLowerCase().endsWith(ending));
 const accept = ['image/*', 'video/*', ...endings].join(',');
-globalThis.headswap = { ...globalThis.headswap, accept, isPicture };
+globalThis.headswap = { ...globalThis.headswap, accept, isImage };
 
 // A canvas has 8 bits, and reads a 12-bit camera in a 16-bit PNG as black; the server does not.
 async function isDeep(file) {
@@ -32,7 +32,7 @@ async function smaller(file) {
 
 // [path, bytes] in the order of the files, a few being prepared ahead; what cannot be read or is too large is left.
 async function prepare([path, file]) {
-  if (file.size > (isPicture(path) ? LARGEST_PICTURE : LARGEST_OTHER)) return null;
+  if (file.size > (isImage(path) ? LARGEST_IMAGE : LARGEST_OTHER)) return null;
   try { return [path, new Uint8Array(await (await smaller(file)).arrayBuffer())]; } catch { return null; }
 }
 

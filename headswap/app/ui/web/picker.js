@@ -3,7 +3,7 @@
 // The rows of classes and the camera call `headswap.take`, too.
 const input = element.querySelector('input[type=file]'), says = element.querySelector('.packing');
 const zone = element.closest('.drop') || element;
-const asks = element.querySelector('dialog.name'), answer = asks.querySelector('input'), places = element.querySelector('dialog.place');
+const asks = element.querySelector('dialog.name'), answer = asks.querySelector('input'), asksHow = element.querySelector('dialog.place');
 
 let ours = false;
 function handOver(file, how) {
@@ -29,7 +29,7 @@ async function take(found, { beside = false } = {}) {
   const files = visible(found);
   const isZip = files.length === 1 && /\.zip$/i.test(files[0][0]), loose = files.filter(([path]) => !path.includes('/'));
   let how = 'add';
-  if (!beside && files.length && (isZip || loose.length < files.length)) how = await placeFor();
+  if (!beside && files.length && (isZip || loose.length < files.length)) how = await howToAdd();
   if (!how) return;
   if (isZip) return handOver(files[0][1], how);
   if (loose.length) {
@@ -44,13 +44,13 @@ async function take(found, { beside = false } = {}) {
 }
 
 // Added to the pictures that are there, in their place, or not at all.
-function placeFor() {
+function howToAdd() {
   const there = document.querySelector('#hs-classes h2');
   if (!classes().length || !there) return 'add';
-  places.querySelector('.there').textContent = there.textContent;
-  places.returnValue = '';
-  places.showModal();
-  return new Promise((done) => places.addEventListener('close', () => done(places.returnValue), { once: true }));
+  asksHow.querySelector('.there').textContent = there.textContent;
+  asksHow.returnValue = '';
+  asksHow.showModal();
+  return new Promise((done) => asksHow.addEventListener('close', () => done(asksHow.returnValue), { once: true }));
 }
 
 // A class name that can be a folder of a zip.

@@ -1,4 +1,4 @@
-// The link of one run: a button with `data-do` sends its deed and where phones find this page.
+// The link of one run: a button with `data-do` sends its action and where phones find this page.
 element.addEventListener('click', (happened) => {
   const button = happened.target.closest('button');
   if (!button || button.disabled) return;

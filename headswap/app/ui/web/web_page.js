@@ -1,4 +1,4 @@
-// The web page of a run: a button with `data-do` sends its deed and where others find this page.
+// The web page of a run: a button with `data-do` sends its action and where others find this page.
 element.addEventListener('click', (happened) => {
   const button = happened.target.closest('button');
   if (!button || button.disabled) return;

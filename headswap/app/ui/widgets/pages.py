@@ -12,7 +12,7 @@ from headswap.app.ui.widgets.icons import MARK, icon
 
 PAGES = (("learn", "Learn"), ("runs", "Runs"))
 STEPS = (
-    ("model", "Model"), ("pictures", "Pictures"), ("teach", "Teach"), ("test", "Test"), ("home", "Take "
+    ("model", "Network"), ("pictures", "Pictures"), ("teach", "Teach"), ("test", "Test"), ("home", "Take "
     "it home"),
 )  # fmt: skip
 BRAND = h.a(".hs-brand", href="./", aria_label="headswap, the five steps")[MARK, h.span["headswap"]]

@@ -51,7 +51,7 @@ def qr_code(text: str) -> Markup:
 
 
 def link_card(url: str, *, stop: str, text: h.Node = WATCH) -> h.Renderable:
-    """The code, the link, what it shows, and how to take it back; `stop` is the deed of that button."""
+    """The code, the link, what it shows, and how to take it back; `stop` is the action of that button."""
     return h.div(".link-card")[
         h.div(".qr")[qr_code(url)],
         h.div(".stack.tight")[

@@ -9,7 +9,7 @@ from headswap.app.ui.widgets.errors import details_html
 from headswap.app.ui.widgets.icons import icon, term
 from headswap.app.ui.widgets.text import percent, seconds
 
-LESSON = h.p(".hs-soft.lesson")[
+HOW_TO_READ = h.p(".hs-soft.lesson")[
     "Practice ", term("practice"), " is what it learns from. The exam ", term("exam"), " pictures are locked "
     "away. If practice goes up and exam does not, it learns by heart ", term("learn by heart"), ". A pass ",
     term("pass"), " is one look at every practice picture.",
@@ -85,11 +85,11 @@ def _at_rest(job: JobView | None, *, is_stale: bool) -> str:
 def live_panel(job: JobView | None, charted: h.Node, invitation: h.Node) -> h.Renderable:
     """The panel of step 3: one sentence, the bar, the chart, or the invitation to begin."""
     if job is None:
-        return h.div(".hs-panel.live-panel")[invitation, LESSON]
+        return h.div(".hs-panel.live-panel")[invitation, HOW_TO_READ]
     panel = h.div(".hs-panel.live-panel", data_state=job.state)
     if job.state == "failed":
         said = (h.p(".live")[job.problem], h.p(".hs-soft")[job.remedy])
-        return panel[said, details_html(job.details), LESSON]
+        return panel[said, details_html(job.details), HOW_TO_READ]
     bar = h.div(".hs-row.progress")[
         h.div(
             ".bar",
@@ -102,4 +102,4 @@ def live_panel(job: JobView | None, charted: h.Node, invitation: h.Node) -> h.Re
         h.span(".hs-num")[f"{percent(job.share)}{time_left(job)}"],
     ]
     remedy = h.p(".hs-soft")[job.remedy] if job.state == "paused" else None  # when it goes on
-    return panel[h.p(".live")[job.sentence], remedy, bar, charted, LESSON]
+    return panel[h.p(".live")[job.sentence], remedy, bar, charted, HOW_TO_READ]

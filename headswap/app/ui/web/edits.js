@@ -1,4 +1,4 @@
-// What a person may do to their pictures. A button or form with `data-deed` sends it, as text, with what it
+// What a person may do to their pictures. A button or form with `data-edit` sends it, as text, with what it
 // is about; `data-add` opens the file chooser for a class, `data-camera` the camera; pictures may be
 // dropped on a class. A `dialog` in this piece of the page opens when it arrives, unless the one in which it was
 // asked for was closed meanwhile.
@@ -7,12 +7,12 @@
 globalThis.headswap = { next: { isAwaited: false, isUnwanted: false }, ...globalThis.headswap };
 const { next } = globalThis.headswap;
 const send = (source, value) => {
-  const { deed, name = '', file = '' } = source.dataset;
-  next.isAwaited = deed.startsWith('look') && source.closest('dialog') !== null;
+  const { edit, name = '', file = '' } = source.dataset;
+  next.isAwaited = edit.startsWith('look') && source.closest('dialog') !== null;
   next.isUnwanted = false;
-  if (!/^(open|look|show|ask)/.test(deed)) globalThis.headswap.didSomething = true;
-  globalThis.headswap.lastDeed = deed;
-  trigger('click', { deed, name, file, value });
+  if (!/^(open|look|show|ask)/.test(edit)) globalThis.headswap.didSomething = true;
+  globalThis.headswap.lastEdit = edit;
+  trigger('click', { edit, name, file, value });
 };
 const chooser = Object.assign(document.createElement('input'), { type: 'file', multiple: true });
 let chosenFor = '';
@@ -39,27 +39,27 @@ element.addEventListener('click', (pressed) => {
   const button = pressed.target.closest('button');
   if (!button || button.disabled || button.type === 'submit') return;
   if (button.matches('[data-close]')) button.closest('dialog').close();
-  else if (button.matches('[data-deed]')) send(button, '');
+  else if (button.matches('[data-edit]')) send(button, '');
   else if (button.matches('[data-add]')) choose(button);
   else if (button.matches('[data-camera]') && nameOf(button)) globalThis.headswap.film(nameOf(button));
 });
 // Drawn again between the pointer's down and its up, a button is another element, and the browser says no click: the
 // one that is about the same is pressed instead.
 let held = null;
-const about = (button) => JSON.stringify([button.dataset.deed, button.dataset.name, button.dataset.file]);
+const about = (button) => JSON.stringify([button.dataset.edit, button.dataset.name, button.dataset.file]);
 const isThere = (button) => !button.disabled && about(button) === held.about;
 element.addEventListener('pointerdown', (pressed) => {
-  const button = pressed.button === 0 && pressed.target.closest('button[data-deed]');
+  const button = pressed.button === 0 && pressed.target.closest('button[data-edit]');
   held = button ? { button, about: about(button) } : null;
 });
 document.addEventListener('pointerup', (raised) => {
-  if (held && !held.button.isConnected && element.contains(raised.target)) [...element.querySelectorAll('button[data-deed]')].find(isThere)?.click();
+  if (held && !held.button.isConnected && element.contains(raised.target)) [...element.querySelectorAll('button[data-edit]')].find(isThere)?.click();
   held = null;
 });
 document.addEventListener('pointercancel', () => { held = null; });
 element.addEventListener('submit', (sent) => {
   sent.preventDefault();
-  if (sent.target.dataset.deed) send(sent.target, sent.target.querySelector('input, select').value);
+  if (sent.target.dataset.edit) send(sent.target, sent.target.querySelector('input, select').value);
   else choose(sent.target.querySelector('[data-add]'));
 });
 chooser.addEventListener('change', async () => {
@@ -98,7 +98,7 @@ const opened = () => {
 };
 if (element.closest('#hs-view, #hs-many-view')) watch('value', opened);
 
-// After a deed the button that did it may be gone: who uses the keyboard goes on at Undo, or at the top.
+// After an edit the button that did it may be gone: who uses the keyboard goes on at Undo, or at the top.
 if (element.closest('#hs-classes')) watch('value', () => {
   if (!globalThis.headswap.didSomething) return;
   globalThis.headswap.didSomething = false;
