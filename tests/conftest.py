@@ -123,6 +123,20 @@ def s3() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def gcs() -> Iterator[str]:
+    """The address of a server that speaks as Google Cloud Storage does."""
+    from gcp_storage_emulator.server import create_server
+
+    from tests.ports import free_port
+
+    port = free_port()
+    server = create_server("127.0.0.1", port, in_memory=True)
+    server.start()
+    yield f"http://127.0.0.1:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Features of one test session."""
     return tmp_path_factory.mktemp("workspace")

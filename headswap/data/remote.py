@@ -14,6 +14,7 @@ address: `url_of` gives that back.
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -44,6 +45,8 @@ _VERSIONS = (  # what stores call the version of a file, the surest first
 _NO_LISTINGS: dict[str, Any] = {"use_listings_cache": False}
 # Of S3, or each file is asked for twice.
 _ONE_REQUEST: dict[str, Any] = {**_NO_LISTINGS, "max_concurrency": 1}
+# What it logs is said in two sentences, too: where no one listens, Python would write it onto the screen.
+logging.getLogger("gcsfs").addHandler(logging.NullHandler())
 OPTIONS = {"gs": _NO_LISTINGS, "gcs": _NO_LISTINGS, "s3": _ONE_REQUEST, "s3a": _ONE_REQUEST}
 
 Answer = TypeVar("Answer")
@@ -201,6 +204,12 @@ def explained(url: str) -> Iterator[None]:
             remedy=f"Run `{install_command('remote')}`.",
         ) from error
     except FileNotFoundError as error:
+        if "repository not found" in str(error):  # a hub says the same of what it hides
+            raise BadUpload(
+                f"There is nothing at {url} that this machine may read.",
+                remedy="Check the spelling, or set credentials if it is private: docs/guide/remote.md says "
+                "where.",
+            ) from error
         raise BadUpload(
             f"There is nothing at {url}.", remedy="Check the bucket, the folder and the spelling."
         ) from error
@@ -211,7 +220,7 @@ def explained(url: str) -> Iterator[None]:
                 f"{url} needs credentials, and this machine has none that it takes.",
                 remedy="Set them where its own tools look for them: docs/guide/remote.md says where.",
             ) from error
-        if isinstance(error, PermissionError):
+        if isinstance(error, PermissionError) or "Forbidden: " in said:  # as gcsfs says it
             raise BadUpload(
                 f"{url} may not be read with the credentials of this machine.",
                 remedy="Ask its owner for the right to list and read it.",

@@ -1,7 +1,7 @@
 """Ray Train is asked for the workers that a cluster has room for, and what it says is passed on.
 
-The trainer is a pretended one: it runs the function of its workers in this process. With a real one the same
-is done by hand (docs/decisions/0059-one-run-over-several-processes.md): its processes take half a minute.
+The trainer is a pretended one: it runs the function of its workers in this process. A real one, whose
+processes take half a minute, is in a thorough test of tests/contracts/test_crews.py.
 """
 
 from __future__ import annotations

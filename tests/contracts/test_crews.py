@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import headswap
 from headswap.app.jobs import cluster as jobs_cluster
@@ -62,6 +64,7 @@ UNHURRIED = {  # a node of a machine that does much else may be slow, and is not
     "RAY_worker_register_timeout_seconds": "600",
     "RAY_memory_monitor_refresh_ms": "0",
 }
+DIES = "dies"  # a file: while it is there, a worker that trains is killed
 STARTS = 3  # Ray gives a node 30 seconds, and no setting changes that
 
 
@@ -114,6 +117,7 @@ def cluster() -> Iterator[Cluster]:
         "PYTHONPATH": str(ROOT),
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
         "HEADSWAP_CACHE": str(folder / "cache"),  # of what is handed over to the head
+        "TINY_DIES": str(folder / DIES),  # tests/pipeline/tiny_network.py
     }
     before = {name: os.environ.get(name) for name in mine}
     os.environ.update(mine)
@@ -397,6 +401,27 @@ def test_a_try_whose_process_is_killed_is_gone_on_with(
     assert killed
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "many" / path.name).read_bytes(), path.name
+
+
+@pytest.mark.thorough  # Ray Train takes long to start workers, and starts them four times
+def test_workers_of_ray_train_learn_what_one_process_learns_though_one_of_them_is_killed(
+    ray_here: RayCrew, cluster: Cluster, sample: Path, tmp_path: Path
+) -> None:
+    mark = cluster.folder / DIES
+    mark.write_text("5")  # steps: the second pass has begun
+    finetune = FinetuneConfig(epochs=3, batch_size=16, learning_rate=1e-2, checkpoint_every_s=0.0)
+    config = TrainConfig(depth="everything", px=32, finetune=finetune)
+
+    for name, on, processes in (("many", "auto", 2), ("one", None, 1)):
+        headswap.teach(
+            sample / "train", model="tests.pipeline.tiny_network:dying_network", head="last", config=config,
+            out=tmp_path / name, workspace=tmp_path / f"{name}-workspace", on=on, processes=processes,
+        )  # fmt: skip
+        assert not mark.exists(), "a worker was killed"
+
+    many, one = (load_file(tmp_path / name / "weights.safetensors") for name in ("many", "one"))
+    for name in one:
+        assert torch.allclose(many[name], one[name], rtol=1e-3, atol=1e-4), name
 
 
 def test_a_bundle_is_the_same_to_the_byte_though_a_machine_dies_on_the_way(

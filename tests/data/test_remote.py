@@ -5,9 +5,13 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Lock, Thread
 
 import fsspec
 import numpy as np
@@ -15,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from huggingface_hub import constants
 from PIL import Image
 
 import headswap
@@ -25,6 +30,7 @@ from headswap.data.remote import url_of
 from headswap.data.remote_upload import address_of
 from headswap.data.upload import store_for
 from headswap.errors import BadSetting, BadUpload, HeadswapError
+from tests.data.hub import TOKEN, hub
 
 CLASSES = ("cup", "mug", "pen")
 
@@ -292,6 +298,98 @@ def test_a_server_that_fails_in_a_large_file_is_asked_again(
     assert len(manifest.images) == 12
 
 
+def test_a_reading_that_ended_goes_on_and_no_image_is_fetched_twice(
+    memory: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_FIRST_WAIT_S", 0.001)
+    cat, one_by_one, most = MemoryFileSystem.cat_file, Lock(), [5]
+    given: list[str] = []
+
+    def ends(self: MemoryFileSystem, path: str, **more: object) -> bytes:
+        with one_by_one:
+            if len(given) == most[0]:
+                raise ConnectionResetError("reset")
+            given.append(path)
+            return bytes(cat(self, path, **more))
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", ends)
+    with pytest.raises(BadUpload, match=r"things does not answer: reset\. .* what has been fetched is kept"):
+        read(memory, tmp_path)
+    assert len(given) == 5
+    most[0] = 1000
+    whole = read(memory, tmp_path)
+
+    assert sorted(given) == sorted(f"/things/{one.file}" for one in whole.images), "each of them once"
+    assert told(whole) == told(ingest(folder).manifest)
+
+
+def test_a_reading_of_a_table_that_ended_goes_on_and_no_row_group_is_fetched_twice(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_FIRST_WAIT_S", 0.001)
+    path = tmp_path / "things.parquet"
+    table(folder, path)
+    facts, is_down = pq.ParquetFile(path).metadata, [True]
+    given: list[int] = []
+    images = [facts.row_group(number).column(0) for number in range(facts.num_row_groups)]
+    starts = [one.dictionary_page_offset or one.data_page_offset for one in images]
+
+    class Ends(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() in starts:
+                if self.tell() == starts[1] and is_down[0]:
+                    raise ConnectionResetError("reset")
+                given.append(self.tell())
+            return super().read(size)
+
+    monkeypatch.setattr(remote.Fetcher, "open", lambda _self, _name: Ends(path.read_bytes()))
+    with pytest.raises(BadUpload, match=r"does not answer: reset\. .* what has been fetched is kept"):
+        read(path, tmp_path / "w")
+    is_down[0] = False
+    whole = read(path, tmp_path / "w")
+
+    assert sorted(given) == sorted(starts), "each of them once"
+    assert told(whole) == told(ingest(folder).manifest)
+
+
+def test_a_reading_of_tars_that_ended_reads_again_only_the_tar_that_was_being_read(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_FIRST_WAIT_S", 0.001)
+    store, is_down = fsspec.filesystem("memory"), [True]
+    asked: list[str] = []
+    packed = {name: tar_of({f"{name}/{n}.png": (folder / name / f"{n}.png").read_bytes() for n in range(4)})
+              for name in CLASSES}  # fmt: skip
+    for name, data in packed.items():
+        store.pipe(f"/tars/{name}.tar", data)
+
+    class Ends(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if is_down[0] and self.tell() > len(packed["pen"]) // 4:
+                raise ConnectionResetError("reset")
+            return super().read(tarfile.BLOCKSIZE)  # as a network gives it: piece by piece
+
+    def opens(_self: MemoryFileSystem, path: str, **_more: object) -> io.BytesIO:
+        name = path.rpartition("/")[2].removesuffix(".tar")
+        asked.append(name)
+        return Ends(packed[name]) if name == "pen" else io.BytesIO(packed[name])
+
+    monkeypatch.setattr(MemoryFileSystem, "_open", opens)
+    with pytest.raises(BadUpload, match=r"tars does not answer: reset\. .* what has been fetched is kept"):
+        read("memory://tars", tmp_path / "w")
+    copies = {path: path.stat().st_mtime_ns for path in (tmp_path / "w").rglob("*.png")}
+    is_down[0] = False
+    asked_before, asked[:] = asked[:], []
+    whole = read("memory://tars", tmp_path / "w")
+    store.rm("/tars", recursive=True)
+
+    assert sorted(set(asked_before)) == list(CLASSES)
+    assert asked == ["pen"], "the other two are here"
+    assert 8 < len(copies) < 12, "two tars, and some images of the third"
+    assert {path: path.stat().st_mtime_ns for path in copies} == copies, "what is there is not written again"
+    assert told(whole) == told(ingest(folder).manifest)
+
+
 @pytest.mark.parametrize("column", ["image", "label"])
 def test_a_damaged_page_of_a_table_and_a_lost_network_are_two_sentences(
     column: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -388,3 +486,99 @@ def test_parquet_without_its_package_says_what_to_install(
 
     with pytest.raises(BadSetting, match=r"need pyarrow, which is not installed\. Run `pip install .*remote"):
         read(tmp_path / "x.parquet", tmp_path / "w")
+
+
+@pytest.fixture
+def given_by_hub(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What a hub with `lab/birds` and `lab/private` was asked for."""
+    for name in ("birds", "private"):
+        shutil.copytree(folder, tmp_path / "hub" / "lab" / name)
+    with hub(tmp_path / "hub") as (url, given):
+        monkeypatch.setattr(constants, "ENDPOINT", url)  # both as HF_ENDPOINT sets them for a new process
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        )
+        yield given
+
+
+def test_a_data_set_of_a_hub_is_read_like_a_folder_and_fetched_once(
+    given_by_hub: list[str], folder: Path, tmp_path: Path
+) -> None:
+    whole = read("hf://datasets/lab/birds", tmp_path / "w")
+
+    assert told(whole) == told(ingest(folder).manifest)
+    assert [one.file for one in whole.images] == [one.file for one in ingest(folder).manifest.images]
+    assert all(whole.path(one).read_bytes() == (folder / one.file).read_bytes() for one in whole.images)
+    assert read("hf://datasets/lab/birds", tmp_path / "w") == whole
+    assert sorted(given_by_hub) == sorted(one.file for one in whole.images), "each of them once"
+
+
+def test_a_private_data_set_of_a_hub_is_read_with_credentials_and_without_says_what_may_be_wrong(
+    given_by_hub: list[str], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    for name in ("private", "nothing"):  # a hub tells these two apart for no stranger
+        with pytest.raises(
+            BadUpload,
+            match=f"^There is nothing at hf://datasets/lab/{name} that this machine may read. Check the "
+            "spelling, or set credentials if it is private: docs/guide/remote.md says where.$",
+        ):
+            read(f"hf://datasets/lab/{name}", tmp_path / "w")
+    assert given_by_hub == []
+
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    assert told(read("hf://datasets/lab/private", tmp_path / "w")) == told(ingest(folder).manifest)
+
+
+def test_a_bucket_of_google_is_read_like_a_folder(
+    gcs: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs)
+    store = fsspec.filesystem("gs")
+    store.mkdir("lab")
+    store.put(str(folder), "lab/things", recursive=True)
+
+    whole = read("gs://lab/things", tmp_path)
+    store.rm("lab/things/pen", recursive=True)
+    less = read("gs://lab/things", tmp_path)
+
+    assert told(whole) == told(ingest(folder).manifest)
+    assert less.classes == ("cup", "mug")
+    assert {one.sha256 for one in less.images} < {one.sha256 for one in whole.images}
+    with pytest.raises(BadUpload, match=r"^There is nothing at gs://nobody/things\. Check the bucket"):
+        read("gs://nobody/things", tmp_path)
+
+
+class Refuses(BaseHTTPRequestHandler):
+    """As Google Cloud Storage does: a stranger, or someone who has no right."""
+
+    def do_GET(self) -> None:
+        code, who = (401, "Anonymous caller") if "/private/" in self.path else (403, "ada@lab.org")
+        error = {"code": code, "message": f"{who} does not have storage.objects.list access to the bucket."}
+        self.send_response(code)
+        self.end_headers()
+        self.wfile.write(json.dumps({"error": error}).encode())
+
+    def log_message(self, *_said: object) -> None:
+        """Nothing."""
+
+
+def test_what_google_refuses_is_two_sentences_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(
+            BadUpload, match=r"^gs://others/things may not be read with the credentials of this machine\. Ask"
+        ):
+            read("gs://others/things", tmp_path)
+        words = [sys.executable, "-m", "headswap", "check", "gs://private/things"]
+        shell = subprocess.run(words, capture_output=True, text=True, check=False)
+        server.shutdown()
+
+    assert shell.returncode == 2
+    assert shell.stderr == (
+        "headswap: gs://private/things wants credentials, and this machine has none that it takes. Set them "
+        "where its own tools look for them: docs/guide/remote.md says where.\n"
+    ), "what gcsfs logs is not shown"

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import fsspec
+import numpy as np
 import pytest
 import torch
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
+from numpy.typing import NDArray
+from safetensors import safe_open
 
 import headswap
 from headswap.data.remote_target import Gone, RemoteTarget, fetch_from, put_at, take_away
 from headswap.errors import BadSetting, BadUpload, BundleDamaged, HeadswapError
 from headswap.events import Event, Progress
+from headswap.features import bank
+from headswap.features.extractor import Extractor
 from headswap.features.remote_shelf import RemoteShelf, shelf_of
 from headswap.features.shelf import FolderShelf
 from headswap.storage.files import DiskFull, sealed_folder
@@ -23,7 +28,7 @@ from headswap.storage.files import DiskFull, sealed_folder
 TINY = "tests.pipeline.tiny_network:tiny_network"
 
 
-@pytest.fixture(params=["file", "memory", "s3"])
+@pytest.fixture(params=["file", "memory", "s3", "gs"])
 def address(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An empty shelf."""
     if request.param == "file":
@@ -32,6 +37,11 @@ def address(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     elif request.param == "memory":
         yield "memory://shelf"
         fsspec.filesystem("memory").rm("/", recursive=True)
+    elif request.param == "gs":
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", request.getfixturevalue("gcs"))
+        fsspec.filesystem("gs").mkdir("shelf")
+        yield "gs://shelf/features"
+        fsspec.filesystem("gs").rm("shelf", recursive=True)
     else:
         for name, value in {
             "AWS_ENDPOINT_URL": request.getfixturevalue("s3"), "AWS_ACCESS_KEY_ID": "k",
@@ -52,6 +62,12 @@ def rows(first: int) -> torch.Tensor:
 
 def known(shelf: FolderShelf | RemoteShelf, wanted: set[str] | None = None) -> dict[str, list[float]]:
     return {name: row.tolist() for name, row in shelf.read("key", 3, wanted)}
+
+
+def names_in(path: Path) -> list[str]:
+    """What a shard says it holds."""
+    with safe_open(path, framework="pt") as shard:
+        return str(shard.metadata()["sha256"]).split()
 
 
 def test_what_one_machine_puts_another_has_and_what_is_damaged_is_put_again(
@@ -135,6 +151,51 @@ def test_what_was_seen_elsewhere_is_not_seen_again_and_what_is_damaged_is(
     assert shelf != [bytes(damaged)]
     for path in first.iterdir():
         assert path.read_bytes() == (again / path.name).read_bytes() == (mended / path.name).read_bytes()
+
+
+def test_a_shelf_that_goes_away_in_a_run_is_said_and_the_same_call_goes_on(
+    few_drawings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bank, "SHARD", 8)
+    shelf, unplugged, put = tmp_path / "shelf", tmp_path / "unplugged", RemoteShelf.put
+    shelf.mkdir()
+    features_of = Extractor.features
+    computed: list[int] = []
+
+    def once(self: RemoteShelf, key: str, names: Sequence[str], features: torch.Tensor) -> None:
+        put(self, key, names, features)
+        shelf.rename(unplugged)
+
+    def counted(self: Extractor, images: NDArray[np.uint8]) -> torch.Tensor:
+        computed.append(len(images))
+        return features_of(self, images)
+
+    def teach(name: str, shelf: Path | None = shelf) -> Path:
+        taught = headswap.teach(
+            few_drawings, model=TINY, head="last", out=tmp_path / name, workspace=tmp_path / f"{name}-w",
+            shelf=shelf,
+        )  # fmt: skip
+        return Path(taught.bundle)
+
+    monkeypatch.setattr(Extractor, "features", counted)
+    with monkeypatch.context() as patch:
+        patch.setattr(RemoteShelf, "put", once)
+        with pytest.raises(BadUpload, match=r"^There is nothing at file://.*/shelf\. .*connect its disk"):
+            teach("out")
+    assert not shelf.exists(), "nothing is written where its disk was"
+    assert not (tmp_path / "out").exists()
+    (kept,) = (path.read_bytes() for path in unplugged.rglob("*.safetensors"))
+    assert [path.read_bytes() for path in (tmp_path / "out-w" / "features").rglob("*.safetensors")] == [kept]
+    unplugged.rename(shelf)
+    computed.clear()
+    bundle = teach("out")
+
+    assert sum(computed) == 16, "what was kept is not computed again"
+    names = [name for path in shelf.rglob("*.safetensors") for name in names_in(path)]
+    assert len(names) == len(set(names)) == 24, "each image is there, once"
+    alone = teach("alone", shelf=None)
+    for path in alone.iterdir():
+        assert path.read_bytes() == (bundle / path.name).read_bytes(), path.name
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ from headswap.pipeline import together
 from headswap.training.config import FinetuneConfig, TrainConfig
 from tests.cluster.tasks import double
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture(scope="module")
 def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -73,6 +75,27 @@ def test_two_processes_learn_what_one_learns_though_one_is_killed_and_the_other_
     assert two.report.finetune == one.report.finetune
     assert one.report.finetune is not None
     assert one.report.finetune.depth == "everything"
+
+
+@pytest.mark.thorough  # three processes import everything; what they exchange is in tests/cluster
+def test_the_verb_started_by_torchrun_learns_what_it_learns_alone(uneven: Path, tmp_path: Path) -> None:
+    words = ["-m", "headswap", "teach", str(uneven), "--depth", "everything", "--px", "32", "--head", "last"]
+    words += ["--model", "tests.pipeline.tiny_network:plain_network"]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    here = {**os.environ, "HEADSWAP_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+
+    for name, launcher in (("two", torchrun), ("one", [])):
+        ended = subprocess.run(
+            [sys.executable, *launcher, *words, "--out", str(tmp_path / name)], env=here, cwd=ROOT,
+            capture_output=True, text=True, check=False, timeout=1200,
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stderr
+
+    made = [json.loads((tmp_path / name / "experiment.json").read_text()) for name in ("two", "one")]
+    assert [one["replay"]["processes"] for one in made] == [2, 1]
+    two, one = (load_file(tmp_path / name / "weights.safetensors") for name in ("two", "one"))
+    for name in one:
+        assert torch.allclose(two[name], one[name], rtol=1e-3, atol=1e-4), name
 
 
 def test_a_killed_process_ends_the_others_with_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
