@@ -31,11 +31,11 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from headswap.cluster.crew import ClusterLost, ClusterRefused, Parcel, Task, name_of, task_named
-from headswap.cluster.joining import find_cluster, joined
+from headswap.cluster.joining import ANSWER_S, find_cluster, joined
 from headswap.errors import HeadswapError
 
 _LENGTH_BYTES = 8
-_JOIN_S = 120.0  # at most
+_JOIN_S = ANSWER_S + 60.0  # at most: Ray is imported and joined, then silent machines are waited for
 _PROBE_S = 5.0  # between two questions whether the head still answers
 SILENT_S = 30.0  # a head that has not answered for so long is lost; Ray itself waits for 60
 _COMMAND = (sys.executable, "-m", "headswap.cluster.driver")

@@ -38,7 +38,7 @@ _ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"  # what Ray asks a head itself
 _RAY = re.compile(rb"\x12.(\d[\w.+-]*)", re.DOTALL)  # in its answer, which is a message of Protobuf
 _OF_THE_SYSTEM = Path("/tmp")  # where Ray writes unless RAY_TMPDIR says otherwise
 _KNOCK_S = 5.0  # a head may be busy
-_ANSWER_S = 180.0  # a process starts on each machine
+ANSWER_S = 180.0  # a process starts on each machine
 GUIDE = "docs/guide/cluster.md says how."
 
 
@@ -267,7 +267,7 @@ def _check_nodes(
         if probe is not None:
             seen[str(probe)] = what_lies_at(probe)
         parcel = Parcel(facts={**asked, "paths": list(seen)})
-        found = crew.everywhere(describe_node, parcel, most_s=_ANSWER_S)
+        found = crew.everywhere(describe_node, parcel, most_s=ANSWER_S)
     for node, answer in found.items():
         if answer is None:
             raise not_there(node)
