@@ -6,15 +6,19 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from socket import AF_INET
 from socketserver import BaseRequestHandler, TCPServer
+from types import SimpleNamespace
 
 import grpc
+import psutil
 import pytest
 
 import headswap
@@ -27,6 +31,7 @@ from headswap.storage.files import write_bytes
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token"
+KNOCK_S = joining._KNOCK_S  # of real life
 UNHURRIED_S = 120.0  # that a busy machine may take to answer itself
 
 
@@ -186,6 +191,64 @@ def test_what_is_not_here_is_not_looked_for_elsewhere(tmp_path: Path) -> None:
         pass
 
 
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """A process that is in a cluster already, by a pretended Ray; gives what it is asked for afterwards."""
+
+    def at(address: str) -> list[str]:
+        asked: list[str] = []
+        ray = SimpleNamespace(
+            is_initialized=lambda: True,
+            get_runtime_context=lambda: SimpleNamespace(gcs_address=address),
+            init=lambda **_: asked.append("init"),
+            shutdown=lambda: asked.append("shutdown"),
+        )
+        monkeypatch.setitem(sys.modules, "ray", ray)
+        errors = SimpleNamespace(AuthenticationError=ConnectionError)
+        monkeypatch.setitem(sys.modules, "ray.exceptions", errors)
+        monkeypatch.setattr(joining, "find_spec", lambda _name: True)
+        monkeypatch.setattr(joining, "_check_nodes", lambda *given: asked.append(given[-1]))
+        return asked
+
+    return at
+
+
+def test_who_is_in_a_cluster_already_is_told_when_another_is_asked_for(
+    notebook: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    with head(TOKEN, ray=version("ray")) as fake:
+        asked = notebook("10.0.0.9:6379")
+        said = refusal(fake.address, tmp_path)
+
+    assert said == (
+        "This process has joined the cluster at 10.0.0.9:6379, and cannot work on that at "
+        f'{fake.address} too. Give on="auto" to use the one that it has joined, or call `ray.shutdown()` '
+        "first."
+    )
+    assert asked == []
+
+
+def test_who_is_in_a_cluster_already_stays_in_it(notebook: Callable[[str], list[str]]) -> None:
+    with head(TOKEN, ray=version("ray")) as fake:
+        port = fake.address.rpartition(":")[2]
+        asked = notebook(fake.address)
+        for on in ("auto", fake.address, f"localhost:{port}"):
+            with joined(on, paths=[]):
+                pass
+
+    assert asked == [fake.address, fake.address, f"localhost:{port}"], "neither joined again nor left"
+
+
+def test_a_head_of_this_machine_is_the_same_under_the_address_that_others_reach() -> None:
+    found = {one.address for card in psutil.net_if_addrs().values() for one in card if one.family == AF_INET}
+
+    for address in found:
+        assert joining._is_same_head("127.0.0.1:6379", f"{address}:6379")
+    assert not joining._is_same_head("127.0.0.1:6379", "127.0.0.1:6380")
+    assert not joining._is_same_head("127.0.0.1:6379", "192.0.2.1:6379")
+    assert not joining._is_same_head("192.0.2.2:6379", "192.0.2.1:6379")
+
+
 class Machines(RayCrew):
     """A cluster of this machine alone, under another name."""
 
@@ -250,11 +313,11 @@ class Said:
     loaded: list[str]
 
 
-def shell(*verbs: list[str], before: str = "") -> Said:
+def shell(*verbs: list[str], before: str = "", knock_s: float = UNHURRIED_S) -> Said:
     """Run verbs one after another in a process of its own, which does something `before`."""
     probe = (
         f"import json, sys; from headswap.cli.main import main\n{before}\n"
-        f"from headswap.cluster import joining; joining._KNOCK_S = {UNHURRIED_S}\n"
+        f"from headswap.cluster import joining; joining._KNOCK_S = {knock_s}\n"
         f"codes = [main(verb) for verb in {verbs!r}]\n"
         "print(json.dumps([codes, [name for name in ('ray', 'torch') if name in sys.modules]]))"
     )
@@ -292,7 +355,7 @@ WITHOUT_RAY = (
 )
 
 
-@pytest.mark.parametrize(
+REFUSED = pytest.mark.parametrize(
     ("before", "token", "scheme", "problem", "remedy"),
     [
         (WITHOUT_RAY, TOKEN, "", "needs Ray, which is not installed. Run `pip install", "cluster]"),
@@ -302,6 +365,9 @@ WITHOUT_RAY = (
     ],
     ids=["without the extra", "without a token", "an open cluster", "ray://"],
 )
+
+
+@REFUSED
 def test_every_verb_says_in_one_line_what_is_missing_before_torch_is_loaded(
     before: str,
     token: str,
