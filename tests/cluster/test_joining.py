@@ -250,11 +250,56 @@ def test_a_head_of_this_machine_is_the_same_under_the_address_that_others_reach(
 
 
 class Machines(RayCrew):
-    """A cluster of this machine alone, under another name."""
+    """A cluster of this machine alone, under another name; it says of itself what a test wants."""
+
+    def __init__(self, says: Callable[[Parcel], Parcel | None] = lambda answer: answer) -> None:
+        super().__init__()
+        self.says = says
 
     def everywhere(self, task: Task, parcel: Parcel, *, most_s: float) -> dict[str, Parcel | None]:
         ((_, answer),) = Here().each(task, [parcel])
-        return {"10.0.0.2:1": answer}
+        return {"10.0.0.2:1": self.says(answer)}
+
+
+def with_another_torch(answer: Parcel) -> Parcel:
+    return Parcel(facts={**answer.facts, "versions": {**answer.facts["versions"], "torch": "1.0"}})
+
+
+def with_an_open_door(answer: Parcel) -> Parcel:
+    return Parcel(facts={**answer.facts, "wants_token": False})
+
+
+@pytest.mark.parametrize(
+    ("says", "said"),
+    [
+        (
+            lambda _answer: None,
+            "headswap does not run on 10.0.0.2:1. Install the same headswap for the same Python on every "
+            "machine of the cluster.",
+        ),
+        (
+            with_another_torch,
+            "10.0.0.2:1 has torch 1.0, and the machine that asks has not. Install the same versions on every "
+            "machine: the last digits depend on them.",
+        ),
+        (
+            with_an_open_door,
+            "The cluster at head:1 asks for no token: all who reach it can run programs on its machines. "
+            "Start every node with RAY_AUTH_MODE=token. docs/guide/cluster.md says how.",
+        ),
+    ],
+    ids=["without headswap", "another torch", "an open door"],
+)
+def test_a_machine_that_is_not_as_this_one_is_named_before_any_work(
+    says: Callable[[Parcel], Parcel | None], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+
+    with pytest.raises(BadSetting) as refused:
+        joining._check_nodes(Machines(says), [], tmp_path, [tmp_path], "head:1")
+
+    assert str(refused.value) == said
+    assert list(tmp_path.iterdir()) == [], "the probes are gone"
 
 
 def test_a_machine_that_cannot_write_where_tasks_write_is_named(
@@ -394,3 +439,32 @@ def test_every_verb_says_in_one_line_what_is_missing_before_torch_is_loaded(
         assert problem in line
         assert remedy in line
     assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.thorough  # it looks at the clock: on a machine that does something else it may fail
+@REFUSED
+def test_a_refusal_takes_less_than_two_seconds_from_the_start_of_its_process_to_its_end(
+    before: str,
+    token: str,
+    scheme: str,
+    problem: str,
+    remedy: str,
+    few_drawings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", token)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "no token"))
+    monkeypatch.setenv("HEADSWAP_CACHE", str(tmp_path / "cache"))
+
+    with head(None) as fake:
+        verb = verbs_on(f"{scheme}{fake.address}", few_drawings, tmp_path)[0]
+        shell(verb, before=before, knock_s=KNOCK_S)  # modules are read from the disk once
+        begun = time.monotonic()
+        said = shell(verb, before=before, knock_s=KNOCK_S)
+        took_s = time.monotonic() - begun
+
+    assert said.codes == [2]
+    assert problem in said.lines[0]
+    assert remedy in said.lines[0]
+    assert took_s < 2
