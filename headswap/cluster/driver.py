@@ -90,6 +90,7 @@ class DrivenCrew:
         parcels: Iterable[Parcel],
         *,
         threads: int = 1,
+        gpu_share: float = 0.0,
         meanwhile: Callable[[], None] | None = None,
     ) -> Generator[tuple[int, Parcel], None, None]:
         """As `headswap.cluster.crew.Crew` says.
@@ -99,7 +100,8 @@ class DrivenCrew:
         """
         child, coming, is_done = self._running(), iter(parcels), False
         try:
-            _send(child.stdin, {"kind": "each", "task": name_of(task), "threads": threads})
+            asked = {"task": name_of(task), "threads": threads, "gpu_share": gpu_share}
+            _send(child.stdin, {"kind": "each", **asked})
             while True:
                 facts, parcel = _received(child)
                 match facts["kind"]:
@@ -185,6 +187,7 @@ def main() -> None:
                         task_named(wanted["task"]),
                         _coming(answers, asked),
                         threads=wanted["threads"],
+                        gpu_share=wanted["gpu_share"],
                         meanwhile=lambda: _send(answers, {"kind": "meanwhile"}),
                     )
                     for number, answer in work:
