@@ -87,6 +87,7 @@ class Crew(Protocol):
         parcels: Iterable[Parcel],
         *,
         threads: int = 1,
+        gpu_share: float = 0.0,
         meanwhile: Callable[[], None] | None = None,
     ) -> Generator[tuple[int, Parcel], None, None]:
         """The number of each parcel with its answer, as they come: every one exactly once, in any order.
@@ -99,10 +100,13 @@ class Crew(Protocol):
             parcels: taken one by one, a little ahead of the work.
             threads: that a parcel keeps busy; where no machine has so many processors, all of one. 0: it
                 waits for others.
+            gpu_share: of one GPU that a parcel takes; 0: none. A crew that is one machine, or that has its
+                own GPUs, does not count them.
             meanwhile: may be called about once a second while nothing comes; what it raises ends the work.
 
         Raises:
             WorkLost: one of them ended every process that tried it.
+            ClusterRefused: no machine of the crew has what a parcel takes.
         """
         ...
 
@@ -118,6 +122,7 @@ class Here:
         parcels: Iterable[Parcel],
         *,
         threads: int = 1,
+        gpu_share: float = 0.0,
         meanwhile: Callable[[], None] | None = None,
     ) -> Generator[tuple[int, Parcel], None, None]:
         for number, parcel in enumerate(parcels):

@@ -31,11 +31,11 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from headswap.cluster.crew import ClusterLost, ClusterRefused, Parcel, Task, name_of, task_named
-from headswap.cluster.joining import find_cluster, joined
+from headswap.cluster.joining import ANSWER_S, find_cluster, joined
 from headswap.errors import HeadswapError
 
 _LENGTH_BYTES = 8
-_JOIN_S = 120.0  # at most
+_JOIN_S = ANSWER_S + 60.0  # at most: Ray is imported and joined, then silent machines are waited for
 _PROBE_S = 5.0  # between two questions whether the head still answers
 SILENT_S = 30.0  # a head that has not answered for so long is lost; Ray itself waits for 60
 _COMMAND = (sys.executable, "-m", "headswap.cluster.driver")
@@ -90,6 +90,7 @@ class DrivenCrew:
         parcels: Iterable[Parcel],
         *,
         threads: int = 1,
+        gpu_share: float = 0.0,
         meanwhile: Callable[[], None] | None = None,
     ) -> Generator[tuple[int, Parcel], None, None]:
         """As `headswap.cluster.crew.Crew` says.
@@ -99,7 +100,8 @@ class DrivenCrew:
         """
         child, coming, is_done = self._running(), iter(parcels), False
         try:
-            _send(child.stdin, {"kind": "each", "task": name_of(task), "threads": threads})
+            asked = {"task": name_of(task), "threads": threads, "gpu_share": gpu_share}
+            _send(child.stdin, {"kind": "each", **asked})
             while True:
                 facts, parcel = _received(child)
                 match facts["kind"]:
@@ -185,6 +187,7 @@ def main() -> None:
                         task_named(wanted["task"]),
                         _coming(answers, asked),
                         threads=wanted["threads"],
+                        gpu_share=wanted["gpu_share"],
                         meanwhile=lambda: _send(answers, {"kind": "meanwhile"}),
                     )
                     for number, answer in work:

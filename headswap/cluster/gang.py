@@ -84,6 +84,7 @@ class Gang:
         parcels: Iterable[Parcel],
         *,
         threads: int = 1,
+        gpu_share: float = 0.0,
         meanwhile: Callable[[], None] | None = None,
     ) -> Generator[tuple[int, Parcel], None, None]:
         """As `headswap.cluster.crew.Crew.each` says, but a process that dies ends the work.

@@ -16,6 +16,7 @@ import logging
 import os
 import re
 import socket
+import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from headswap.cluster.crew import ClusterLost, Parcel
 from headswap.cluster.nodes import describe_node, not_there, other_versions, versions_here, what_lies_at
@@ -38,7 +41,7 @@ _ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"  # what Ray asks a head itself
 _RAY = re.compile(rb"\x12.(\d[\w.+-]*)", re.DOTALL)  # in its answer, which is a message of Protobuf
 _OF_THE_SYSTEM = Path("/tmp")  # where Ray writes unless RAY_TMPDIR says otherwise
 _KNOCK_S = 5.0  # a head may be busy
-_ANSWER_S = 180.0  # a process starts on each machine
+ANSWER_S = 180.0  # a process starts on each machine
 GUIDE = "docs/guide/cluster.md says how."
 
 
@@ -70,16 +73,45 @@ def joined(
     for path in paths:
         if not path.exists():
             raise BadSetting(f"There is nothing at {path}.", remedy="Check the path.")
-    address = find_cluster(on)
+    has_joined = _joined_already()
+    address = find_cluster(has_joined if has_joined and on == "auto" else on)
+    if has_joined is None:
+        _join(address)
+    elif not _is_same_head(address, has_joined):
+        raise BadSetting(
+            f"This process has joined the cluster at {has_joined}, and cannot work on that at {address} too.",
+            remedy='Give on="auto" to use the one that it has joined, or call `ray.shutdown()` first.',
+        )
+    import ray
+
+    from headswap.cluster.ray_crew import RayCrew
+
+    try:
+        crew = RayCrew()
+        if written is None:
+            written = [folder] if folder else []
+        _check_nodes(crew, paths, folder, written, address)
+        yield crew
+    finally:
+        if has_joined is None:
+            ray.shutdown()
+
+
+def _joined_already() -> str | None:
+    """The head of the cluster that this process is in, as a notebook may be; None: it is in none."""
+    ray = sys.modules.get("ray")  # a process that has joined one has imported it
+    if ray is None or not ray.is_initialized():
+        return None
+    return str(ray.get_runtime_context().gcs_address)
+
+
+def _join(address: str) -> None:
     os.environ["RAY_AUTH_MODE"] = "token"
     import ray
     from ray.exceptions import AuthenticationError
 
-    from headswap.cluster.ray_crew import RayCrew
-
-    is_mine = not ray.is_initialized()  # a notebook may be in a cluster already
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=True)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except AuthenticationError as error:
         raise wrong_token(address) from error
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -88,15 +120,26 @@ def joined(
             "token or another Ray.",
             remedy=f"Run `ray start --address={address}` on it, with the head's token and its Ray. {GUIDE}",
         ) from error
+
+
+def _is_same_head(asked: str, has_joined: str) -> bool:
+    """Whether two addresses are of one head: by other names, or as this machine itself knows it."""
+    (host, _, port), (other_host, _, other_port) = asked.rpartition(":"), has_joined.rpartition(":")
+    if port != other_port:
+        return False
+    hosts = _addresses_of(host)
+    if hosts & {"127.0.0.1", "::1"}:  # Ray has replaced it by an address that others can reach
+        hosts |= {one.address for found in psutil.net_if_addrs().values() for one in found}
+    return bool(hosts & _addresses_of(other_host))
+
+
+def _addresses_of(host: str) -> set[str]:
+    """What a name or an address stands for."""
+    name = host.strip("[]")
     try:
-        crew = RayCrew()
-        if written is None:
-            written = [folder] if folder else []
-        _check_nodes(crew, paths, folder, written, address)
-        yield crew
-    finally:
-        if is_mine:
-            ray.shutdown()
+        return {str(found[4][0]) for found in socket.getaddrinfo(name, None)}
+    except (OSError, ValueError):
+        return {name}
 
 
 def find_cluster(on: str) -> str:
@@ -267,7 +310,7 @@ def _check_nodes(
         if probe is not None:
             seen[str(probe)] = what_lies_at(probe)
         parcel = Parcel(facts={**asked, "paths": list(seen)})
-        found = crew.everywhere(describe_node, parcel, most_s=_ANSWER_S)
+        found = crew.everywhere(describe_node, parcel, most_s=ANSWER_S)
     for node, answer in found.items():
         if answer is None:
             raise not_there(node)

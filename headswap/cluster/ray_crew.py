@@ -54,27 +54,36 @@ class RayCrew:
         parcels: Iterable[Parcel],
         *,
         threads: int = 1,
+        gpu_share: float = 0.0,
         meanwhile: Callable[[], None] | None = None,
     ) -> Generator[tuple[int, Parcel], None, None]:
         import ray
 
         each_cpus = min(threads, max(1, _most_cpus())) if threads > 1 else threads
-        remote = ray.remote(num_cpus=each_cpus, max_retries=MOST_TRIES, scheduling_strategy="SPREAD")(_work)
+        if gpu_share and not _has_room(0, gpu_share):
+            raise _no_gpu()
+        remote = ray.remote(
+            num_cpus=each_cpus,
+            num_gpus=gpu_share or None,
+            max_calls=0,  # or a process on a GPU would end after one parcel, and load its network again
+            max_retries=MOST_TRIES,
+            scheduling_strategy="SPREAD",
+        )(_work)
         coming, versions = enumerate(parcels), versions_here()
         running: dict[Any, tuple[int, str]] = {}
         had_room_at = self._clock()
         try:
             while True:
-                free = AHEAD * self.size - len(running)  # below 0 after a machine died
+                free = AHEAD * self._slots(gpu_share) - len(running)  # below 0 after a machine died
                 for number, parcel in islice(coming, max(0, free)):
                     running[remote.remote(name_of(task), *parcel.packed(), versions)] = number, parcel.about
                 if not running:
                     return
                 ready, _ = ray.wait(list(running), num_returns=1, timeout=_WAKE_S)
-                if ready or _most_cpus() >= each_cpus:
+                if ready or _has_room(each_cpus, gpu_share):
                     had_room_at = self._clock()
                 elif self._clock() - had_room_at >= NO_ROOM_S:
-                    raise _no_room(each_cpus)
+                    raise _no_room(each_cpus, gpu_share)
                 if meanwhile is not None and not ready:
                     meanwhile()
                 for one in ready:
@@ -83,6 +92,12 @@ class RayCrew:
         finally:
             for one in running:
                 ray.cancel(one, force=True)
+
+    def _slots(self, gpu_share: float) -> int:
+        """Parcels at the same time: each has a processor, and its share of one GPU."""
+        if not gpu_share:
+            return self.size
+        return max(1, sum(min(cpus, int(gpus / gpu_share)) for cpus, gpus in _machines()))
 
     def everywhere(self, task: Task, parcel: Parcel, *, most_s: float) -> dict[str, Parcel | None]:
         """The answer of each machine, by its address; None: it gave none in so many seconds.
@@ -120,11 +135,22 @@ class RayCrew:
         return found
 
 
-def _most_cpus() -> int:
-    """Of the largest machine: a task that wants more would wait for ever."""
+def _machines() -> list[tuple[int, float]]:
+    """Processors and GPUs of each machine, also those that are taken just now."""
     import ray
 
-    return max([int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]], default=-1)
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [(int(one.get("CPU", 0)), one.get("GPU", 0.0)) for one in alive]
+
+
+def _most_cpus() -> int:
+    """Of the largest machine: a task that wants more would wait for ever."""
+    return max([cpus for cpus, _ in _machines()], default=-1)
+
+
+def _has_room(cpus: int, gpu_share: float) -> bool:
+    """Whether there is a machine that could take a task."""
+    return any(has_cpus >= cpus and gpus >= gpu_share for has_cpus, gpus in _machines())
 
 
 def _work(
@@ -166,10 +192,17 @@ def _host_at(address: str) -> str:
     return str(names.get(address, address))
 
 
-def _no_room(cpus: int) -> ClusterRefused:
+def _no_gpu() -> ClusterRefused:
     return ClusterRefused(
-        f"For {NO_ROOM_S:.0f} seconds no machine of the cluster has had {counted(cpus, 'processor')}, as the "
-        "work needs.",
+        "The machine that asks runs the network on a GPU, and no machine of the cluster has one.",
+        remedy="Let a machine with a GPU join it, or ask from a machine that has none.",
+    )
+
+
+def _no_room(cpus: int, gpu_share: float) -> ClusterRefused:
+    needs = counted(cpus, "processor") + (" and a GPU" if gpu_share else "")
+    return ClusterRefused(
+        f"For {NO_ROOM_S:.0f} seconds no machine of the cluster has had {needs}, as the work needs.",
         remedy="Let one join it, then ask for the same again: what was done is kept.",
     )
 

@@ -45,6 +45,7 @@ class RayGang:
         parcels: Iterable[Parcel],
         *,
         threads: int = 1,
+        gpu_share: float = 0.0,
         meanwhile: Callable[[], None] | None = None,
     ) -> Generator[tuple[int, Parcel], None, None]:
         """As `headswap.cluster.crew.Crew.each` says; `threads` are those of each process."""

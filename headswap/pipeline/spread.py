@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from headswap.features.bank import BankBuilder
 
 CHUNK = 256  # files: a shard, and what a machine that dies has lost at most
+GPU_SHARE = 1 / 4  # of one GPU, for each task that runs the backbone on it: four read images for it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,11 @@ class SeenBy:
     batch_size: int
     folder: str  # of the features
     shelf: str | None = None  # an address where they are kept too
+
+    @property
+    def is_on_gpu(self) -> bool:
+        """Whether its engine is on a GPU that machines of a cluster can have."""
+        return "-cuda-" in self.engine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +117,7 @@ def read_elsewhere(
         )
         for chunk in chunks
     )
-    with closing(crew.each(read_and_see, parcels)) as answers:
+    with closing(crew.each(read_and_see, parcels, gpu_share=_gpu_share(backbone))) as answers:
         for parcel in in_order(answers):
             answer: ChunkAnswer = from_plain(ChunkAnswer, parcel.facts)
             for one in answer.files:
@@ -160,10 +166,15 @@ def see_elsewhere(
         for part in parts
     )
     seen = 0
-    with closing(crew.each(see, parcels)) as answers:
+    with closing(crew.each(see, parcels, gpu_share=_gpu_share(backbone))) as answers:
         for number, _ in answers:
             seen += len(parts[number].images)
             yield seen
+
+
+def _gpu_share(backbone: SeenBy | None) -> float:
+    """What a task takes of a GPU: nothing, unless that is where the backbone runs."""
+    return GPU_SHARE if backbone is not None and backbone.is_on_gpu else 0.0
 
 
 def parts_of(manifest: Manifest, images: Sequence[ImageRecord]) -> list[Manifest]:

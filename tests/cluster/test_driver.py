@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from headswap.cluster import driver
+from headswap.cluster import driver, joining
 from headswap.cluster.crew import ClusterLost, ClusterRefused, Parcel
 from headswap.cluster.driver import SILENT_S, DrivenCrew, end_with_head
 from headswap.errors import BadSetting
@@ -46,6 +46,12 @@ def test_a_cluster_that_cannot_be_joined_is_a_lost_one_with_its_sentence(
     ):
         next(crew.each(tasks.double, [Parcel()]))
     assert not isinstance(lost.value, ClusterRefused), "no one is there to refuse"
+
+
+def test_a_child_has_the_time_to_name_a_machine_that_is_silent() -> None:
+    ray_waits_s = 20.0  # for a head, before anything else
+
+    assert joining.ANSWER_S + ray_waits_s <= driver._JOIN_S
 
 
 def test_one_that_may_not_be_used_is_a_lost_one_that_says_so(tmp_path: Path) -> None:

@@ -6,15 +6,19 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from socket import AF_INET
 from socketserver import BaseRequestHandler, TCPServer
+from types import SimpleNamespace
 
 import grpc
+import psutil
 import pytest
 
 import headswap
@@ -27,6 +31,7 @@ from headswap.storage.files import write_bytes
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token"
+KNOCK_S = joining._KNOCK_S  # of real life
 UNHURRIED_S = 120.0  # that a busy machine may take to answer itself
 
 
@@ -186,12 +191,115 @@ def test_what_is_not_here_is_not_looked_for_elsewhere(tmp_path: Path) -> None:
         pass
 
 
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """A process that is in a cluster already, by a pretended Ray; gives what it is asked for afterwards."""
+
+    def at(address: str) -> list[str]:
+        asked: list[str] = []
+        ray = SimpleNamespace(
+            is_initialized=lambda: True,
+            get_runtime_context=lambda: SimpleNamespace(gcs_address=address),
+            init=lambda **_: asked.append("init"),
+            shutdown=lambda: asked.append("shutdown"),
+        )
+        monkeypatch.setitem(sys.modules, "ray", ray)
+        errors = SimpleNamespace(AuthenticationError=ConnectionError)
+        monkeypatch.setitem(sys.modules, "ray.exceptions", errors)
+        monkeypatch.setattr(joining, "find_spec", lambda _name: True)
+        monkeypatch.setattr(joining, "_check_nodes", lambda *given: asked.append(given[-1]))
+        return asked
+
+    return at
+
+
+def test_who_is_in_a_cluster_already_is_told_when_another_is_asked_for(
+    notebook: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    with head(TOKEN, ray=version("ray")) as fake:
+        asked = notebook("10.0.0.9:6379")
+        said = refusal(fake.address, tmp_path)
+
+    assert said == (
+        "This process has joined the cluster at 10.0.0.9:6379, and cannot work on that at "
+        f'{fake.address} too. Give on="auto" to use the one that it has joined, or call `ray.shutdown()` '
+        "first."
+    )
+    assert asked == []
+
+
+def test_who_is_in_a_cluster_already_stays_in_it(notebook: Callable[[str], list[str]]) -> None:
+    with head(TOKEN, ray=version("ray")) as fake:
+        port = fake.address.rpartition(":")[2]
+        asked = notebook(fake.address)
+        for on in ("auto", fake.address, f"localhost:{port}"):
+            with joined(on, paths=[]):
+                pass
+
+    assert asked == [fake.address, fake.address, f"localhost:{port}"], "neither joined again nor left"
+
+
+def test_a_head_of_this_machine_is_the_same_under_the_address_that_others_reach() -> None:
+    found = {one.address for card in psutil.net_if_addrs().values() for one in card if one.family == AF_INET}
+
+    for address in found:
+        assert joining._is_same_head("127.0.0.1:6379", f"{address}:6379")
+    assert not joining._is_same_head("127.0.0.1:6379", "127.0.0.1:6380")
+    assert not joining._is_same_head("127.0.0.1:6379", "192.0.2.1:6379")
+    assert not joining._is_same_head("192.0.2.2:6379", "192.0.2.1:6379")
+
+
 class Machines(RayCrew):
-    """A cluster of this machine alone, under another name."""
+    """A cluster of this machine alone, under another name; it says of itself what a test wants."""
+
+    def __init__(self, says: Callable[[Parcel], Parcel | None] = lambda answer: answer) -> None:
+        super().__init__()
+        self.says = says
 
     def everywhere(self, task: Task, parcel: Parcel, *, most_s: float) -> dict[str, Parcel | None]:
         ((_, answer),) = Here().each(task, [parcel])
-        return {"10.0.0.2:1": answer}
+        return {"10.0.0.2:1": self.says(answer)}
+
+
+def with_another_torch(answer: Parcel) -> Parcel:
+    return Parcel(facts={**answer.facts, "versions": {**answer.facts["versions"], "torch": "1.0"}})
+
+
+def with_an_open_door(answer: Parcel) -> Parcel:
+    return Parcel(facts={**answer.facts, "wants_token": False})
+
+
+@pytest.mark.parametrize(
+    ("says", "said"),
+    [
+        (
+            lambda _answer: None,
+            "headswap does not run on 10.0.0.2:1. Install the same headswap for the same Python on every "
+            "machine of the cluster.",
+        ),
+        (
+            with_another_torch,
+            "10.0.0.2:1 has torch 1.0, and the machine that asks has not. Install the same versions on every "
+            "machine: the last digits depend on them.",
+        ),
+        (
+            with_an_open_door,
+            "The cluster at head:1 asks for no token: all who reach it can run programs on its machines. "
+            "Start every node with RAY_AUTH_MODE=token. docs/guide/cluster.md says how.",
+        ),
+    ],
+    ids=["without headswap", "another torch", "an open door"],
+)
+def test_a_machine_that_is_not_as_this_one_is_named_before_any_work(
+    says: Callable[[Parcel], Parcel | None], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+
+    with pytest.raises(BadSetting) as refused:
+        joining._check_nodes(Machines(says), [], tmp_path, [tmp_path], "head:1")
+
+    assert str(refused.value) == said
+    assert list(tmp_path.iterdir()) == [], "the probes are gone"
 
 
 def test_a_machine_that_cannot_write_where_tasks_write_is_named(
@@ -250,11 +358,11 @@ class Said:
     loaded: list[str]
 
 
-def shell(*verbs: list[str], before: str = "") -> Said:
+def shell(*verbs: list[str], before: str = "", knock_s: float = UNHURRIED_S) -> Said:
     """Run verbs one after another in a process of its own, which does something `before`."""
     probe = (
         f"import json, sys; from headswap.cli.main import main\n{before}\n"
-        f"from headswap.cluster import joining; joining._KNOCK_S = {UNHURRIED_S}\n"
+        f"from headswap.cluster import joining; joining._KNOCK_S = {knock_s}\n"
         f"codes = [main(verb) for verb in {verbs!r}]\n"
         "print(json.dumps([codes, [name for name in ('ray', 'torch') if name in sys.modules]]))"
     )
@@ -292,7 +400,7 @@ WITHOUT_RAY = (
 )
 
 
-@pytest.mark.parametrize(
+REFUSED = pytest.mark.parametrize(
     ("before", "token", "scheme", "problem", "remedy"),
     [
         (WITHOUT_RAY, TOKEN, "", "needs Ray, which is not installed. Run `pip install", "cluster]"),
@@ -302,6 +410,9 @@ WITHOUT_RAY = (
     ],
     ids=["without the extra", "without a token", "an open cluster", "ray://"],
 )
+
+
+@REFUSED
 def test_every_verb_says_in_one_line_what_is_missing_before_torch_is_loaded(
     before: str,
     token: str,
@@ -328,3 +439,32 @@ def test_every_verb_says_in_one_line_what_is_missing_before_torch_is_loaded(
         assert problem in line
         assert remedy in line
     assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.thorough  # it looks at the clock: on a machine that does something else it may fail
+@REFUSED
+def test_a_refusal_takes_less_than_two_seconds_from_the_start_of_its_process_to_its_end(
+    before: str,
+    token: str,
+    scheme: str,
+    problem: str,
+    remedy: str,
+    few_drawings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", token)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "no token"))
+    monkeypatch.setenv("HEADSWAP_CACHE", str(tmp_path / "cache"))
+
+    with head(None) as fake:
+        verb = verbs_on(f"{scheme}{fake.address}", few_drawings, tmp_path)[0]
+        shell(verb, before=before, knock_s=KNOCK_S)  # modules are read from the disk once
+        begun = time.monotonic()
+        said = shell(verb, before=before, knock_s=KNOCK_S)
+        took_s = time.monotonic() - begun
+
+    assert said.codes == [2]
+    assert problem in said.lines[0]
+    assert remedy in said.lines[0]
+    assert took_s < 2

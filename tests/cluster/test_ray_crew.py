@@ -45,20 +45,26 @@ class Asked:
 
 
 class Pretended:
-    """A head without processors, and a machine with two that is away at some times."""
+    """A head without processors, and a machine with two that is away at some times; it may have GPUs."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now, self.cancelled = 0.0, 0
+        self.now, self.cancelled, self.in_flight = 0.0, 0, 0
+        self.cpus, self.gpus = 2.0, 0.0
+        self.options: dict[str, Any] = {}  # of the tasks
         self.is_there: Callable[[float], bool] = lambda _now: True
         self.does: Callable[[Asked], Any] = lambda asked: asked.work(*asked.given)
         pretended = SimpleNamespace(
-            remote=lambda **_: self._task_of,
+            remote=self._remote,
             get=lambda asked: self.does(asked),
             exceptions=SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError),
             **{name: getattr(self, name) for name in ("wait", "nodes", "cancel", "cluster_resources")},
         )
         monkeypatch.setitem(sys.modules, "ray", pretended)
         self.crew = RayCrew(clock=lambda: self.now)
+
+    def _remote(self, **options: Any) -> Callable[[Callable[..., Any]], SimpleNamespace]:
+        self.options = options
+        return self._task_of
 
     @staticmethod
     def _task_of(work: Callable[..., Any]) -> SimpleNamespace:
@@ -68,6 +74,7 @@ class Pretended:
         self, asked: list[Asked], *, num_returns: int, timeout: float
     ) -> tuple[list[Asked], list[Asked]]:
         self.now += timeout
+        self.in_flight = max(self.in_flight, len(asked))
         ready = num_returns if self.is_there(self.now) else 0
         return asked[:ready], asked[ready:]
 
@@ -75,7 +82,7 @@ class Pretended:
         head = {"Alive": True, "Resources": {"CPU": 0.0}, "NodeManagerAddress": "10.0.0.1"}
         other = {
             "Alive": self.is_there(self.now),
-            "Resources": {"CPU": 2.0},
+            "Resources": {"CPU": self.cpus, "GPU": self.gpus},
             "NodeManagerAddress": "10.0.0.2",
         }
         return [{**head, "NodeManagerHostname": "oak"}, {**other, "NodeManagerHostname": "birch"}]
@@ -84,7 +91,7 @@ class Pretended:
         self.cancelled += 1
 
     def cluster_resources(self) -> dict[str, float]:
-        return {"CPU": 2.0} if self.is_there(self.now) else {}
+        return {"CPU": self.cpus, "GPU": self.gpus} if self.is_there(self.now) else {}
 
 
 @pytest.fixture
@@ -149,3 +156,50 @@ def test_a_machine_that_joins_late_without_this_headswap_is_named(
 
     with pytest.raises(ClusterRefused, match=r"^headswap does not run on birch\. Install the same headswap"):
         list(pretended.crew.each(double, [PARCEL]))
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "slots"),
+    [(8.0, 1.0, 4), (2.0, 1.0, 2), (64.0, 2.0, 8)],
+    ids=["a GPU", "few processors", "two GPUs"],
+)
+def test_tasks_on_a_gpu_take_a_share_of_it_and_as_many_are_on_their_way_as_have_room_there(
+    pretended: Pretended, cpus: float, gpus: float, slots: int
+) -> None:
+    pretended.cpus, pretended.gpus = cpus, gpus
+
+    answers = list(pretended.crew.each(double, [PARCEL] * 40, gpu_share=1 / 4))
+
+    assert len(answers) == 40
+    assert (pretended.options["num_cpus"], pretended.options["num_gpus"]) == (1, 1 / 4)
+    assert pretended.options["max_calls"] == 0, "a process keeps its network"
+    assert pretended.in_flight == ray_crew.AHEAD * slots
+
+
+def test_tasks_that_run_on_processors_ask_for_no_gpu(pretended: Pretended) -> None:
+    pretended.gpus = 1.0
+
+    list(pretended.crew.each(double, [PARCEL] * 9))
+
+    assert pretended.options["num_gpus"] is None
+    assert pretended.in_flight == ray_crew.AHEAD * 2
+
+
+def test_a_cluster_without_a_gpu_is_refused_before_it_is_given_work(pretended: Pretended) -> None:
+    with pytest.raises(ClusterRefused) as refused:
+        list(pretended.crew.each(double, [PARCEL], gpu_share=1 / 4))
+
+    assert str(refused.value) == (
+        "The machine that asks runs the network on a GPU, and no machine of the cluster has one. Let a "
+        "machine with a GPU join it, or ask from a machine that has none."
+    )
+    assert (pretended.options, pretended.now) == ({}, 0.0)
+
+
+def test_where_the_last_machine_with_a_gpu_is_gone_the_cluster_is_lost(pretended: Pretended) -> None:
+    pretended.gpus = 1.0
+    answers = pretended.crew.each(double, [PARCEL] * 3, gpu_share=1 / 4)
+    next(answers)
+    pretended.is_there = lambda _now: False
+    with pytest.raises(ClusterRefused, match="no machine of the cluster has had 1 processor and a GPU, as"):
+        list(answers)

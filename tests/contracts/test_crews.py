@@ -32,7 +32,7 @@ from headswap.app.jobs.store import Store
 from headswap.app.processes.local import LocalRunner
 from headswap.cli.main import main
 from headswap.cluster import joining, ray_crew
-from headswap.cluster.crew import Crew, Here, Parcel, WorkLost, in_order
+from headswap.cluster.crew import ClusterRefused, Crew, Here, Parcel, WorkLost, in_order
 from headswap.cluster.dashboard import open_dashboard
 from headswap.cluster.driver import DrivenCrew
 from headswap.cluster.joining import joined
@@ -98,7 +98,7 @@ class Cluster:
 
 
 def start(*words: str, folder: Path) -> None:
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", *words, "--num-cpus=1"]
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", *words, "--num-cpus=1", "--num-gpus=0"]
     command += [f"--object-store-memory={DATA}", "--disable-usage-stats"]
     with (folder / "said.txt").open("ab") as said:  # its daemons keep what they are given open
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False)
@@ -192,6 +192,12 @@ def test_a_child_that_has_joined_keeps_the_same_promises(driven: DrivenCrew, tmp
     (tmp_path / "stopping").mkdir()
     test_who_stops_listening_stops_the_work_and_may_ask_again(driven, tmp_path / "stopping")
     assert driven.size == 2
+
+
+def test_a_share_of_a_gpu_is_refused_where_no_machine_has_one(ray_here: RayCrew, driven: DrivenCrew) -> None:
+    for on_a_cluster in (ray_here, driven):
+        with pytest.raises(ClusterRefused, match="on a GPU, and no machine of the cluster has one"):
+            list(on_a_cluster.each(tasks.double, numbers(1), gpu_share=1 / 4))
 
 
 def test_who_stops_listening_stops_the_work_and_may_ask_again(crew: Crew, tmp_path: Path) -> None:

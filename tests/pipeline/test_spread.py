@@ -7,17 +7,19 @@ import platform
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import headswap
-from headswap.cluster.crew import Crew, Here, Parcel
+from headswap.cluster.crew import Crew, Here, Parcel, Task
 from headswap.data import alignment, ingest
+from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, Cancelled, FinishEarly
 from headswap.events import EpochEnd, Event, Guesses, Listener, Note, Progress, silent
 from headswap.pipeline import api, run, scoring, spread, spread_answers, spread_pairs
@@ -275,3 +277,40 @@ def test_two_machines_whose_bundles_have_the_same_path_have_checkpoints_of_their
 
     assert folders[0] == folders[2] != folders[1], "the same command on the same machine goes on"
     assert {folder.parent for folder in folders} == {common / "unfinished"}
+
+
+class Asked:
+    """A crew that is asked, and does nothing."""
+
+    size = 1
+
+    def __init__(self) -> None:
+        self.shares: list[float] = []
+
+    def each(self, task: Task, parcels: Iterable[Parcel], *, gpu_share: float = 0.0) -> Iterator[Any]:
+        self.shares.append(gpu_share)
+        yield from ()
+
+
+@pytest.mark.parametrize(
+    ("engine", "share"),
+    [
+        ("torch-cuda-bfloat16-folded", spread.GPU_SHARE),
+        ("torch-cpu-float32", 0.0),
+        ("torch-mps-float32", 0.0),
+    ],
+)
+def test_a_task_that_runs_the_backbone_on_a_gpu_asks_for_a_share_of_one(
+    engine: str, share: float, tmp_path: Path
+) -> None:
+    backbone = spread.SeenBy(
+        run="1", model="m", weights=None, px=None, crop_mode=None, head_path=None, head="last", expected=0,
+        flip=False, engine=engine, batch_size=16, folder=str(tmp_path),
+    )  # fmt: skip
+    crew = Asked()
+
+    list(spread.read_elsewhere(crew, tmp_path, None, [], backbone))
+    list(spread.see_elsewhere(crew, Manifest(name="", root="", classes=(), images=()), [], backbone))
+    list(spread.read_elsewhere(crew, tmp_path, None, [], None))
+
+    assert crew.shares == [share, share, 0.0]

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from headswap.cluster.crew import ClusterLost, ClusterRefused
 from headswap.cluster.driver import DrivenCrew, lost_cluster
 from headswap.cluster.joining import find_cluster
 from headswap.errors import HeadswapError
@@ -35,6 +36,12 @@ class ClusterState:
     @property
     def is_well(self) -> bool:
         return self.processors > 0 and self.trouble is None
+
+    @property
+    def refusal(self) -> str:
+        """What has to be mended there; empty: nothing, or it does not answer."""
+        is_silent = isinstance(self.trouble, ClusterLost) and not isinstance(self.trouble, ClusterRefused)
+        return self.trouble.problem if self.trouble and not is_silent else ""
 
 
 def _in_a_thread(check: Callable[[], None]) -> None:
@@ -74,6 +81,10 @@ class ClusterWatch:
         is_wanted = is_busy or not self.state.is_well
         if is_wanted and self._clock() >= self._due_at and self._checking.acquire(blocking=False):
             self._begin(self._check_and_let_go)
+
+    def check_soon(self) -> None:
+        """It has refused a run: the next look is due, and until then it counts as it was found last."""
+        self._due_at = self._clock()
 
     def lost(self, trouble: HeadswapError | None = None) -> None:
         """A run has lost it, or it does not answer: it is well when a later look says so."""

@@ -76,8 +76,14 @@ class Job:
 
     @property
     def has_lost_cluster(self) -> bool:
-        """Whether it is paused until the cluster is back."""
-        return self.state is JobState.PAUSED and self.error is not None and self.error.code == NO_CLUSTER.code
+        """Whether it is paused until the cluster is back, or takes it."""
+        codes = (NO_CLUSTER.code, REFUSED)
+        return self.state is JobState.PAUSED and self.error is not None and self.error.code in codes
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it is paused because the cluster, which answers, does not take it."""
+        return self.has_lost_cluster and self.error is not None and self.error.code == REFUSED
 
 
 def new_job_id() -> str:
@@ -126,12 +132,13 @@ NO_CLUSTER = JobError(
     "This run waits for the cluster, which does not answer.",
     "It goes on by itself when the cluster is back; what was seen is kept.",
 )
+REFUSED = "ClusterRefused"
 
 
 def refused_by_cluster(error: HeadswapError) -> JobError:
     """It waits as for a cluster that is away, and says what has to be mended there."""
     return JobError(
-        NO_CLUSTER.code,
+        REFUSED,
         f"This run waits for the cluster. {error.problem}",
         f"{error.remedy} Then it goes on by itself; what was seen is kept.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import pytest
 
 from headswap.app.jobs import cluster
 from headswap.app.jobs.cluster import BACK_S, COUNT_S, ClusterWatch
-from headswap.app.jobs.job import JobState
+from headswap.app.jobs.job import JobState, refused_by_cluster
 from headswap.app.jobs.queue import Queue, QueueSettings
 from headswap.app.jobs.store import Store
 from headswap.cluster import driver
-from headswap.cluster.crew import ClusterLost
+from headswap.cluster.crew import ClusterLost, ClusterRefused
 from headswap.errors import BadSetting
 from headswap.events import silent
 from headswap.pipeline.experiment import DataConfig, Experiment
@@ -130,6 +131,62 @@ def test_a_run_that_the_cluster_refuses_waits_too_and_says_why(open_office: Open
         "Mount it there. Then it goes on by itself; what was seen is kept."
     )
     office.queue.cancel(job_id)
+
+
+def test_a_run_that_a_cluster_refuses_which_is_well_is_tried_less_and_less_often_and_no_other_waits(
+    store: Store,
+) -> None:
+    lab = Lab()
+    lab.watch.check()
+    settings = QueueSettings(room_bytes=0, cluster="auto", lease_s=1e9, start_s=1e9)
+    queue = Queue(
+        store, Hands(), settings, clock=lambda: lab.now, free_memory=lambda: 10**12, cluster=lab.watch
+    )
+    job_id = queue.submit("ann", "project", "{}", "key")
+    unseen = ClusterRefused("10.0.0.2 does not see dataset.json.", remedy="Mount it there.")
+    begun: list[float] = []
+
+    while len(begun) < 9:
+        queue.tick()
+        for job in store.in_state(JobState.RUNNING):
+            begun.append(lab.now)
+            assert store.claim(job.id, job.attempt)
+            assert store.finish(job.id, job.attempt, JobState.PAUSED, error=refused_by_cluster(unseen))
+            queue.tick()
+        assert (lab.watch.state.is_well, queue.capacity) == (True, 8)
+        lab.now += BACK_S
+    looks = lab.asked
+    lab.now += COUNT_S
+    queue.tick()
+
+    assert [after - before for before, after in pairwise(begun)] == [10, 20, 40, 80, 160, 320, 640, 640]
+    assert store.get(job_id).error.problem == (
+        "This run waits for the cluster. 10.0.0.2 does not see dataset.json."
+    )
+    assert lab.asked == looks + 1, "the cluster is looked at as long as a run waits for it"
+
+
+def test_a_run_that_is_refused_lets_the_cluster_be_looked_at_at_once(store: Store) -> None:
+    lab = Lab()
+    lab.watch.check()
+    settings = QueueSettings(room_bytes=0, cluster="auto", lease_s=1e9, start_s=1e9)
+    queue = Queue(store, Hands(), settings, clock=lambda: lab.now, cluster=lab.watch)
+    queue.submit("ann", "project", "{}", "key")
+    queue.tick()
+    (job,) = store.in_state(JobState.RUNNING)
+    store.claim(job.id, job.attempt)
+    other = ClusterRefused("oak has torch 1.0.", remedy="Install the same.")
+    store.finish(job.id, job.attempt, JobState.PAUSED, error=refused_by_cluster(other))
+
+    lab.processors = 0
+    queue.tick()
+    queue.tick()
+    lost = lab.watch.state
+    lab.now += 10 * BACK_S
+    queue.tick()
+
+    assert not lost.is_well
+    assert [job.attempt for job in store.in_state(JobState.PAUSED)] == [1], "it waits for a look"
 
 
 def test_a_watch_checks_the_folders_that_a_run_checks(

@@ -7,7 +7,8 @@ import pytest
 from headswap.app.jobs.cluster import ClusterWatch
 from headswap.app.ui.steps.train import cluster_line
 from headswap.app.ui.widgets.html import rendered
-from headswap.cluster.crew import ClusterLost
+from headswap.cluster.crew import ClusterLost, ClusterRefused
+from headswap.errors import BadSetting, HeadswapError
 
 MANY, FEW = 289, 288  # a chunk and the first few, and one more
 
@@ -31,6 +32,20 @@ def test_where_pictures_are_looked_at(images: int, is_lost: bool, words: str) ->
 
     assert drawn.startswith('<p class="hs-soft"><b>Where: </b>')
     assert words in drawn
+
+
+@pytest.mark.parametrize("kind", [ClusterRefused, BadSetting])
+def test_a_cluster_that_answers_and_refuses_is_not_said_to_be_silent(kind: type[HeadswapError]) -> None:
+    watch = ClusterWatch(lambda: 12)
+    watch.lost(kind("oak has torch 1.0, and the machine that asks has not.", remedy="Install the same."))
+
+    drawn = rendered(cluster_line(watch, MANY)).replace("&#39;", "'")
+
+    assert (
+        "the lab's cluster, which cannot be used: oak has torch 1.0, and the machine that asks has not. "
+        "Runs wait for that."
+    ) in drawn
+    assert "does not answer" not in drawn
 
 
 def test_before_the_first_look_no_number_is_named_and_without_a_cluster_nothing_is_said() -> None:

@@ -132,6 +132,8 @@ def cluster_line(cluster: ClusterWatch | None, images: int) -> h.Renderable | No
         return None
     if not is_worth_a_cluster(images):
         location = "this machine, which is quicker for so few pictures"
+    elif cluster.state.refusal:
+        location = f"the lab's cluster, which cannot be used: {cluster.state.refusal} Runs wait for that."
     elif cluster.state.trouble is not None:
         location = "the lab's cluster, which does not answer just now: runs wait for it"
     elif cluster.state.processors:
