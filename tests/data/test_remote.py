@@ -579,6 +579,6 @@ def test_what_google_refuses_is_two_sentences_and_nothing_else(
 
     assert shell.returncode == 2
     assert shell.stderr == (
-        "headswap: gs://private/things wants credentials, and this machine has none that it takes. Set them "
+        "headswap: gs://private/things needs credentials, and this machine has none that it takes. Set them "
         "where its own tools look for them: docs/guide/remote.md says where.\n"
     ), "what gcsfs logs is not shown"
