@@ -77,6 +77,20 @@ def not_there(node: str) -> ClusterRefused:
     )
 
 
+def cannot_open(node: str, problem: str) -> ClusterRefused:
+    """Said of a machine that cannot open a file which the one that asks can.
+
+    Args:
+        node: what people know the machine by.
+        problem: the sentence that it says itself.
+    """
+    return ClusterRefused(
+        f"On {node}, {problem.rstrip('.')}; this machine can open it.",
+        remedy="Let every machine read the same files under the same paths, then ask for the same again: "
+        "what was done is kept.",
+    )
+
+
 def what_lies_at(path: Path) -> str:
     """A fingerprint that differs where machines see different things; empty: nothing lies there."""
     try:
