@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from headswap.bundle.prediction import Prediction
 from headswap.cluster.crew import Crew, Parcel, in_order, task
-from headswap.cluster.nodes import cannot_open
+from headswap.cluster.nodes import cannot_open, sees_otherwise, what_lies_at
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.upload import store_for
 from headswap.errors import UnopenedFile, UnreadableImage
@@ -37,7 +37,7 @@ class BundleVersion:
     """Which bundle a machine loads: another one under the same name is loaded again."""
 
     path: str
-    changed_ns: int  # when it was last changed
+    lies: str  # what the machine that asks sees there
     allow_code: bool
 
 
@@ -198,8 +198,7 @@ def _parcel(chunk: AskedChunk | MeasuredChunk, first: str, last: str) -> Parcel:
 
 def _version_of(bundle: Path, allow_code: bool) -> BundleVersion:
     path = bundle.resolve()
-    changed_ns = path.stat().st_mtime_ns if path.exists() else 0
-    return BundleVersion(path=str(path), changed_ns=changed_ns, allow_code=allow_code)
+    return BundleVersion(path=str(path), lies=what_lies_at(path), allow_code=allow_code)
 
 
 def _opened(answer: ImageAnswer) -> Prediction | UnreadableImage:
@@ -208,7 +207,13 @@ def _opened(answer: ImageAnswer) -> Prediction | UnreadableImage:
 
 @lru_cache(maxsize=1)
 def _loaded(version: BundleVersion) -> Bundle:
-    """The bundle of this process."""
+    """The bundle of this process.
+
+    Raises:
+        ClusterRefused: another one lies here: a machine may join when the others were checked.
+    """
     from headswap.bundle.predictor import load_bundle
 
+    if what_lies_at(Path(version.path)) != version.lies:
+        raise sees_otherwise(socket.gethostname(), Path(version.path))
     return load_bundle(version.path, allow_code=version.allow_code)

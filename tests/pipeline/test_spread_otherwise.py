@@ -22,6 +22,7 @@ from headswap.features import autotune
 from headswap.features.engines import Engine
 from headswap.pipeline import api, scoring, spread, spread_answers
 from headswap.pipeline.spread import SeenBy, see_elsewhere
+from headswap.storage.files import SEAL
 from headswap.training.config import TrainConfig
 
 NOWHERE = "locked.jpg"  # a file that no machine can open
@@ -178,3 +179,43 @@ def test_a_zip_that_is_not_there_on_another_machine_is_no_fault_of_the_program(
         headswap.evaluate(bundle, packed, workspace=tmp_path / "w", on="auto")
     with pytest.raises(ClusterRefused, match=said):
         headswap.predict(bundle, packed, on="auto")
+
+
+@contextmanager
+def exchanged(folder: Path, other: Path) -> Iterator[None]:
+    """Inside, another folder lies where one lay."""
+    aside = folder.with_name(f"{folder.name}-aside")
+    folder.rename(aside)
+    other.rename(folder)
+    try:
+        yield
+    finally:
+        folder.rename(other)
+        aside.rename(folder)
+
+
+def test_a_machine_that_joins_late_with_a_bundle_of_its_own_at_that_path_does_not_answer(
+    data: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    for folder in (mine, other):
+        shutil.copytree(bundle, folder)
+    with (other / SEAL).open("a") as seal:
+        seal.write("\n")
+    one, run_task = headswap.predict(mine, data), crew.run_task
+
+    def run(name: str, parcel: Parcel) -> Parcel:
+        with exchanged(mine, other):
+            return run_task(name, parcel)
+
+    with monkeypatch.context() as late:
+        late.setattr(crew, "run_task", run)
+        with pytest.raises(ClusterRefused, match=rf"does not see {mine} as this machine does\. Put it"):
+            headswap.predict(mine, data, on="auto")
+        with pytest.raises(ClusterRefused, match=rf"does not see {mine} as this machine does\. Put it"):
+            headswap.evaluate(mine, data, workspace=tmp_path / "w", on="auto")
+    many = headswap.predict(mine, data, on="auto")
+
+    assert [(said.file, said.label) for said in many.answers] == [
+        (said.file, said.label) for said in one.answers
+    ]
