@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headswap.cluster.crew import Crew, Parcel, in_order, task
+from headswap.cluster.marks import check_marks, marked
 from headswap.cluster.nodes import cannot_open
 from headswap.data.ingest import FileRecords, read_some
 from headswap.data.layout import PlacedFile
@@ -68,6 +69,7 @@ class FileChunk:
     store: str | None  # where pictures of a zip and frames of films are kept, and what lies elsewhere
     placed: tuple[PlacedFile, ...]
     backbone: SeenBy | None  # None: they are read only
+    marks: tuple[str, ...]  # in the folders that are written into
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,7 @@ class ImageChunk:
 
     manifest: Manifest  # of these images alone
     backbone: SeenBy
+    marks: tuple[str, ...]  # in the folder of its features
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,32 +104,42 @@ def read_elsewhere(
     """The records of files, in their order; features by a backbone are on the shelf when they come.
 
     Raises:
-        ClusterRefused: a machine cannot open a file that this one can.
+        ClusterRefused: a machine cannot open a file that this one can, or its folders are other ones.
     """
-    chunks = [
+    with marked(backbone.folder if backbone else None, store) as marks:
+        chunks = _chunks_of(source, store, placed, backbone, marks)
+        with closing(crew.each(read_and_see, map(_parcel_of, chunks))) as answers:
+            for chunk, parcel in zip(chunks, in_order(answers), strict=True):
+                answer: ChunkAnswer = from_plain(ChunkAnswer, parcel.facts)
+                for file, one in zip(chunk.placed, answer.files, strict=True):
+                    if one.is_unopened:
+                        yield (_left_out_here(chunk, file, one, answer.machine),)
+                    else:
+                        yield *one.images, *one.left_out
+
+
+def _chunks_of(
+    source: Path,
+    store: Path | None,
+    placed: Sequence[PlacedFile],
+    backbone: SeenBy | None,
+    marks: tuple[str, ...],
+) -> list[FileChunk]:
+    return [
         FileChunk(
             source=plain_source(source),
             store=str(store.resolve()) if store else None,
             placed=tuple(placed[start : start + CHUNK]),
             backbone=backbone,
+            marks=marks,
         )
         for start in range(0, len(placed), CHUNK)
     ]
-    parcels = (
-        Parcel(
-            facts=to_plain(chunk),
-            about=f"One of the files from {chunk.placed[0].file} to {chunk.placed[-1].file}",
-        )
-        for chunk in chunks
-    )
-    with closing(crew.each(read_and_see, parcels)) as answers:
-        for chunk, parcel in zip(chunks, in_order(answers), strict=True):
-            answer: ChunkAnswer = from_plain(ChunkAnswer, parcel.facts)
-            for file, one in zip(chunk.placed, answer.files, strict=True):
-                if one.is_unopened:
-                    yield (_left_out_here(chunk, file, one, answer.machine),)
-                else:
-                    yield *one.images, *one.left_out
+
+
+def _parcel_of(chunk: FileChunk) -> Parcel:
+    first, last = chunk.placed[0].file, chunk.placed[-1].file
+    return Parcel(facts=to_plain(chunk), about=f"One of the files from {first} to {last}")
 
 
 def _left_out_here(chunk: FileChunk, file: PlacedFile, answer: FileAnswer, machine: str) -> SkippedFile:
@@ -148,13 +161,12 @@ def _left_out_here(chunk: FileChunk, file: PlacedFile, answer: FileAnswer, machi
 def read_and_see(parcel: Parcel) -> Parcel:
     """Read the files of a chunk, put their features onto the shelf, and say what they are."""
     chunk: FileChunk = from_plain(FileChunk, parcel.facts)
+    check_marks(chunk.marks)
     bank = _bank(chunk.backbone) if chunk.backbone else None
     spec = bank.extractor.network.input if bank else None
     store = Path(chunk.store) if chunk.store else None
     files: list[FileAnswer] = []
     unopened: set[str] = set()
-    if store is not None:
-        store.mkdir(parents=True, exist_ok=True)
     with torch_threads(1), ExitStack() as stack:
         try:
             upload = stack.enter_context(reopened(Path(chunk.source), chunk.placed, store=store))
@@ -178,6 +190,7 @@ def read_and_see(parcel: Parcel) -> Parcel:
                     bank.add(image.sha256, pixels)
         if bank is not None:
             bank.flush()
+    check_marks(chunk.marks)  # again: it may have been unmounted meanwhile
     return Parcel(facts=to_plain(ChunkAnswer(machine=socket.gethostname(), files=tuple(files))))
 
 
@@ -201,22 +214,22 @@ def see_elsewhere(
 
     Raises:
         UnreadableImage: an image has gone, or is not what it was.
-        ClusterRefused: a machine cannot open an image that this one can.
+        ClusterRefused: a machine cannot open an image that this one can, or its folder is another one.
     """
-    parts = parts_of(manifest, images)
-    parcels = (
-        Parcel(
-            facts=to_plain(ImageChunk(manifest=part, backbone=backbone)),
-            about=f"One of the images from {part.images[0].file} to {part.images[-1].file}",
+    parts, seen = parts_of(manifest, images), 0
+    with marked(backbone.folder) as marks:
+        parcels = (
+            Parcel(
+                facts=to_plain(ImageChunk(manifest=part, backbone=backbone, marks=marks)),
+                about=f"One of the images from {part.images[0].file} to {part.images[-1].file}",
+            )
+            for part in parts
         )
-        for part in parts
-    )
-    seen = 0
-    with closing(crew.each(see, parcels)) as answers:
-        for number, answer in answers:
-            check_opened(answer, parts[number])
-            seen += len(parts[number].images)
-            yield seen
+        with closing(crew.each(see, parcels)) as answers:
+            for number, answer in answers:
+                check_opened(answer, parts[number])
+                seen += len(parts[number].images)
+                yield seen
 
 
 def parts_of(manifest: Manifest, images: Sequence[ImageRecord]) -> list[Manifest]:
@@ -230,6 +243,7 @@ def parts_of(manifest: Manifest, images: Sequence[ImageRecord]) -> list[Manifest
 def see(parcel: Parcel) -> Parcel:
     """Put the features of some images onto the shelf."""
     chunk: ImageChunk = from_plain(ImageChunk, parcel.facts)
+    check_marks(chunk.marks)
     bank = _bank(chunk.backbone)
     spec, answer = bank.extractor.network.input, Parcel()
     with torch_threads(1):
@@ -240,6 +254,7 @@ def see(parcel: Parcel) -> Parcel:
         except UnopenedFile as error:
             answer = unopened_here(error)
         bank.flush()
+    check_marks(chunk.marks)
     return answer
 
 

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -219,3 +220,72 @@ def test_a_machine_that_joins_late_with_a_bundle_of_its_own_at_that_path_does_no
     assert [(said.file, said.label) for said in many.answers] == [
         (said.file, said.label) for said in one.answers
     ]
+
+
+@pytest.fixture
+def unmounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """When it says so, an empty folder lies in a task where the workspace was: "always", or "in the end"."""
+    when: list[str] = []
+    workspace, aside = tmp_path / "w", tmp_path / "aside"
+    workspace.mkdir()
+    run_task, read_some = crew.run_task, spread.read_some
+
+    def unmount() -> None:
+        workspace.rename(aside)
+        workspace.mkdir()
+
+    def run(name: str, parcel: Parcel) -> Parcel:
+        if "always" in when:
+            unmount()
+        try:
+            return run_task(name, parcel)
+        finally:
+            if aside.exists():
+                shutil.rmtree(workspace)
+                aside.rename(workspace)
+
+    def read(*given: Any, **named: Any) -> Iterator[Any]:
+        yield from read_some(*given, **named)
+        if "in the end" in when:
+            unmount()
+
+    monkeypatch.setattr(crew, "run_task", run)
+    monkeypatch.setattr(spread, "read_some", read)
+    return when
+
+
+def unseen(folder: Path) -> str:
+    return rf"^{re.escape(socket.gethostname())} does not see {folder} as the other machines do\. Mount there"
+
+
+@pytest.mark.parametrize("when", ["always", "in the end"])
+def test_features_that_another_machine_puts_onto_a_disk_of_its_own_do_not_count(
+    when: str, data: Path, tmp_path: Path, unmounted: list[str]
+) -> None:
+    taught(data, tmp_path / "one", tmp_path / "mine")
+    unmounted.append(when)
+
+    with pytest.raises(ClusterRefused, match=unseen(tmp_path / "w" / "features")):
+        taught(data, tmp_path / "many", tmp_path / "w", on="auto")
+    unmounted.clear()
+    left = list((tmp_path / "w").rglob(".headswap-*"))
+    taught(data, tmp_path / "many", tmp_path / "w", on="auto")
+
+    assert left == list((tmp_path / "w").rglob(".headswap-*")) == [], "no mark stays"
+    check_same(tmp_path / "one", tmp_path / "many")
+
+
+def test_copies_and_features_of_the_page_are_not_put_onto_a_disk_of_its_own_either(
+    data: Path, tmp_path: Path, unmounted: list[str]
+) -> None:
+    packed = Path(shutil.make_archive(str(data), "zip", data))
+    manifest = ingest.ingest(data).manifest
+    unmounted.append("always")
+
+    with pytest.raises(ClusterRefused, match=unseen(tmp_path / "w" / "unpacked")):
+        headswap.compare(
+            packed, models=["tf_efficientnet_lite0"], folds=2, workspace=tmp_path / "w", on="auto"
+        )
+    with pytest.raises(ClusterRefused, match=unseen(tmp_path / "w" / "features")):
+        list(see_elsewhere(Here(), manifest, manifest.images, seen_by(tmp_path / "w" / "features")))
+    assert list((tmp_path / "w").rglob(".headswap-*")) == []
