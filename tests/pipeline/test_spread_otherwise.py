@@ -24,7 +24,7 @@ from headswap.features.engines import Engine
 from headswap.pipeline import api, scoring, spread, spread_answers
 from headswap.pipeline.spread import SeenBy, see_elsewhere
 from headswap.storage.files import SEAL
-from headswap.training.config import TrainConfig
+from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 
 NOWHERE = "locked.jpg"  # a file that no machine can open
 
@@ -80,9 +80,12 @@ def data(few_drawings: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def taught(data: Path, out: Path, workspace: Path, *, on: str | None = None) -> headswap.Outcome:
+def taught(
+    data: Path, out: Path, workspace: Path, *, on: str | None = None, depth: Depth = "head"
+) -> headswap.Outcome:
+    config = TrainConfig(px=32, depth=depth, finetune=FinetuneConfig(epochs=2, batch_size=8))
     return headswap.teach(
-        data, model="tests.pipeline.tiny_network:tiny_network", head="last", config=TrainConfig(px=32),
+        data, model="tests.pipeline.tiny_network:tiny_network", head="last", config=config,
         out=out, workspace=workspace, on=on,
     )  # fmt: skip
 
@@ -289,3 +292,19 @@ def test_copies_and_features_of_the_page_are_not_put_onto_a_disk_of_its_own_eith
     with pytest.raises(ClusterRefused, match=unseen(tmp_path / "w" / "features")):
         list(see_elsewhere(Here(), manifest, manifest.images, seen_by(tmp_path / "w" / "features")))
     assert list((tmp_path / "w").rglob(".headswap-*")) == []
+
+
+def test_a_try_whose_machine_cannot_open_an_image_is_refused_and_gone_on_with(
+    sample: Path, tmp_path: Path, shut: set[tuple[str, str]]
+) -> None:
+    data = sample / "train"  # few drawings are too few for a try
+    name = last_image(data)
+    taught(data, tmp_path / "one", tmp_path / "mine", depth="everything")
+    shut.add(("make_run", name))
+
+    with pytest.raises(ClusterRefused, match=refused(f"vehicle/{name} is no longer where it was")):
+        taught(data, tmp_path / "many", tmp_path / "w", on="auto", depth="everything")
+    shut.clear()
+    taught(data, tmp_path / "many", tmp_path / "w", on="auto", depth="everything")
+
+    check_same(tmp_path / "one", tmp_path / "many")
