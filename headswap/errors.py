@@ -62,6 +62,10 @@ class UnreadableImage(HeadswapError):
     """One file is not a picture that can be used."""
 
 
+class UnopenedFile(UnreadableImage):
+    """A file that this machine cannot open, whatever is in it: another machine may be able to."""
+
+
 class BadUpload(HeadswapError):
     """A folder or zip as a whole cannot be used."""
 

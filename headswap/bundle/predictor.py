@@ -29,7 +29,7 @@ from headswap.bundle.reference import Floats32, ReferenceFeatures, read_referenc
 from headswap.data.decode import ImageLimits, check_file_size, read_image
 from headswap.data.manifest import Manifest, joined
 from headswap.data.transforms import prepare, to_float, wanted_px
-from headswap.errors import BadSetting, UnreadableImage
+from headswap.errors import BadSetting, UnopenedFile, UnreadableImage
 from headswap.evaluation.metrics import Floats, calibrated
 from headswap.evaluation.multi_label import label_probabilities
 from headswap.evaluation.report import Report
@@ -243,6 +243,6 @@ def _read(path: Path, limits: ImageLimits) -> bytes:
         check_file_size(path.stat().st_size, path.name, limits)
         return path.read_bytes()
     except OSError as error:
-        raise UnreadableImage(
+        raise UnopenedFile(
             f"{path} cannot be read: {error.strerror}.", remedy="Give the path of a picture."
         ) from error

@@ -29,7 +29,14 @@ from typing import TYPE_CHECKING
 import psutil
 
 from headswap.cluster.crew import ClusterLost, Parcel
-from headswap.cluster.nodes import describe_node, not_there, other_versions, versions_here, what_lies_at
+from headswap.cluster.nodes import (
+    describe_node,
+    not_there,
+    other_versions,
+    sees_otherwise,
+    versions_here,
+    what_lies_at,
+)
 from headswap.errors import BadSetting
 from headswap.storage.files import make_folder, remove, write_text
 from headswap.storage.locations import install_command
@@ -346,10 +353,7 @@ def _unseen(node: str, path: Path, folder: Path | None) -> BadSetting:
             remedy="Name a folder that all machines have in common with HEADSWAP_CACHE, or for a server with "
             "--workspace.",
         )
-    return BadSetting(
-        f"{node} does not see {path} as this machine does.",
-        remedy="Put it into a folder that all machines have in common under the same path.",
-    )
+    return sees_otherwise(node, path)
 
 
 def _unwritable(node: str, folder: str) -> BadSetting:

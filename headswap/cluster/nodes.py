@@ -16,12 +16,13 @@ from pathlib import Path
 from headswap import __version__
 from headswap.cluster.crew import ClusterRefused, Parcel, task
 from headswap.errors import HeadswapError
-from headswap.storage.files import remove, write_bytes
+from headswap.storage.files import SEAL, remove, write_bytes
 
 _PACKAGES = (
     "torch", "timm", "transformers", "torchvision", "numpy", "pillow", "pillow-heif", "av", "onnxruntime",
     "openvino",
 )  # fmt: skip
+_END_BYTES = 64 * 1024  # of a file, at its beginning and at its end
 
 
 @task
@@ -77,15 +78,53 @@ def not_there(node: str) -> ClusterRefused:
     )
 
 
+def cannot_open(node: str, problem: str) -> ClusterRefused:
+    """Said of a machine that cannot open a file which the one that asks can.
+
+    Args:
+        node: what people know the machine by.
+        problem: the sentence that it says itself.
+    """
+    return ClusterRefused(
+        f"On {node}, {problem.rstrip('.')}; this machine can open it.",
+        remedy="Let every machine read the same files under the same paths, then ask for the same again: "
+        "what was done is kept.",
+    )
+
+
+def sees_otherwise(node: str, path: Path) -> ClusterRefused:
+    """Said of a machine that sees something else under a path than the one that asks."""
+    return ClusterRefused(
+        f"{node} does not see {path} as this machine does.",
+        remedy="Put it into a folder that all machines have in common under the same path.",
+    )
+
+
 def what_lies_at(path: Path) -> str:
-    """A fingerprint that differs where machines see different things; empty: nothing lies there."""
+    """A fingerprint that differs where machines see different things; empty: nothing lies there.
+
+    Of a folder it is the names in it, and its seal, which tells a bundle from every other one: all have the
+    same names. Of a file it is the size with its first and last bytes; no more is read of large ones.
+    """
     try:
-        if path.is_dir():
-            names = "\n".join(sorted(os.listdir(path)))
-            return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        return str(path.stat().st_size)
+        if not path.is_dir():
+            return _ends_of(path)
+        names = "\n".join(sorted(os.listdir(path)))
+        seal = path / SEAL
+        seen = names.encode("utf-8", "surrogateescape") + (seal.read_bytes() if seal.is_file() else b"")
+        return hashlib.sha256(seen).hexdigest()[:16]
     except OSError:
         return ""
+
+
+def _ends_of(path: Path) -> str:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        digest = hashlib.sha256(file.read(_END_BYTES))
+        file.seek(max(0, size - _END_BYTES))
+        digest.update(file.read(_END_BYTES))
+    return f"{size}-{digest.hexdigest()[:16]}"
 
 
 def can_write(folder: Path) -> bool:

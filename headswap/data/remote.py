@@ -26,7 +26,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from headswap.data.decode import ImageLimits, check_file_size, shown_name
-from headswap.errors import BadSetting, BadUpload, HeadswapError, UnreadableImage
+from headswap.errors import BadSetting, BadUpload, HeadswapError, UnopenedFile
 from headswap.storage.files import make_folder, replacing, write_bytes
 from headswap.storage.locations import install_command
 
@@ -253,7 +253,7 @@ class Fetcher:
         """The copy of a file, which is fetched if no one has done so yet.
 
         Raises:
-            UnreadableImage: this file is too large, or is there no more.
+            UnreadableImage: this file is too large, or is there no more (`UnopenedFile`).
             BadUpload: no one answers any more.
         """
         path = self.store / copy
@@ -270,7 +270,7 @@ class Fetcher:
                 return bytes(patiently(partial(self.remote.system.cat_file, self.remote.path_of(name))))
         except BadUpload as error:
             if isinstance(error.__cause__, FileNotFoundError | PermissionError):
-                raise UnreadableImage(
+                raise UnopenedFile(
                     f"{shown_name(name)} cannot be fetched any more.", remedy="Check it, or leave it out."
                 ) from error
             raise

@@ -23,7 +23,7 @@ from headswap.data.placing import Upload, arranged, check_classes
 from headswap.data.remote import Ahead, Fetcher, RemoteFile, RemoteFolder, opened, url_of
 from headswap.data.shards import TABLE, ShardIndex, class_list_in, is_shard, placed_in, shards_among
 from headswap.data.tar_shards import unpack_tar
-from headswap.errors import BadUpload, UnreadableImage
+from headswap.errors import BadUpload, UnopenedFile
 from headswap.storage.files import make_folder
 from headswap.storage.records import is_record_whole, read_record, write_record
 
@@ -197,7 +197,7 @@ def _bytes_of(path: Path, name: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UnreadableImage(
+        raise UnopenedFile(
             f"{name} is no longer in the folder of copies.", remedy="Start again: it is then fetched again."
         ) from error
 

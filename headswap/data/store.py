@@ -15,7 +15,7 @@ from PIL.Image import Resampling
 
 from headswap.data import decode
 from headswap.data.manifest import ImageRecord, Manifest
-from headswap.errors import UnreadableImage
+from headswap.errors import UnopenedFile
 from headswap.storage.files import write_bytes
 
 if TYPE_CHECKING:
@@ -49,10 +49,18 @@ def reread(manifest: Manifest, image: ImageRecord, wanted_px: int | None = None)
     Raises:
         UnreadableImage: it has gone, or is not what it was.
     """
+    return decode.read_image(bytes_of(manifest, image), name=image.file, wanted_px=wanted_px)
+
+
+def bytes_of(manifest: Manifest, image: ImageRecord) -> bytes:
+    """The file of a picture of a manifest.
+
+    Raises:
+        UnopenedFile: it has gone, at least for this machine.
+    """
     try:
-        data = manifest.path(image).read_bytes()
+        return manifest.path(image).read_bytes()
     except OSError as error:
-        raise UnreadableImage(
+        raise UnopenedFile(
             f"{decode.shown_name(image.file)} is no longer where it was.", remedy="Give the pictures again."
         ) from error
-    return decode.read_image(data, name=image.file, wanted_px=wanted_px)

@@ -26,7 +26,7 @@ from headswap.data.placing import HOW, Upload, arranged, check_classes
 from headswap.data.remote import REMOTE
 from headswap.data.remote_upload import address_of, fetched, fetched_again
 from headswap.data.zip_reader import open_archive
-from headswap.errors import BadUpload, UnreadableImage
+from headswap.errors import BadUpload, UnopenedFile
 
 
 def store_for(source: Path, folder: Path) -> Path | None:
@@ -174,7 +174,7 @@ def _read_file(path: Path) -> bytes:
         check_file_size(path.stat().st_size, path.name, ImageLimits())
         return path.read_bytes()
     except OSError as error:
-        raise UnreadableImage(
+        raise UnopenedFile(
             f"{shown_name(path.name)} cannot be opened: {error.strerror or 'the disk does not give it'}.",
             remedy="Check that you may read it, or leave it out.",
         ) from error

@@ -26,7 +26,7 @@ from typing import BinaryIO
 
 from headswap.data.decode import shown_name
 from headswap.data.manifest import SkippedFile
-from headswap.errors import BadUpload, UnreadableImage
+from headswap.errors import BadUpload, UnopenedFile, UnreadableImage
 from headswap.storage.files import room_on
 
 _TRY = "Zip the folder of class folders again, without a password, and choose that."
@@ -141,7 +141,8 @@ class ZipReader:
                 data = member.read(most + 1)
                 self._bytes_left -= len(data)
         except _ZIP_ERRORS as error:
-            raise UnreadableImage(
+            kind = UnopenedFile if isinstance(error, OSError) else UnreadableImage
+            raise kind(
                 f"{shown_name(name.rsplit('/', 1)[-1])} is damaged inside the zip.",
                 remedy="Zip the folder again, or leave it out.",
             ) from error

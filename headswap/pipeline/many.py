@@ -126,7 +126,7 @@ def _asked(
     waiting: deque[ImageSource | UnreadableImage] = deque()
 
     def images() -> Iterator[ImageSource]:
-        for read in _sources(found, open_zips):
+        for read in sources_of(found, open_zips):
             try:
                 image = read if isinstance(read, Path) else read()
             except UnreadableImage as problem:  # damaged inside its zip
@@ -313,7 +313,7 @@ def _found_elsewhere(source: Path, workspace: Path | None) -> Iterator[FoundImag
         )
 
 
-def _sources(found: Sequence[FoundImage], open_zips: ExitStack) -> Iterator[Source]:
+def sources_of(found: Sequence[FoundImage], open_zips: ExitStack) -> Iterator[Source]:
     """The path of every image, or a function that reads it from its zip or address, which is opened once."""
     from functools import partial
 

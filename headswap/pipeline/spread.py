@@ -11,22 +11,24 @@ from __future__ import annotations
 
 import socket
 import uuid
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headswap.cluster.crew import Crew, Parcel, in_order, task
+from headswap.cluster.marks import check_marks, marked
+from headswap.cluster.nodes import cannot_open
 from headswap.data.ingest import FileRecords, read_some
 from headswap.data.layout import PlacedFile
 from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
 from headswap.data.remote import plain_source
-from headswap.data.store import reread
+from headswap.data.store import bytes_of, reread
 from headswap.data.transforms import prepare, wanted_px
 from headswap.data.upload import reopened
-from headswap.errors import BadSetting
+from headswap.errors import BadSetting, UnopenedFile, UnreadableImage
 from headswap.network import CropMode
 from headswap.pipeline.loading import NetworkOrigin, load_as_asked
 from headswap.storage.files import from_plain, to_plain
@@ -73,6 +75,7 @@ class FileChunk:
     store: str | None  # where pictures of a zip and frames of films are kept, and what lies elsewhere
     placed: tuple[PlacedFile, ...]
     backbone: SeenBy | None  # None: they are read only
+    marks: tuple[str, ...]  # in the folders that are written into
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,7 @@ class ImageChunk:
 
     manifest: Manifest  # of these images alone
     backbone: SeenBy
+    marks: tuple[str, ...]  # in the folder of its features
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,54 +93,96 @@ class FileAnswer:
 
     images: tuple[ImageRecord, ...] = ()
     left_out: tuple[SkippedFile, ...] = ()
+    is_unopened: bool = False  # by that machine: what is in it, another one may tell
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkAnswer:
     """What the files of a chunk are, in their order."""
 
+    machine: str
     files: tuple[FileAnswer, ...]
 
 
 def read_elsewhere(
     crew: Crew, source: Path, store: Path | None, placed: Sequence[PlacedFile], backbone: SeenBy | None
 ) -> Generator[FileRecords, None, None]:
-    """The records of files, in their order; features by a backbone are on the shelf when they come."""
-    chunks = [tuple(placed[start : start + CHUNK]) for start in range(0, len(placed), CHUNK)]
-    parcels = (
-        Parcel(
-            facts=to_plain(
-                FileChunk(
-                    source=plain_source(source),
-                    store=str(store.resolve()) if store else None,
-                    placed=chunk,
-                    backbone=backbone,
-                )
-            ),
-            about=f"One of the files from {chunk[0].file} to {chunk[-1].file}",
+    """The records of files, in their order; features by a backbone are on the shelf when they come.
+
+    Raises:
+        ClusterRefused: a machine cannot open a file that this one can, or its folders are other ones.
+    """
+    with marked(backbone.folder if backbone else None, store) as marks:
+        chunks = _chunks_of(source, store, placed, backbone, marks)
+        parcels, gpu_share = map(_parcel_of, chunks), _gpu_share(backbone)
+        with closing(crew.each(read_and_see, parcels, gpu_share=gpu_share)) as answers:
+            for chunk, parcel in zip(chunks, in_order(answers), strict=True):
+                answer: ChunkAnswer = from_plain(ChunkAnswer, parcel.facts)
+                for file, one in zip(chunk.placed, answer.files, strict=True):
+                    if one.is_unopened:
+                        yield (_left_out_here(chunk, file, one, answer.machine),)
+                    else:
+                        yield *one.images, *one.left_out
+
+
+def _chunks_of(
+    source: Path,
+    store: Path | None,
+    placed: Sequence[PlacedFile],
+    backbone: SeenBy | None,
+    marks: tuple[str, ...],
+) -> list[FileChunk]:
+    return [
+        FileChunk(
+            source=plain_source(source),
+            store=str(store.resolve()) if store else None,
+            placed=tuple(placed[start : start + CHUNK]),
+            backbone=backbone,
+            marks=marks,
         )
-        for chunk in chunks
-    )
-    with closing(crew.each(read_and_see, parcels, gpu_share=_gpu_share(backbone))) as answers:
-        for parcel in in_order(answers):
-            answer: ChunkAnswer = from_plain(ChunkAnswer, parcel.facts)
-            for one in answer.files:
-                yield *one.images, *one.left_out
+        for start in range(0, len(placed), CHUNK)
+    ]
+
+
+def _parcel_of(chunk: FileChunk) -> Parcel:
+    first, last = chunk.placed[0].file, chunk.placed[-1].file
+    return Parcel(facts=to_plain(chunk), about=f"One of the files from {first} to {last}")
+
+
+def _left_out_here(chunk: FileChunk, file: PlacedFile, answer: FileAnswer, machine: str) -> SkippedFile:
+    """A file that a machine could not open, as this machine leaves it out.
+
+    Raises:
+        ClusterRefused: this machine can open it.
+    """
+    store = Path(chunk.store) if chunk.store else None
+    try:
+        with reopened(Path(chunk.source), (file,), store=store) as upload:
+            upload.read(file)
+    except UnreadableImage as error:
+        return SkippedFile(file=file.file, reason=error.problem)
+    raise cannot_open(machine, answer.left_out[0].reason)
 
 
 @task
 def read_and_see(parcel: Parcel) -> Parcel:
     """Read the files of a chunk, put their features onto the shelf, and say what they are."""
     chunk: FileChunk = from_plain(FileChunk, parcel.facts)
+    check_marks(chunk.marks)
     bank = _bank(chunk.backbone) if chunk.backbone else None
     spec = bank.extractor.network.input if bank else None
     store = Path(chunk.store) if chunk.store else None
     files: list[FileAnswer] = []
-    if store is not None:
-        store.mkdir(parents=True, exist_ok=True)
-    with torch_threads(1), reopened(Path(chunk.source), chunk.placed, store=store) as upload:
+    unopened: set[str] = set()
+    with torch_threads(1), ExitStack() as stack:
+        try:
+            upload = stack.enter_context(reopened(Path(chunk.source), chunk.placed, store=store))
+        except OSError as error:  # of a folder or zip as a whole, which the machine that asks has opened
+            raise cannot_open(
+                socket.gethostname(), f"{chunk.source} cannot be opened: {error.strerror}"
+            ) from error
         read = read_some(
-            upload,
+            replace(upload, read=_noting(upload.read, unopened)),
             store=store,
             prepare=(lambda image: prepare(image, spec)) if spec else None,
             wanted_px=wanted_px(spec) if spec else None,
@@ -144,32 +190,53 @@ def read_and_see(parcel: Parcel) -> Parcel:
         for records, prepared in read:
             images = tuple(one for one in records if isinstance(one, ImageRecord))
             left_out = tuple(one for one in records if isinstance(one, SkippedFile))
-            files.append(FileAnswer(images=images, left_out=left_out))
+            is_unopened = any(one.file in unopened for one in left_out)
+            files.append(FileAnswer(images=images, left_out=left_out, is_unopened=is_unopened))
             if bank is not None:
                 for image, pixels in zip(images, prepared, strict=True):
                     bank.add(image.sha256, pixels)
         if bank is not None:
             bank.flush()
-    return Parcel(facts=to_plain(ChunkAnswer(files=tuple(files))))
+    check_marks(chunk.marks)  # again: it may have been unmounted meanwhile
+    return Parcel(facts=to_plain(ChunkAnswer(machine=socket.gethostname(), files=tuple(files))))
+
+
+def _noting(read: Callable[[PlacedFile], bytes], unopened: set[str]) -> Callable[[PlacedFile], bytes]:
+    """The same, and the names of files that cannot be opened are noted."""
+
+    def noted(file: PlacedFile) -> bytes:
+        try:
+            return read(file)
+        except UnopenedFile:
+            unopened.add(file.file)
+            raise
+
+    return noted
 
 
 def see_elsewhere(
     crew: Crew, manifest: Manifest, images: Sequence[ImageRecord], backbone: SeenBy
 ) -> Generator[int, None, None]:
-    """How many of some images of a manifest have been seen, as chunks end; features are on the shelf."""
-    parts = parts_of(manifest, images)
-    parcels = (
-        Parcel(
-            facts=to_plain(ImageChunk(manifest=part, backbone=backbone)),
-            about=f"One of the images from {part.images[0].file} to {part.images[-1].file}",
+    """How many of some images of a manifest have been seen, as chunks end; features are on the shelf.
+
+    Raises:
+        UnreadableImage: an image has gone, or is not what it was.
+        ClusterRefused: a machine cannot open an image that this one can, or its folder is another one.
+    """
+    parts, seen = parts_of(manifest, images), 0
+    with marked(backbone.folder) as marks:
+        parcels = (
+            Parcel(
+                facts=to_plain(ImageChunk(manifest=part, backbone=backbone, marks=marks)),
+                about=f"One of the images from {part.images[0].file} to {part.images[-1].file}",
+            )
+            for part in parts
         )
-        for part in parts
-    )
-    seen = 0
-    with closing(crew.each(see, parcels, gpu_share=_gpu_share(backbone))) as answers:
-        for number, _ in answers:
-            seen += len(parts[number].images)
-            yield seen
+        with closing(crew.each(see, parcels, gpu_share=_gpu_share(backbone))) as answers:
+            for number, answer in answers:
+                check_opened(answer, parts[number])
+                seen += len(parts[number].images)
+                yield seen
 
 
 def _gpu_share(backbone: SeenBy | None) -> float:
@@ -188,14 +255,37 @@ def parts_of(manifest: Manifest, images: Sequence[ImageRecord]) -> list[Manifest
 def see(parcel: Parcel) -> Parcel:
     """Put the features of some images onto the shelf."""
     chunk: ImageChunk = from_plain(ImageChunk, parcel.facts)
+    check_marks(chunk.marks)
     bank = _bank(chunk.backbone)
-    spec = bank.extractor.network.input
+    spec, answer = bank.extractor.network.input, Parcel()
     with torch_threads(1):
-        for image in chunk.manifest.images:
-            if bank.lacks(image.sha256):
-                bank.add(image.sha256, prepare(reread(chunk.manifest, image, wanted_px(spec)), spec))
+        try:
+            for image in chunk.manifest.images:
+                if bank.lacks(image.sha256):
+                    bank.add(image.sha256, prepare(reread(chunk.manifest, image, wanted_px(spec)), spec))
+        except UnopenedFile as error:
+            answer = unopened_here(error)
         bank.flush()
-    return Parcel()
+    check_marks(chunk.marks)
+    return answer
+
+
+def unopened_here(error: UnopenedFile) -> Parcel:
+    """The answer of a task that could not open an image of its part; `check_opened` hears it."""
+    return Parcel(facts={"machine": socket.gethostname(), "unopened": error.problem})
+
+
+def check_opened(answer: Parcel, part: Manifest) -> None:
+    """Whether the images of a part could be opened where they were asked for.
+
+    Raises:
+        UnreadableImage: one cannot be opened here either: it has gone.
+        ClusterRefused: that machine alone cannot.
+    """
+    if "unopened" in answer.facts:
+        for image in part.images:
+            bytes_of(part, image)
+        raise cannot_open(answer.facts["machine"], answer.facts["unopened"])
 
 
 def new_run() -> str:

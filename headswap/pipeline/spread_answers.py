@@ -7,8 +7,9 @@ The answers come in the order of the images. Each process loads the bundle once 
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,12 +17,13 @@ from typing import TYPE_CHECKING
 
 from headswap.bundle.prediction import Prediction
 from headswap.cluster.crew import Crew, Parcel, in_order, task
+from headswap.cluster.nodes import cannot_open, sees_otherwise, what_lies_at
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.upload import store_for
-from headswap.errors import UnreadableImage
+from headswap.errors import UnopenedFile, UnreadableImage
 from headswap.events import Listener, Progress, silent
-from headswap.pipeline.many import FoundImage, answers_of, found_in
-from headswap.pipeline.spread import CHUNK, parts_of, read_elsewhere
+from headswap.pipeline.many import FoundImage, answers_of, found_in, sources_of
+from headswap.pipeline.spread import CHUNK, check_opened, parts_of, read_elsewhere, unopened_here
 from headswap.storage.files import from_plain, to_plain
 from headswap.threads import torch_threads
 
@@ -35,7 +37,7 @@ class BundleVersion:
     """Which bundle a machine loads: another one under the same name is loaded again."""
 
     path: str
-    changed_ns: int  # when it was last changed
+    lies: str  # what the machine that asks sees there
     allow_code: bool
 
 
@@ -63,12 +65,14 @@ class ImageAnswer:
     said: Prediction | None = None
     problem: str = ""
     remedy: str = ""
+    is_unopened: bool = False  # by that machine: another one may be able to open it
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnsweredChunk:
     """One for each image."""
 
+    machine: str
     answers: tuple[ImageAnswer, ...]
 
 
@@ -86,6 +90,7 @@ def answers_elsewhere(
     Raises:
         BundleDamaged: there is no whole bundle there.
         BadUpload: a zip that cannot be opened.
+        ClusterRefused: a machine cannot open a file that this one can.
     """
     named = [replace(one, path=str(Path(one.path).resolve())) for one in found_in(sources, workspace)]
     chunks = [tuple(named[start : start + CHUNK]) for start in range(0, len(named), CHUNK)]
@@ -95,9 +100,11 @@ def answers_elsewhere(
     )
     done = 0
     with closing(crew.each(answer_chunk, parcels)) as answers:
-        for parcel in in_order(answers):
+        for images, parcel in zip(chunks, in_order(answers), strict=True):
             chunk: AnsweredChunk = from_plain(AnsweredChunk, parcel.facts)
-            for one in chunk.answers:
+            for image, one in zip(images, chunk.answers, strict=True):
+                if one.is_unopened and _can_open(image):
+                    raise cannot_open(chunk.machine, one.problem)
                 done += 1
                 listener(Progress("predict", done, len(named)))
                 yield one.name, _opened(one)
@@ -107,28 +114,46 @@ def answers_elsewhere(
 def answer_chunk(parcel: Parcel) -> Parcel:
     """Answer the images of a chunk."""
     chunk: AskedChunk = from_plain(AskedChunk, parcel.facts)
-    answers = []
     with torch_threads(1):
         bundle = _loaded(chunk.bundle)
-        for name, _, said in answers_of(bundle, chunk.images):
-            if isinstance(said, UnreadableImage):
-                answers.append(ImageAnswer(name=name, problem=said.problem, remedy=said.remedy))
-            else:
-                answers.append(ImageAnswer(name=name, said=said))
-    return Parcel(facts=to_plain(AnsweredChunk(answers=tuple(answers))))
+        try:
+            answers = [_packed(name, said) for name, _, said in answers_of(bundle, chunk.images)]
+        except OSError as error:  # of a zip as a whole, which the machine that asks has opened
+            problem = f"{error.filename} cannot be opened: {error.strerror}"
+            raise cannot_open(socket.gethostname(), problem) from error
+    return Parcel(facts=to_plain(AnsweredChunk(machine=socket.gethostname(), answers=tuple(answers))))
+
+
+def _packed(name: str, said: Prediction | UnreadableImage) -> ImageAnswer:
+    if not isinstance(said, UnreadableImage):
+        return ImageAnswer(name=name, said=said)
+    is_unopened = isinstance(said, UnopenedFile)
+    return ImageAnswer(name=name, problem=said.problem, remedy=said.remedy, is_unopened=is_unopened)
+
+
+def _can_open(image: FoundImage) -> bool:
+    """Whether this machine can open a file, whatever is in it."""
+    with ExitStack() as open_zips:
+        try:
+            for source in sources_of([image], open_zips):
+                _ = source.read_bytes() if isinstance(source, Path) else source()
+        except (UnreadableImage, OSError):
+            return False
+    return True
 
 
 def measured_elsewhere(
     crew: Crew, bundle: Path, manifest: Manifest, images: Sequence[ImageRecord], *, allow_code: bool
 ) -> Iterator[AnsweredPart]:
     """Features and logits of some images of a manifest, a chunk at a time, in their order."""
-    version = _version_of(bundle, allow_code)
+    version, parts = _version_of(bundle, allow_code), parts_of(manifest, images)
     parcels = (
         _parcel(MeasuredChunk(bundle=version, manifest=part), part.images[0].file, part.images[-1].file)
-        for part in parts_of(manifest, images)
+        for part in parts
     )
     with closing(crew.each(measure_chunk, parcels)) as answers:
-        for parcel in in_order(answers):
+        for part, parcel in zip(parts, in_order(answers), strict=True):
+            check_opened(parcel, part)
             yield parcel.arrays.get("features"), parcel.arrays["logits"]
 
 
@@ -160,7 +185,10 @@ def measure_chunk(parcel: Parcel) -> Parcel:
     chunk: MeasuredChunk = from_plain(MeasuredChunk, parcel.facts)
     with torch_threads(1):
         bundle = _loaded(chunk.bundle)
-        features, logits = answer_again(bundle, chunk.manifest)
+        try:
+            features, logits = answer_again(bundle, chunk.manifest)
+        except UnopenedFile as error:
+            return unopened_here(error)
     return Parcel(arrays={"logits": logits} if features is None else {"logits": logits, "features": features})
 
 
@@ -170,8 +198,7 @@ def _parcel(chunk: AskedChunk | MeasuredChunk, first: str, last: str) -> Parcel:
 
 def _version_of(bundle: Path, allow_code: bool) -> BundleVersion:
     path = bundle.resolve()
-    changed_ns = path.stat().st_mtime_ns if path.exists() else 0
-    return BundleVersion(path=str(path), changed_ns=changed_ns, allow_code=allow_code)
+    return BundleVersion(path=str(path), lies=what_lies_at(path), allow_code=allow_code)
 
 
 def _opened(answer: ImageAnswer) -> Prediction | UnreadableImage:
@@ -180,7 +207,13 @@ def _opened(answer: ImageAnswer) -> Prediction | UnreadableImage:
 
 @lru_cache(maxsize=1)
 def _loaded(version: BundleVersion) -> Bundle:
-    """The bundle of this process."""
+    """The bundle of this process.
+
+    Raises:
+        ClusterRefused: another one lies here: a machine may join when the others were checked.
+    """
     from headswap.bundle.predictor import load_bundle
 
+    if what_lies_at(Path(version.path)) != version.lies:
+        raise sees_otherwise(socket.gethostname(), Path(version.path))
     return load_bundle(version.path, allow_code=version.allow_code)

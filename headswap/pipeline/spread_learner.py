@@ -25,7 +25,7 @@ from headswap.cluster.ranks import hear, ranks_here
 from headswap.data.manifest import Manifest
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, uncut, wanted_px
-from headswap.errors import BadSetting
+from headswap.errors import BadSetting, UnopenedFile
 from headswap.features.engines import Engine
 from headswap.heads.detect import locate_head
 from headswap.heads.site import HeadSite
@@ -33,6 +33,7 @@ from headswap.heads.swap import swap_located
 from headswap.heads.wide import widen
 from headswap.network import InputSpec
 from headswap.pipeline.loading import NetworkOrigin, load_as_asked
+from headswap.pipeline.spread import unopened_here
 from headswap.storage.files import from_json, from_plain, make_folder, to_json, write_bytes, write_text
 from headswap.threads import torch_threads
 from headswap.training.budget import Budget
@@ -78,7 +79,10 @@ def make_run(parcel: Parcel) -> Parcel:
     asked: RunAsked = from_plain(RunAsked, parcel.facts)
     learner = _learner(asked.folder)
     with torch_threads(learner.about.threads):
-        learner.run(asked.planned)
+        try:
+            learner.run(asked.planned)
+        except UnopenedFile as error:
+            return unopened_here(error)
     return Parcel()
 
 

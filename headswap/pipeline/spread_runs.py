@@ -25,6 +25,7 @@ from headswap.cluster.crew import Crew, Parcel
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting
 from headswap.pipeline.loading import NetworkOrigin
+from headswap.pipeline.spread import check_opened
 from headswap.pipeline.spread_learner import (
     COUNT,
     NETWORK,
@@ -123,7 +124,8 @@ class CrewRuns:
             if planned not in self._begun and self.setup.budget.left_s > 0:
                 self.begin([planned])
             while not self._is_over(planned) and self._answers is not None:
-                number, _ = next(self._answers)
+                number, answer = next(self._answers)
+                check_opened(answer, self.about.manifest)
                 self._over.add(self._asked[number])
                 self._listen()
             self._listen()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -23,11 +24,12 @@ import pytest
 
 import headswap
 from headswap.cluster import joining, nodes
-from headswap.cluster.crew import Here, Parcel, Task
+from headswap.cluster.crew import ClusterRefused, Here, Parcel, Task
 from headswap.cluster.joining import joined
+from headswap.cluster.nodes import what_lies_at
 from headswap.cluster.ray_crew import RayCrew
 from headswap.errors import BadSetting
-from headswap.storage.files import write_bytes
+from headswap.storage.files import sealed_folder, write_bytes
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token"
@@ -468,3 +470,49 @@ def test_a_refusal_takes_less_than_two_seconds_from_the_start_of_its_process_to_
     assert problem in said.lines[0]
     assert remedy in said.lines[0]
     assert took_s < 2
+
+
+def sealed(folder: Path, weights: bytes) -> Path:
+    with sealed_folder(folder) as draft:
+        write_bytes(draft / "weights.safetensors", weights)
+    return folder
+
+
+def test_a_machine_with_another_bundle_at_the_same_path_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    one, other, aside = sealed(tmp_path / "one", b"11"), sealed(tmp_path / "other", b"22"), tmp_path / "aside"
+
+    class Elsewhere(Machines):
+        def everywhere(self, task: Task, parcel: Parcel, *, most_s: float) -> dict[str, Parcel | None]:
+            one.rename(aside)
+            other.rename(one)
+            try:
+                return super().everywhere(task, parcel, most_s=most_s)
+            finally:
+                one.rename(other)
+                aside.rename(one)
+
+    joining._check_nodes(Machines(), [one], None, [], "head:1")
+    with pytest.raises(
+        ClusterRefused,
+        match=rf"^10\.0\.0\.2:1 does not see {one} as this machine does\. Put it into a folder",
+    ):
+        joining._check_nodes(Elsewhere(), [one], None, [], "head:1")
+
+
+def test_what_lies_there_is_told_by_a_seal_or_by_both_ends_of_a_file(tmp_path: Path) -> None:
+    one, other = sealed(tmp_path / "one", b"11"), sealed(tmp_path / "other", b"22")
+    copy = Path(shutil.copytree(one, tmp_path / "copy"))
+
+    assert what_lies_at(one) == what_lies_at(copy) != what_lies_at(other)
+    assert what_lies_at(tmp_path / "nothing") == ""
+    seen = set()
+    for size, at in ((9, 0), (9, 8), (300_000, 0), (300_000, 65_000), (300_000, 240_000), (300_000, 299_999)):
+        data = bytearray(size)
+        data[at] = 1
+        path = tmp_path / f"{size}-{at}.zip"
+        path.write_bytes(data)
+        seen.add(what_lies_at(path))
+    assert len(seen) == 6

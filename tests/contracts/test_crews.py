@@ -43,7 +43,7 @@ from headswap.data.layout import PlacedFile
 from headswap.errors import BadSetting, UnreadableImage
 from headswap.events import Event, Progress
 from headswap.features import bank
-from headswap.pipeline import spread, spread_pairs
+from headswap.pipeline import spread, spread_answers, spread_pairs
 from headswap.threads import torch_threads
 from headswap.training.config import FinetuneConfig, TrainConfig
 from tests.cluster import tasks
@@ -382,6 +382,24 @@ def test_a_verb_is_handed_over_and_gone_on_with_after_its_shell_was_killed(
         assert path.read_bytes() == (tmp_path / "taught" / path.name).read_bytes(), path.name
 
 
+def test_a_bundle_answers_and_is_measured_as_here(
+    ray_here: RayCrew, bundle: Path, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for room in (spread, spread_answers):
+        monkeypatch.setattr(room, "CHUNK", 8)
+    data = sample / "train"
+
+    here, there = (headswap.predict(bundle, data, on=on, workspace=tmp_path / "w") for on in (None, "auto"))
+    mine, theirs = (headswap.evaluate(bundle, data, on=on, workspace=tmp_path / "w") for on in (None, "auto"))
+
+    assert len(there.answers) > HERE_FIRST + 8, "more than one machine was asked"
+    assert [(said.file, said.label) for said in there.answers] == [
+        (said.file, said.label) for said in here.answers
+    ]
+    assert there.left_out == here.left_out
+    assert theirs == mine
+
+
 def test_a_try_whose_process_is_killed_is_gone_on_with(
     ray_here: RayCrew, cluster: Cluster, sample: Path, tmp_path: Path
 ) -> None:
@@ -447,12 +465,15 @@ def test_a_bundle_is_the_same_to_the_byte_though_a_machine_dies_on_the_way(
 
     headswap.teach(data, out=tmp_path / "many", workspace=tmp_path / "w", on="auto", listener=end_one)
     headswap.teach(data, out=tmp_path / "one", workspace=tmp_path / "mine")
+    headswap.teach(data, from_bundle=tmp_path / "many", out=tmp_path / "again", workspace=tmp_path / "mine")
 
     assert told == list(range(1, len(told) + 1))
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert files == sorted(path.name for path in (tmp_path / "many").iterdir())
     for name in files:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "many" / name).read_bytes(), name
+    for name in ("weights.safetensors", "memory.safetensors", "report.json", "bundle.json", "dataset.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "many" / name).read_bytes(), name
 
 
 def test_a_machine_that_dies_while_it_is_asked_is_left_out(
