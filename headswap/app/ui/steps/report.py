@@ -81,6 +81,7 @@ NO_LABEL_ISSUES = h.fragment[
     h.h2["Is the label right?"],
     h.p(".hs-soft")["Wrong labels are not looked for yet where a picture may have several."],
 ]
+OTHER_HEADS: dict[str, HeadChoice] = {"head-last": "last", "head-wide": "wide"}  # by what a button sends
 TO_TOP = "(...values) => { window.scrollTo({top: 0}); return values; }"
 NOTHING_YET = h.div(".hs-intro")[
     h.h1["How good is it?"],
@@ -298,9 +299,9 @@ def on_advice(
     """Advice was taken: set it up in Teach; the other head begins there at once."""
     choice = str(event.chosen)
     opened: Updates = {page.tabs: gr.Tabs(selected="teach"), page.open_tab: "teach"}
-    if not choice.startswith("head-"):
-        return {plan.depth: choice, **opened}
-    head: HeadChoice = "wide" if choice == "head-wide" else "last"
+    if choice not in OTHER_HEADS:
+        return {plan.depth: "auto", **opened}
+    head = OTHER_HEADS[choice]
     context = page.context_of(project_id, request)
     if context.is_teaching:
         raise BadSetting("Something is taught already.", remedy="Wait until it is done, or stop it.")
