@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from headswap.bundle.format import read_card
+
 Ask = Callable[..., dict[str, Any]]
 
 
@@ -35,6 +37,17 @@ def test_teach_predict_and_evaluate_agree(
         row["unlike"] > 0 and len(row["nearest"]) == 3 and len(row["old_head"]) == 5 for row in predicted
     )
     assert trained["method"] == "cross-validated"
+
+
+@pytest.mark.parametrize(("head", "is_wide"), [("wide", True), ("last", False)])
+def test_a_word_says_what_the_head_reads(
+    head: str, is_wide: bool, few_drawings: Path, tmp_path: Path, answer: Ask
+) -> None:
+    answer("teach", few_drawings, "--head", head, "--out", tmp_path / "b")
+
+    site = read_card(tmp_path / "b").site
+    assert bool(site.taps) == is_wide
+    assert site.paths == (("head",) if is_wide else ("classifier",))
 
 
 @pytest.mark.parametrize(

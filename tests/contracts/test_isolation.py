@@ -43,7 +43,6 @@ HANDLERS_OF_THE_PAGE_ALONE = {
     "on_list",
     "on_networks",
     "<lambda>",
-    "on_advice",
 }  # show or ask nothing of anyone
 DEEDS_AND_LONG_WORK = re.compile(
     r"cancel|finish_early|delete|drop|start_over|undo|replace_|use_|add|rename|merge|relabel|mend|choose|start_teaching"
@@ -142,6 +141,7 @@ def presses(work: Work) -> tuple[str, ...]:
         *learned,
         "make",
         "take",
+        "head-wide",
         "stop",
     )
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import FilePayload
 
-from tests.e2e.house import PLANTED, SAMPLE, Visit
+from headswap.bundle.format import read_card
+from tests.e2e.house import PLANTED, SAMPLE, House, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -136,3 +138,33 @@ def test_what_is_advised_is_set_up_with_one_press(taught: Visit) -> None:
 
     taught.wait("#hs-depth label:has-text('Try them for me') input:checked")
     taught.wait("#hs-budget")
+
+
+def test_one_press_takes_the_other_head_and_its_report_comes(
+    visit: Visit, house: House, planted: Path
+) -> None:
+    visit.open_step("pictures")
+    visit.page.set_input_files("#hs-picker input[webkitdirectory]", planted)
+    visit.wait("#hs-classes .klass")
+    visit.open_step("teaching")
+    visit.wait("#hs-teach:not([disabled])")
+    visit.teach()
+    first, button = newest_bundle(house), visit.page.locator("#hs-advice [data-way^='head-']")
+    other = button.get_attribute("data-way")
+    assert button.inner_text() == f"Teach again with {'every' if other == 'head-wide' else 'the last'} layer"
+
+    button.click()
+
+    visit.wait("#hs-since h2:has-text('since the run before')")
+    second = newest_bundle(house)
+    assert second != first
+    assert bool(read_card(second).site.taps) != bool(read_card(first).site.taps)
+    assert bool(read_card(second).site.taps) == (other == "head-wide")
+
+
+def newest_bundle(house: House) -> Path:
+    """What the run that was begun last gave."""
+    job = house.newest_job()
+    assert job is not None
+    assert job["state"] == "done"
+    return house.workspace / "jobs" / str(job["id"]) / str(job["result"])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmarks.wide_oracle import disagreements
+from headswap.heads import wide as wide_heads
 from headswap.heads.detect import locate_head
 from headswap.heads.site import HeadSite, Layout, Tap
 from headswap.heads.swap import swap_located
@@ -171,7 +174,11 @@ def test_of_too_many_blocks_every_second_is_read_and_always_the_last() -> None:
     ],
 )
 def test_blocks_of_real_networks(name: str, layout: Layout, fewest: int) -> None:
+    torch.manual_seed(0)
     network = build_network(name)
+    with torch.no_grad():
+        for value in network.module.parameters():  # some begin at zero, and their block would do nothing
+            value.add_(torch.randn_like(value), alpha=0.02)
     located = locate_head(network)
 
     taps = find_taps(network, located.site)
@@ -179,8 +186,43 @@ def test_blocks_of_real_networks(name: str, layout: Layout, fewest: int) -> None
 
     assert len(taps) >= fewest
     assert layout in {tap.layout for tap in taps}
+    images = torch.rand(2, *site.input_size)
     with torch.inference_mode():
-        features = wide.module.features(torch.rand(2, *site.input_size))
+        features = wide.module.features(images)
     assert features.shape == (2, sum(site.in_features))
     assert torch.isfinite(features).all()
     assert float((features[0] - features[1]).abs().max()) > 0
+    assert disagreements(network.module, wide.module, images) == []
+
+
+FAULTS: dict[str, Callable[[Tensor, Tap], Tensor]] = {
+    "mean and maximum": lambda value, tap: torch.cat(
+        [value.mean((2, 3)), value.amax((2, 3))][0 if tap.mean else 1 :], 1
+    ),
+    "the variance of a sample": lambda value, tap: torch.cat(
+        [value.mean((2, 3)), value.std((2, 3))][0 if tap.mean else 1 :], 1
+    ),
+    "rows alone": lambda value, tap: pooled(value[:, :, :1], tap),
+    "spread first": lambda value, tap: pooled(value, tap).roll(1, dims=1),
+    "no numbers": lambda value, tap: pooled(value * float("nan"), tap),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_oracle_notices_what_is_not_mean_and_spread(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide, images = wide_of(network_of(Net()))[0], torch.rand(2, 3, PX, PX)
+    assert disagreements(wide.body, wide, images) == []
+
+    monkeypatch.setattr(wide_heads, "pooled", FAULTS[fault])
+
+    assert disagreements(wide.body, wide, images)
+
+
+def test_the_oracle_notices_blocks_in_another_order_and_a_head_that_adds_to_its_answer() -> None:
+    wide, images = wide_of(network_of(Net()))[0], torch.rand(2, 3, PX, PX)
+    wide.head.register_forward_hook(lambda _part, _arguments, answer: answer + 0.01)
+    assert "answers are wrong" in disagreements(wide.body, wide, images)[0]
+
+    other = wide_of(network_of(Net()))[0]
+    other.features = lambda images: WideNetwork.features(other, images).roll(16, dims=1)  # type: ignore[method-assign]
+    assert "features are wrong" in disagreements(other.body, other, images)[0]

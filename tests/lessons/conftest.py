@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from headswap.heads.wide import WideNetwork
 from headswap.lessons.catalogue import run_lesson
 from headswap.lessons.config import LessonConfig
 from headswap.lessons.lesson import Lesson, LessonResult
 from headswap.lessons.material import Material
 
 SEEDS, SEEDS_OF_THE_WHOLE = (0, 1, 2), (0, 1)  # with --thorough; with every picture, each takes seconds
+WIDE = "every-layer"  # the lesson about it
 Run = Callable[..., tuple[LessonResult, ...]]
 
 
@@ -56,12 +59,29 @@ def seen(request: pytest.FixtureRequest, lesson_workspace: Path, material: Mater
                 _ = material.network  # loaded once; experiments break copies
                 materials[setting] = material.with_setting(setting)
             if (name, setting) not in results:
-                results[name, setting] = run_lesson(
-                    name, setting, workspace=lesson_workspace, material=materials[setting]
-                )
+                with widened() as made:
+                    results[name, setting] = run_lesson(
+                        name, setting, workspace=lesson_workspace, material=materials[setting]
+                    )
+                assert bool(made) == (name == WIDE), f"{name}: only one lesson is about every layer"
         return tuple(results[name, setting_of(seed, whole)] for seed in seeds)
 
     return run
+
+
+@contextmanager
+def widened() -> Iterator[list[WideNetwork]]:
+    """Every network that is widened meanwhile."""
+    made: list[WideNetwork] = []
+    begin = WideNetwork.__init__
+
+    def noted(self: WideNetwork, *arguments: Any) -> None:
+        made.append(self)
+        begin(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WideNetwork, "__init__", noted)
+        yield made
 
 
 @pytest.fixture

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import torch
+
+from headswap import lessons
 from headswap.lessons.every_layer import LESSON
 from headswap.lessons.lesson import LessonResult
 from headswap.lessons.material import Material
@@ -21,6 +25,17 @@ def test_on_the_sample_set_the_last_blocks_know_more_than_the_first_on_every_see
         assert sum(blocks[-4:]) / 4 > sum(blocks[:4]) / 4 + 0.1
         assert result["best_block"] > 6
         assert result.shows
+
+
+def test_all_other_lessons_are_given_the_last_features_alone(material: Material) -> None:
+    features, (whole, _) = material.features(), material.block_features()
+
+    assert features.shape[1] == sum(material.site.in_features) < whole.shape[1]
+    assert torch.allclose(features, whole[:, -features.shape[1] :], rtol=1e-2, atol=1e-2)
+    folder = Path(lessons.__file__).parent
+    files = {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.py")}
+    for word in ("block_features", "heads.wide", "taps"):
+        assert {name for name, text in files.items() if word in text} <= {"material", "every_layer"}
 
 
 def test_every_block_has_an_interval_and_the_sentences_say_what_was_measured(seen: Run) -> None:

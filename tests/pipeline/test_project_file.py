@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from headswap.bundle.format import read_report
+from headswap.bundle.predictor import load_bundle
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.errors import BadProject
 from headswap.pipeline.experiment import DataConfig, Experiment
@@ -103,6 +104,23 @@ def test_what_was_packed_is_what_is_opened_byte_by_byte(members: Members, tmp_pa
     for name, data in files.items():
         assert (tmp_path / "open" / name).read_bytes() == data
     assert read_report(tmp_path / "open" / "runs" / "0" / "bundle").classes == ("bird", "fruit", "vehicle")
+
+
+def test_a_bundle_whose_head_reads_every_layer_says_the_same_after_it_travelled(
+    members: Members, wide_bundle: Path, few_drawings: Path, tmp_path: Path
+) -> None:
+    others = {name: data for name, data in members.items() if name != RECORD and "/bundle/" not in name}
+    files = {f"runs/0/bundle/{path.name}": path.read_bytes() for path in sorted(wide_bundle.iterdir())}
+    packed = pack_project(tmp_path / "a.zip", project_of(members), {**others, **files})
+    (tmp_path / "open").mkdir()
+
+    unpack_project(packed, tmp_path / "open")
+
+    before, after = load_bundle(wide_bundle), load_bundle(tmp_path / "open" / "runs" / "0" / "bundle")
+    assert after.card.site.taps == before.card.site.taps != ()
+    for answer in before.report.answers[:4]:
+        image = few_drawings / answer.file
+        assert after.predict(image).probabilities == before.predict(image).probabilities
 
 
 UP = [

@@ -180,6 +180,7 @@ def teach_module() -> TeachModule:
         *,
         test_share: float = 0.2,
         engine: str | None = None,
+        config: TrainConfig | None = None,
         listener: Listener = silent,
     ) -> tuple[Network, TrainingResult, Manifest]:
         intake = ingest(folder, prepare=lambda image: prepare(image, spec))
@@ -187,7 +188,11 @@ def teach_module() -> TeachModule:
         card = NetworkCard(name=type(module).__name__, zoo="test", input=spec, weights=Weights(state="here"))
         network = Network(card=card, module=module.eval())
         task = TrainingTask(
-            manifest=manifest, intake=intake, config=TrainConfig(), features_folder=features, engine=engine
+            manifest=manifest,
+            intake=intake,
+            config=config or TrainConfig(),
+            features_folder=features,
+            engine=engine,
         )
         told = train_head(task, network, timing=lambda step: nullcontext(), listener=listener)
         return network, told, manifest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,34 @@ def test_what_it_answers_is_what_the_network_itself_says(
     with torch.inference_mode():
         said = told.network.module(torch.from_numpy(to_float(images, SPEC))).double().numpy()
     assert np.allclose(said, told.test.logits, atol=1e-3)
+
+
+@pytest.mark.parametrize("head", ["wide", "auto"])
+def test_labels_of_test_images_change_nothing_of_a_wide_head(
+    head: HeadChoice, teach_module: Callable[..., Any], striped: Path, tmp_path: Path
+) -> None:
+    told = []
+    for folder, wrong in (("as it is", {}), ("wrong", {"level": "upright", "upright": "level"})):
+        for image in sorted(striped.rglob("*.png")):  # the same split is given both times
+            part, label = ("test" if int(image.stem) % 5 == 0 else "train"), image.parent.name
+            copied = tmp_path / folder / part / (wrong.get(label, label) if part == "test" else label)
+            copied.mkdir(parents=True, exist_ok=True)
+            shutil.copy(image, copied / f"{label} {image.name}")
+        config = TrainConfig(head=head)
+        told.append(teach_module(Forgetful(), tmp_path / folder, tmp_path / "f", SPEC, config=config)[1])
+
+    right, wrong_test = told
+    assert right.site.taps == wrong_test.site.taps != ()
+    truths = [
+        {Path(file).name: label for file, label in zip(one.test.files, one.test.labels, strict=True)}
+        for one in told
+    ]
+    assert len(truths[0]) == 12
+    assert all(truths[0][name] != label for name, label in truths[1].items())
+    assert right.l2 == wrong_test.l2
+    for name in ("weight", "bias"):
+        ours, theirs = (getattr(one.network.module.head, name) for one in told)
+        assert torch.equal(ours, theirs)
 
 
 def head_that_says(logits: Tensor) -> LinearHeads:

@@ -107,6 +107,14 @@ class History:
         project = self._projects.get(owner, found.project)
         return self._row(found, project, self.shown(project))
 
+    def experiment(self, owner: str, job: str) -> Experiment:
+        """What a run was asked to do.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        return _experiment(self._store.get(job, owner=owner))
+
     def before(self, owner: str, job: str) -> RunView | None:
         """The run of the same project that was done last before this one was asked for.
 

@@ -140,7 +140,7 @@ def _connect(page: gr.Blocks, steps: Steps, keys: Keys, timer: gr.Timer, parts: 
     connect_header(steps.header, parts, steps.train.stop)
     connect_dataset_step(steps.images, parts, steps.header.run_status, steps.model.sample, keys.done_job)
     connect_train_step(steps.train, parts)
-    connect_test_step(steps.test, parts, keys.done_job, steps.train.plan)
+    connect_test_step(steps.test, parts, keys.done_job, steps.train)
     connect_names(steps.test.many, parts, keys.names)
     connect_take_home_step(steps.home, parts, keys.done_job)
     _connect_load(page, parts, steps)

@@ -61,6 +61,17 @@ def place(tmp_path: Path, bundle: Path) -> Iterator[Place]:
     store.close()
 
 
+def test_what_a_run_was_asked_to_do_is_told_to_its_owner_alone(place: Place) -> None:
+    project = place.project()
+    job = place.run(project, FULL)
+
+    experiment = place.history.experiment("ada", job)
+
+    assert (experiment.model, experiment.data.source) == (FULL, str(place.projects.dataset(project)))
+    with pytest.raises(NotFound):
+        place.history.experiment("bob", job)
+
+
 def test_a_run_is_listed_with_all_its_figures(place: Place) -> None:
     project = place.project()
     job = place.run(project)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 from headswap.app.processes.child import ChildProcess
 from headswap.app.service.networks import TO_START_WITH, Networks
 from headswap.errors import HeadswapError
+from headswap.zoos.candidates import ANY_USE
+from headswap.zoos.catalogue import describe_network
+from headswap.zoos.zoo import ZooSettings
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +83,23 @@ def test_a_speed_is_stated_only_where_it_was_measured_and_times_follow_from_it(n
     seconds = networks.training_seconds("squeezenet1_1", 96)
     assert seconds["head"] < seconds["last"] < seconds["everything"] < seconds["auto"]
     assert networks.training_seconds("squeezenet1_1", 0) == {}
+
+
+def test_each_network_to_start_with_is_described_offline_and_its_licence_allows_any_use(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("a connection was opened"))
+    settings = ZooSettings(cache=tmp_path, offline=True)
+
+    for word, name in TO_START_WITH:
+        card = describe_network(name, settings=settings)
+
+        assert word
+        assert card.full_name.rpartition("/")[2] == name.rpartition("/")[2]
+        assert card.licence in ANY_USE, name
+        assert (card.parameters or 0) > 1_000_000
+        assert card.input.channels == 3
+        assert (card.num_classes or 0) >= 1000
 
 
 def test_a_few_cards_are_told_in_their_order(networks: Networks) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from headswap.app.ui.steps.advice import advice, learning
 from headswap.app.ui.widgets.html import rendered
 from headswap.evaluation.advice import advise
@@ -24,6 +26,21 @@ def test_advice_to_let_more_move_comes_with_a_button_that_sets_it_up(report: Rep
 
     assert drawn.count('data-way="auto"') == 1
     assert 'data-way="auto"' not in rendered(advice(report))
+
+
+@pytest.mark.parametrize(
+    ("is_wide", "way", "words"),
+    [(1.0, "head-last", "with the last layer"), (0.0, "head-wide", "with every layer")],
+)
+def test_the_other_head_comes_with_a_button_that_says_what_it_does(
+    is_wide: float, way: str, words: str, report: Report
+) -> None:
+    told = Advice(code="head", sentence="It reads something.", figures={"is_wide": is_wide})
+
+    drawn = rendered(advice(replace(report, advice=(told,))))
+
+    assert f'data-way="{way}"' in drawn
+    assert f"Teach again {words}</button>" in drawn
 
 
 def test_what_came_of_going_further_is_said_as_that(report: Report) -> None:

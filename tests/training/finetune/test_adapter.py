@@ -16,13 +16,15 @@ from torch import Tensor, nn
 
 from headswap.data.ingest import ingest
 from headswap.data.split import split
-from headswap.data.transforms import prepare
+from headswap.data.transforms import prepare, to_float
 from headswap.events import EpochEnd, Event, Guesses, Progress
+from headswap.heads.wide import WideNetwork
 from headswap.network import InputSpec, Network, NetworkCard, Weights
 from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 from headswap.training.task import TrainingResult, TrainingTask
 from headswap.training.train import train_head
 
+FAST = FinetuneConfig(epochs=3, learning_rate=1e-3, confirmations=1)
 SPEC = InputSpec(height=24, width=24, resize_px=28)
 
 
@@ -63,7 +65,28 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def teach(module: nn.Module, noise: Path, tmp_path: Path, depth: Depth, heard: list[Event]) -> TrainingResult:
+@pytest.fixture(scope="module")
+def textures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Level and upright stripes, alike in every pixel by itself."""
+    folder, random = tmp_path_factory.mktemp("textures"), np.random.default_rng(0)
+    y, x = np.mgrid[:28, :28]
+    for name, along in (("level", y), ("upright", x)):
+        (folder / name).mkdir()
+        for number in range(40):
+            wave = 128 + 60 * np.sin(along * 1.5 + random.uniform(0, 6)) + random.normal(0, 25, (28, 28))
+            Image.fromarray(np.clip(wave, 0, 255).astype(np.uint8)).save(folder / name / f"{number}.png")
+    return folder
+
+
+def teach(
+    module: nn.Module,
+    noise: Path,
+    tmp_path: Path,
+    depth: Depth,
+    heard: list[Event],
+    *,
+    config: TrainConfig | None = None,
+) -> TrainingResult:
     manifest = split(ingest(noise, prepare=lambda image: prepare(image, SPEC)).manifest, seed=1)
     card = NetworkCard(name=type(module).__name__, zoo="test", input=SPEC, weights=Weights(state="here"))
 
@@ -74,9 +97,7 @@ def teach(module: nn.Module, noise: Path, tmp_path: Path, depth: Depth, heard: l
     task = TrainingTask(
         manifest=manifest,
         intake=replace(ingest(noise), manifest=manifest),
-        config=TrainConfig(
-            depth=depth, finetune=FinetuneConfig(epochs=3, learning_rate=1e-3, confirmations=1)
-        ),
+        config=config or TrainConfig(depth=depth, finetune=FAST),
         features_folder=tmp_path / "features",
         checkpoints=tmp_path / "unfinished",
     )
@@ -144,3 +165,61 @@ def test_what_is_kept_is_what_the_network_says(noise: Path, tmp_path: Path) -> N
     with torch.no_grad():
         said = trained.network.module(pixels).softmax(1)[0]
     assert torch.allclose(said, torch.from_numpy(trained.test.logits[0]).softmax(0).float(), atol=1e-2)
+
+
+class Blind(nn.Module):
+    """Four blocks and a head. As pretrained, no block looks at neighbours, so none knows a direction."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*(Looking(width) for width in (3, 8, 8, 8)))
+        self.fc = nn.Linear(8, 7)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.blocks(x).mean((2, 3)))
+
+
+class Looking(nn.Module):
+    """Filters of three by three, of which only the centre is not zero."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(width, 8, 3, padding=1), nn.BatchNorm2d(8)
+        with torch.no_grad():
+            self.conv.weight *= torch.eye(3)[1].outer(torch.eye(3)[1]) * 3
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(x)).relu()
+
+
+def test_the_last_blocks_learn_below_a_wide_head_and_the_others_stay_bit_for_bit(
+    textures: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    module = Blind()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    far = FinetuneConfig(
+        epochs=12, learning_rate=1e-2, confirmations=1, batch_size=8, least_crop=1.0, flip=False
+    )
+    config = TrainConfig(depth="last", head="wide", finetune=far)
+
+    trained = teach(module, textures, tmp_path, "last", [], config=config)
+
+    wide = trained.network.module
+    assert isinstance(wide, WideNetwork)
+    assert len(trained.site.taps) == 4
+    assert trained.finetune is not None
+    assert trained.finetune.depth == "last", trained.finetune.sentence
+    assert trained.finetune.right_after > trained.finetune.right_before
+    after = wide.body.state_dict()
+    blocks = [name for name in before if name.startswith("blocks.")]
+    changed = {name.split(".")[1] for name in blocks if not torch.equal(before[name], after[name])}
+    assert changed == {"3"}
+    assert np.allclose(trained.test.logits, said_of(trained, textures), atol=1e-3)
+
+
+def said_of(trained: TrainingResult, folder: Path) -> Any:
+    """(N, C) logits of the test images, by the network as it is installed."""
+    images = [prepare(Image.open(folder / file).convert("RGB"), SPEC) for file in trained.test.files]
+    with torch.inference_mode():
+        return trained.network.module(torch.from_numpy(to_float(np.stack(images), SPEC))).numpy()

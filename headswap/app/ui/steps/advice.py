@@ -1,6 +1,6 @@
 """What to do next: what the report advises, whether more pictures would help, and a button that does it.
 
-Flow:  Report --advice--> HTML; its buttons send which way of teaching to set up
+Flow:  Report --advice--> HTML; its buttons send which way of teaching to set up, or which head to teach
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def _said(sentence: str) -> str:
 
 def _button(one: Advice) -> h.Node:
     if one.code == "head":
-        other = "last" if one.figures.get("is_wide") else "wide"
-        return " ", h.button(".link", type="button", data_way=f"head-{other}")["Set the other up in Teach"]
+        other, reads = ("last", "the last layer") if one.figures.get("is_wide") else ("wide", "every layer")
+        return " ", h.button(".link", type="button", data_way=f"head-{other}")[f"Teach again with {reads}"]
     if not one.moves_backbone:
         return None
     return " ", h.button(".link", type="button", data_way="auto")["Set it up in Teach"]

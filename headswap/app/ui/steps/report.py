@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -18,6 +18,7 @@ from headswap.app.ui.steps.label_table import label_table
 from headswap.app.ui.steps.prediction import INVITATION, answers_to_explain, heat_figure, heat_row
 from headswap.app.ui.steps.report_change import SHOWN as MOST_FLIPS
 from headswap.app.ui.steps.report_change import change_panel
+from headswap.app.ui.steps.train import TrainStep
 from headswap.app.ui.steps.train_options import TrainOptions
 from headswap.app.ui.steps.try_it import (
     PREDICTING,
@@ -33,8 +34,10 @@ from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, said, sends, web_text
 from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.text import image_uri
+from headswap.errors import BadSetting
 from headswap.evaluation.paired import compare_reports
 from headswap.evaluation.report import LabelIssue, Report
+from headswap.training.config import HeadChoice
 
 # The foot of step 4: teach first, or teach again, or take it home.
 
@@ -78,7 +81,8 @@ NO_LABEL_ISSUES = h.fragment[
     h.h2["Is the label right?"],
     h.p(".hs-soft")["Wrong labels are not looked for yet where a picture may have several."],
 ]
-TO_TOP = "() => { window.scrollTo({top: 0}); return []; }"
+OTHER_HEADS: dict[str, HeadChoice] = {"head-last": "last", "head-wide": "wide"}  # by what a button sends
+TO_TOP = "(...values) => { window.scrollTo({top: 0}); return values; }"
 NOTHING_YET = h.div(".hs-intro")[
     h.h1["How good is it?"],
     h.p[
@@ -283,16 +287,38 @@ def _relabel(page: PageParts, context: PageContext, issue: LabelIssue, *, before
         page.service.images.relabel(context.owner, context.project.id, files, after)
 
 
-def on_advice(plan: TrainOptions, page: PageParts, event: gr.EventData) -> Updates:
-    """Advice was taken: set it up in Teach."""
+def on_advice(
+    plan: TrainOptions,
+    page: PageParts,
+    project_id: str,
+    job: str,
+    key: str,
+    event: gr.EventData,
+    request: gr.Request,
+) -> Updates:
+    """Advice was taken: set it up in Teach; the other head begins there at once."""
     choice = str(event.chosen)
-    chosen: Updates = (
-        {plan.head: choice.removeprefix("head-")} if choice.startswith("head-") else {plan.depth: choice}
-    )
-    return {**chosen, page.tabs: gr.Tabs(selected="teach"), page.open_tab: "teach"}
+    opened: Updates = {page.tabs: gr.Tabs(selected="teach"), page.open_tab: "teach"}
+    if choice not in OTHER_HEADS:
+        return {plan.depth: "auto", **opened}
+    head = OTHER_HEADS[choice]
+    context = page.context_of(project_id, request)
+    if context.is_teaching:
+        raise BadSetting("Something is taught already.", remedy="Wait until it is done, or stop it.")
+    _train_with(head, page, context, job, key)
+    return page.show(page.context_of(project_id, request)) | {plan.head: head, **opened}
 
 
-def connect_test_step(step: ReportStep, page: PageParts, done_job: gr.Textbox, plan: TrainOptions) -> None:
+def _train_with(head: HeadChoice, page: PageParts, context: PageContext, job: str, key: str) -> None:
+    """The run of this report again, with another head: its network, test and settings, not those of Teach."""
+    owner, history = context.owner, page.service.history
+    experiment = history.experiment(owner, job)
+    project, data = history.show(owner, job), experiment.data
+    lesson = replace(experiment.train, head=head)
+    page.service.start_teaching(owner, project, lesson, test_share=data.test_share, seed=data.seed, key=key)
+
+
+def connect_test_step(step: ReportStep, page: PageParts, done_job: gr.Textbox, train: TrainStep) -> None:
     """Connect step 4: a finished job fills it, a cell opens its pictures, a button does what it says."""
     told = errors_as_text(step.status)
     asked: list[Any] = [page.project_id, done_job]
@@ -307,5 +333,7 @@ def connect_test_step(step: ReportStep, page: PageParts, done_job: gr.Textbox, p
     step.label_issues.click(
         told(on_label_issue, step, page), asked, [*page.redrawn, step.label_issues, step.status], **QUIET
     )
-    moved = [plan.depth, plan.head, page.tabs, page.open_tab, step.status]
-    step.advice.click(told(on_advice, plan, page), None, moved, js=TO_TOP, **QUIET)
+    moved = [*page.redrawn, train.plan.head, page.tabs, page.open_tab, step.status]
+    step.advice.click(
+        told(on_advice, train.plan, page), [*asked, train.key], moved, js=TO_TOP, trigger_mode="once", **QUIET
+    )
