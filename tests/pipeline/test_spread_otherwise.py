@@ -231,7 +231,7 @@ def unmounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     when: list[str] = []
     workspace, aside = tmp_path / "w", tmp_path / "aside"
     workspace.mkdir()
-    run_task, read_some = crew.run_task, spread.read_some
+    run_task, read_some = crew.run_task, ingest.read_some
 
     def unmount() -> None:
         workspace.rename(aside)
