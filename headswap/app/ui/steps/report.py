@@ -314,8 +314,8 @@ def _train_with(head: HeadChoice, page: PageParts, context: PageContext, job: st
     owner, history = context.owner, page.service.history
     experiment = history.experiment(owner, job)
     project, data = history.show(owner, job), experiment.data
-    lesson = replace(experiment.train, head=head)
-    page.service.start_teaching(owner, project, lesson, test_share=data.test_share, seed=data.seed, key=key)
+    config = replace(experiment.train, head=head)
+    page.service.start_teaching(owner, project, config, test_share=data.test_share, seed=data.seed, key=key)
 
 
 def connect_test_step(step: ReportStep, page: PageParts, done_job: gr.Textbox, train: TrainStep) -> None:
