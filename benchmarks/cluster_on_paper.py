@@ -90,7 +90,8 @@ def driver_s() -> float:
         sha256="d" * 64, width=500, height=375, fingerprint="e" * 64, brightness=0.5, border=0.4,
         thumbnail="f" * 344,
     )  # fmt: skip
-    answer = ChunkAnswer(files=tuple(FileAnswer(images=(image,)) for _ in range(CHUNK)))
+    files = tuple(FileAnswer(images=(image,)) for _ in range(CHUNK))
+    answer = ChunkAnswer(machine="node-17", files=files)
     text = json.dumps(to_plain(answer))
     begin = time.process_time()
     for _ in range(20):

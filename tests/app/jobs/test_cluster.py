@@ -160,9 +160,9 @@ def test_a_run_that_a_cluster_refuses_which_is_well_is_tried_less_and_less_often
     queue.tick()
 
     assert [after - before for before, after in pairwise(begun)] == [10, 20, 40, 80, 160, 320, 640, 640]
-    assert store.get(job_id).error.problem == (
-        "This run waits for the cluster. 10.0.0.2 does not see dataset.json."
-    )
+    error = store.get(job_id).error
+    assert error is not None
+    assert error.problem == "This run waits for the cluster. 10.0.0.2 does not see dataset.json."
     assert lab.asked == looks + 1, "the cluster is looked at as long as a run waits for it"
 
 
