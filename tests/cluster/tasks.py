@@ -60,6 +60,8 @@ def wait(parcel: Parcel) -> Parcel:
 def die_once(parcel: Parcel) -> Parcel:
     """The first process that is given number 3 is killed in the middle of it."""
     mark = Path(parcel.facts["folder"], "died")
+    with Path(parcel.facts["folder"], "begun").open("a") as begun:
+        begun.write(f"{parcel.facts['number']}\n")
     if parcel.facts["number"] == 3 and not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)

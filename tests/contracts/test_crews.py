@@ -226,11 +226,14 @@ def test_parcels_that_keep_more_processors_busy_than_a_machine_has_are_done_all_
     assert bool(told) == (crew.size > 1)
 
 
-def test_a_parcel_whose_process_died_is_done_by_another(ray_here: RayCrew, tmp_path: Path) -> None:
+def test_a_parcel_whose_process_died_is_done_by_another_and_no_other_parcel_is_begun_again(
+    ray_here: RayCrew, tmp_path: Path
+) -> None:
     answers = list(ray_here.each(tasks.die_once, numbers(6, folder=str(tmp_path))))
 
     assert sorted(number for number, _ in answers) == list(range(6))
     assert (tmp_path / "died").exists()
+    assert sorted((tmp_path / "begun").read_text().split()) == ["0", "1", "2", "3", "3", "4", "5"]
 
 
 def test_a_cluster_that_grows_smaller_is_given_no_more_than_it_can_do(
