@@ -402,6 +402,14 @@ WITHOUT_RAY = (
 )
 
 
+@pytest.fixture
+def with_token(token: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine whose only token is this one; empty: it has none."""
+    monkeypatch.setenv("RAY_AUTH_TOKEN", token)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "no token"))
+    monkeypatch.setenv("HEADSWAP_CACHE", str(tmp_path / "cache"))
+
+
 REFUSED = pytest.mark.parametrize(
     ("before", "token", "scheme", "problem", "remedy"),
     [
@@ -416,19 +424,8 @@ REFUSED = pytest.mark.parametrize(
 
 @REFUSED
 def test_every_verb_says_in_one_line_what_is_missing_before_torch_is_loaded(
-    before: str,
-    token: str,
-    scheme: str,
-    problem: str,
-    remedy: str,
-    few_drawings: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    before: str, scheme: str, problem: str, remedy: str, with_token: None, few_drawings: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("RAY_AUTH_TOKEN", token)
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "no token"))
-    monkeypatch.setenv("HEADSWAP_CACHE", str(tmp_path / "cache"))
-
     with head(None) as fake:
         verbs = verbs_on(f"{scheme}{fake.address}", few_drawings, tmp_path)
         said = shell(*verbs, before=before)
@@ -446,19 +443,8 @@ def test_every_verb_says_in_one_line_what_is_missing_before_torch_is_loaded(
 @pytest.mark.thorough  # it looks at the clock: on a machine that does something else it may fail
 @REFUSED
 def test_a_refusal_takes_less_than_two_seconds_from_the_start_of_its_process_to_its_end(
-    before: str,
-    token: str,
-    scheme: str,
-    problem: str,
-    remedy: str,
-    few_drawings: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    before: str, scheme: str, problem: str, remedy: str, with_token: None, few_drawings: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("RAY_AUTH_TOKEN", token)
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "no token"))
-    monkeypatch.setenv("HEADSWAP_CACHE", str(tmp_path / "cache"))
-
     with head(None) as fake:
         verb = verbs_on(f"{scheme}{fake.address}", few_drawings, tmp_path)[0]
         shell(verb, before=before, knock_s=KNOCK_S)  # modules are read from the disk once

@@ -134,12 +134,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def taught_once(browser: Browser, house: House, planted: Path) -> Iterator[Visit]:
     """One profile with one taught project, for the whole session."""
     with visiting(browser, house) as visit:
-        visit.open_step("pictures")
-        visit.page.set_input_files("#hs-picker input[webkitdirectory]", planted)
-        visit.wait("#hs-classes .klass")
-        visit.open_step("teaching")
-        visit.wait("#hs-teach:not([disabled])")
-        visit.teach()
+        visit.teach_folder(planted)
         visit.wait("#hs-examples li:nth-child(6) .told svg")
         yield visit
 

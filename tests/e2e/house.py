@@ -197,6 +197,15 @@ class Visit:
         self.page.click("#hs-sample-first")
         self.wait("#hs-teach:not([disabled])")
 
+    def teach_folder(self, folder: Path) -> None:
+        """From the first step to a report, with the pictures of a folder."""
+        self.open_step("pictures")
+        self.page.set_input_files("#hs-picker input[webkitdirectory]", folder)
+        self.wait("#hs-classes .klass")
+        self.open_step("teaching")
+        self.wait("#hs-teach:not([disabled])")
+        self.teach()
+
     def teach(self) -> None:
         """One press: until the report and a first prediction are on the page."""
         self.page.click("#hs-teach")

@@ -143,12 +143,7 @@ def test_what_is_advised_is_set_up_with_one_press(taught: Visit) -> None:
 def test_one_press_takes_the_other_head_and_its_report_comes(
     visit: Visit, house: House, planted: Path
 ) -> None:
-    visit.open_step("pictures")
-    visit.page.set_input_files("#hs-picker input[webkitdirectory]", planted)
-    visit.wait("#hs-classes .klass")
-    visit.open_step("teaching")
-    visit.wait("#hs-teach:not([disabled])")
-    visit.teach()
+    visit.teach_folder(planted)
     first, button = newest_bundle(house), visit.page.locator("#hs-advice [data-way^='head-']")
     other = button.get_attribute("data-way")
     assert button.inner_text() == f"Teach again with {'every' if other == 'head-wide' else 'the last'} layer"

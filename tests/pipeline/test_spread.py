@@ -8,7 +8,6 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +15,14 @@ import pytest
 from PIL import Image
 
 import headswap
-from headswap.cluster.crew import Crew, Here, Parcel
-from headswap.data import alignment, ingest
+from headswap.cluster.crew import Here, Parcel
+from headswap.data import alignment
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, Cancelled, FinishEarly
 from headswap.events import EpochEnd, Event, Guesses, Listener, Note, Progress, silent
-from headswap.features import autotune
-from headswap.pipeline import api, run, scoring, spread, spread_answers, spread_pairs
+from headswap.pipeline import run, spread, spread_pairs
 from headswap.training.config import Depth, FinetuneConfig, TrainConfig
+from tests.pipeline.small_chunks import use_crew
 
 
 @pytest.fixture(autouse=True)
@@ -40,17 +39,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
             return super().each(task, taken(), **more)
 
-    @contextmanager
-    def crew_on(_on: str, *_paths: object, workspace: Path | None = None) -> Iterator[Crew]:
-        yield Told()
-
-    monkeypatch.setattr(api, "crew_on", crew_on)
-    monkeypatch.setattr(api, "_refuse_early", lambda _on, _processes=None: None)
-    for room in (spread, spread_answers):
-        monkeypatch.setattr(room, "CHUNK", 6)
-    for room in (ingest, scoring):
-        monkeypatch.setattr(room, "HERE_FIRST", 7)
-    monkeypatch.setattr(autotune, "WORTH_S", 1e9)  # which engine is fastest is a question of the moment
+    use_crew(monkeypatch, Told())
     return asked
 
 

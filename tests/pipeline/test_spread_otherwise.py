@@ -16,15 +16,15 @@ import pytest
 
 import headswap
 from headswap.cluster import crew
-from headswap.cluster.crew import ClusterRefused, Crew, Here, Parcel
+from headswap.cluster.crew import ClusterRefused, Here, Parcel
 from headswap.data import ingest
 from headswap.errors import UnreadableImage
-from headswap.features import autotune
 from headswap.features.engines import Engine
-from headswap.pipeline import api, scoring, spread, spread_answers
+from headswap.pipeline import spread
 from headswap.pipeline.spread import SeenBy, see_elsewhere
 from headswap.storage.files import SEAL
 from headswap.training.config import Depth, FinetuneConfig, TrainConfig
+from tests.pipeline.small_chunks import use_crew
 
 NOWHERE = "locked.jpg"  # a file that no machine can open
 
@@ -32,18 +32,7 @@ NOWHERE = "locked.jpg"  # a file that no machine can open
 @pytest.fixture(autouse=True)
 def crew_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """A crew of this process takes the place of a cluster."""
-
-    @contextmanager
-    def crew_on(_on: str, *_paths: object, workspace: Path | None = None) -> Iterator[Crew]:
-        yield Here()
-
-    monkeypatch.setattr(api, "crew_on", crew_on)
-    monkeypatch.setattr(api, "_refuse_early", lambda _on, _processes=None: None)
-    for room in (spread, spread_answers):
-        monkeypatch.setattr(room, "CHUNK", 6)
-    for room in (ingest, scoring):
-        monkeypatch.setattr(room, "HERE_FIRST", 7)
-    monkeypatch.setattr(autotune, "WORTH_S", 1e9)  # which engine is fastest is a question of the moment
+    use_crew(monkeypatch, Here())
 
 
 @pytest.fixture
