@@ -18,6 +18,7 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
@@ -25,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headswap.data.fingerprint import CHROMA, GREY
-from headswap.threads import one_blas_thread, product
+from headswap.threads import one_blas_thread, processors, product
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -46,7 +47,8 @@ _TINT, _COLOURS = 20.0, 4.0  # of 255: a shift of all colours, and a difference 
 _COLOURS_SHARE = 0.5  # of how much the colours vary
 _OVERLAP = 0.5  # of the frame
 _MOST_PAIRS = 20_000  # candidates, the closest first: bounds the time where everything is alike
-_CELLS = 2**20  # comparisons at once
+ROWS_AT_ONCE = 512  # thumbnails that are compared with all others together; it fixes the last digits
+_COLUMNS_AT_ONCE = 1024  # of all others
 _AT_ONCE = 64  # pairs that are laid on each other: more would not fit into the processor's cache
 
 
@@ -110,38 +112,66 @@ def rough_numbers(grey: Floats) -> Floats:
     return _described(grey, _rough_matrices()[0])
 
 
-def rows_at_once(count: int) -> int:
-    """Of so many thumbnails, how many are compared with all at the same time; it fixes the last digits."""
-    return max(1, _CELLS // max(count, 1))
-
-
 def candidates_among(grey: Floats, base: Floats, start: int) -> Candidates:
     """Pairs that are worth a closer look, with some thumbnails first.
 
     Args:
-        grey: (n, 32, 32), those from number `start` on: a multiple of `rows_at_once`.
+        grey: (n, 32, 32), those from number `start` on: a multiple of `ROWS_AT_ONCE`.
         base: (N, 64) `rough_numbers` of all.
         start: the number of the first.
     """
-    count, block = len(base), rows_at_once(len(base))
-    firsts, seconds = [], []
-    for at in range(0, len(grey), block):
-        some = grey[at : at + block]
-        rows = np.arange(start + at, start + at + len(some))
-        best = np.full((len(rows), count), -1.0, np.float32)
-        for matrix in _rough_matrices():
-            np.maximum(best, product(_described(some, matrix), base.T), out=best)
-        best[np.arange(len(rows)), rows] = -1.0
-        few = np.argpartition(-best, min(_CLOSEST, count - 1), axis=1)[:, :_CLOSEST]
-        row, column = np.nonzero(np.take_along_axis(best, few, axis=1) >= _ROUGHLY)
-        firsts.append(rows[row])
-        seconds.append(few[row, column])
-    return np.concatenate(firsts), np.concatenate(seconds)
+    with one_blas_thread():
+        found = [
+            _closest_to(grey[at : at + ROWS_AT_ONCE], base, start + at)
+            for at in range(0, len(grey), ROWS_AT_ONCE)
+        ]
+    first, second = (np.concatenate(column) for column in zip(*found, strict=True))
+    return first, second
 
 
 def search_here(grey: Floats, base: Floats) -> Iterator[Candidates]:
-    """Every thumbnail compared with every other one, by this process."""
-    yield candidates_among(grey, base, 0)
+    """Every thumbnail compared with every other one, by all processors that this process may use."""
+    starts = range(0, len(grey), ROWS_AT_ONCE)
+    with one_blas_thread(), ThreadPoolExecutor(processors(), thread_name_prefix="near") as pool:
+        yield from pool.map(lambda at: _closest_to(grey[at : at + ROWS_AT_ONCE], base, at), starts)
+
+
+def _closest_to(some: Floats, base: Floats, start: int) -> Candidates:
+    """Up to `_CLOSEST` candidates of each of a few thumbnails, of which `start` is the number of the first.
+
+    Compared in tiles that fit into the cache of a processor: the products of a row with 100,000 others, all
+    26 positions of it, would each be written to memory and read again.
+    """
+    positions = [_described(some, matrix) for matrix in _rough_matrices()]
+    best, other = (np.empty((len(some), min(_COLUMNS_AT_ONCE, len(base))), np.float32) for _ in range(2))
+    rows, columns, scores = [], [], []
+    for left in range(0, len(base), _COLUMNS_AT_ONCE):
+        tile = base[left : left + _COLUMNS_AT_ONCE].T
+        best, other = best[:, : tile.shape[1]], other[:, : tile.shape[1]]
+        np.matmul(positions[0], tile, out=best)
+        for position in positions[1:]:
+            np.maximum(best, np.matmul(position, tile, out=other), out=best)
+        own = np.arange(max(start, left), min(start + len(some), left + tile.shape[1]))
+        best[own - start, own - left] = -1.0
+        row, column = _best_of(best)
+        rows.append(row)
+        columns.append(left + column)
+        scores.append(best[row, column])
+    row, column, score = (np.concatenate(part) for part in (rows, columns, scores))
+    order = np.lexsort((column, -score, row))
+    row, column = row[order], column[order]
+    rank = np.arange(len(row)) - np.searchsorted(row, row)
+    return start + row[rank < _CLOSEST], column[rank < _CLOSEST]
+
+
+def _best_of(scores: Floats) -> tuple[Indices, Indices]:
+    """Row and column of what is a candidate, `_CLOSEST` of a row at most."""
+    row, column = np.nonzero(scores >= _ROUGHLY)
+    if len(row) == 0 or np.bincount(row).max() <= _CLOSEST:
+        return row, column
+    few = np.argpartition(-scores, _CLOSEST - 1, axis=1)[:, :_CLOSEST]
+    row, column = np.nonzero(np.take_along_axis(scores, few, axis=1) >= _ROUGHLY)
+    return row, few[row, column]
 
 
 def _better_of_both(first: Indices, second: Indices, score: Floats, count: int) -> Indices:

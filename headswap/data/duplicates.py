@@ -16,6 +16,7 @@ Knows hashes and thumbnails only: opens no picture.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -152,13 +153,15 @@ def _connect(bits: NDArray[np.uint8], labels: Labels, far: int) -> Labels:
     counts = bits.sum(axis=1, dtype=np.float32)
     order = np.argsort(counts, kind="stable")
     sorted_bits, sorted_counts = bits[order].astype(np.float32), counts[order]
-    block = max(1, _CELLS // max(len(order), 1))
-    for start in range(0, len(order), block):
-        stop = min(start + block, len(order))
+    side = max(1, math.isqrt(_CELLS))  # square: thin ones would read everything again for a few rows
+    for start in range(0, len(order), side):
+        stop = min(start + side, len(order))
         end = int(np.searchsorted(sorted_counts, sorted_counts[stop - 1] + far, side="right"))
-        both = sorted_counts[start:stop, None] + sorted_counts[None, start:end]  # (B, E)
-        distance = both - 2 * product(sorted_bits[start:stop], sorted_bits[start:end].T)
-        near = _near(distance, both, far)
-        for row in np.flatnonzero(near.sum(axis=1) > 1):
-            groups.join(order[start + np.flatnonzero(near[row])])
+        for left in range(start, end, side):
+            right = min(left + side, end)
+            both = sorted_counts[start:stop, None] + sorted_counts[None, left:right]  # (B, E)
+            distance = both - 2 * product(sorted_bits[start:stop], sorted_bits[left:right].T)
+            near = _near(distance, both, far)
+            for row in np.flatnonzero(near.any(axis=1)):
+                groups.join(order[np.append(left + np.flatnonzero(near[row]), start + row)])
     return groups.labels

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 
 from headswap.cluster.crew import Crew, Parcel, in_order, task
-from headswap.data.alignment import Candidates, RoughSearch, candidates_among, rows_at_once, search_here
+from headswap.data.alignment import ROWS_AT_ONCE, Candidates, RoughSearch, candidates_among, search_here
 from headswap.data.manifest import Manifest
 from headswap.data.split import with_groups
 from headswap.storage.files import drop, make_folder, remove, write_bytes
 
 FEWEST = 8_192  # images, below which the search takes seconds on one processor
-ROWS = 1_024  # of a parcel, about
+ROWS = 2 * ROWS_AT_ONCE  # of a parcel
 _LONGEST_S = 7 * 24 * 3600.0  # a file that is older was left by a process that was killed
 
 Floats = NDArray[np.float32]
@@ -49,14 +49,13 @@ def search_on(crew: Crew, workspace: Path) -> RoughSearch:
         _sweep(folder)
         path = folder / uuid.uuid4().hex  # of this search alone: it goes when this one ends
         write_bytes(path, data)
-        size = rows_at_once(len(base)) * max(1, ROWS // rows_at_once(len(base)))
         parcels = (
             Parcel(
                 facts={"base": str(path), "start": start},
-                arrays={"grey": grey[start : start + size]},
+                arrays={"grey": grey[start : start + ROWS]},
                 about=f"The search for near duplicates of the images from number {start} on",
             )
-            for start in range(0, len(grey), size)
+            for start in range(0, len(grey), ROWS)
         )
         try:
             with closing(crew.each(find_candidates, parcels)) as answers:

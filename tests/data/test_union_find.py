@@ -46,7 +46,7 @@ def test_many_are_joined_at_once_to_what_they_were_in() -> None:
 
 
 def test_near_looks_are_grouped_as_all_pairs_of_them_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "_CELLS", 1000)  # five rows at a time
+    monkeypatch.setattr(duplicates, "_CELLS", 1000)  # 31 rows at a time
     random = np.random.default_rng(0)
     bits = random.integers(0, 2, (12, 256), dtype=np.uint8)[random.integers(0, 12, 200)]
     steps = random.integers(0, 25, 200)

@@ -233,7 +233,7 @@ def test_two_searches_over_the_same_images_do_not_disturb_each_other_and_old_fil
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spread_pairs, "FEWEST", 1)
-    monkeypatch.setattr(spread_pairs, "ROWS", 1)
+    monkeypatch.setattr(spread_pairs, "ROWS", alignment.ROWS_AT_ONCE)
     grey = np.random.default_rng(0).random((1_100, 32, 32), np.float32)
     base = alignment.rough_numbers(grey)
     old, new = tmp_path / "near" / "old", tmp_path / "near" / "new"
