@@ -1,0 +1,134 @@
+"""Does reading keep up? Images a second that are read for a network, by 1, 2 … threads, next to its backbone.
+
+    python -m benchmarks.reading [DATA] [--pixels 512x384 4032x3024] [--images 400] [--threads 1 2]
+        [--out reading.json]
+
+Reading is all that a run does with an image before the backbone sees it: read, hash, decode, fingerprint,
+thumbnail, check, prepare. The backbone here takes no time, so this is what the fastest GPU would get. Images
+of each size are saved as JPEG from DATA (or the sample set), with the settings of a camera. "backbone" is the
+fastest engine of this machine on the prepared images, on as many threads, alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import cycle, islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from headswap.data.ingest import ingest
+from headswap.data.transforms import prepare, wanted_px
+from headswap.features.autotune import extractor_for, measure
+from headswap.heads.detect import find_head
+from headswap.network import Network
+from headswap.zoos.catalogue import DEFAULT_MODEL, load_network
+
+HERE = Path(__file__).parents[1]
+BATCH, TRIES = 16, 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Images a second; of reading the best of three, and its processor seconds."""
+
+    pixels: str
+    threads: int
+    read: float
+    read_by_a_processor: float  # images for each second of a processor
+    backbone: float
+    engine: str
+
+
+def saved(data: Path, pixels: str, count: int, folder: Path) -> Path:
+    """So many images of one size, in class folders."""
+    width, height = map(int, pixels.split("x"))
+    files = sorted(path for path in data.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    for number, path in enumerate(islice(cycle(files), count)):
+        place = folder / pixels / path.parent.name / f"{number}.jpg"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(path) as image:
+            image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC).save(place, quality=92)
+    return folder / pixels
+
+
+def read(data: Path, network: Network, threads: int) -> tuple[float, float]:
+    """Seconds, and seconds of processors, of the best try."""
+    spec, tries = network.input, []
+    for _ in range(TRIES):
+        begin, busy = time.perf_counter(), time.process_time()
+        ingest(
+            data,
+            prepare=lambda image: prepare(image, spec),
+            wanted_px=wanted_px(spec),
+            grouped=lambda manifest: manifest,
+            threads=threads,
+        )
+        tries.append((time.perf_counter() - begin, time.process_time() - busy))
+    return min(tries)
+
+
+def backbone(network: Network, folder: Path) -> tuple[float, str]:
+    """Images a second of the fastest engine, and its name."""
+    site = find_head(network)
+    ready = np.random.default_rng(0).integers(
+        0, 256, (8 * BATCH, network.input.height, network.input.width, 3), np.uint8
+    )
+    name = measure(network, site, ready[:BATCH], folder).fastest
+    extractor, tries = extractor_for(network, site, folder), []
+    for _ in range(TRIES):
+        begin = time.perf_counter()
+        for start in range(0, len(ready), BATCH):
+            extractor.features(ready[start : start + BATCH])
+        tries.append(time.perf_counter() - begin)
+    return len(ready) / min(tries), name
+
+
+def measured(data: Path, sizes: list[str], images: int, threads: list[int]) -> Iterator[Measured]:
+    network = load_network(DEFAULT_MODEL)
+    with tempfile.TemporaryDirectory() as name:
+        for number in threads:
+            torch.set_num_threads(number)
+            pace, engine = backbone(network, Path(name) / f"engine-{number}")
+            for pixels in sizes:
+                folder = Path(name) / pixels
+                if not folder.is_dir():
+                    saved(data, pixels, images, Path(name))
+                took_s, busy_s = read(folder, network, number)
+                yield Measured(
+                    pixels=pixels,
+                    threads=number,
+                    read=round(images / took_s, 1),
+                    read_by_a_processor=round(images / busy_s, 1),
+                    backbone=round(pace, 1),
+                    engine=engine,
+                )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("data", nargs="?", type=Path, default=HERE / "assets" / "sample" / "train")
+    parser.add_argument("--pixels", nargs="+", default=["512x384", "4032x3024"])
+    parser.add_argument("--images", type=int, default=400)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--out", type=Path)
+    choices = parser.parse_args()
+    rows = []
+    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
+    for row in measured(choices.data, choices.pixels, choices.images, choices.threads):
+        rows.append(asdict(row))
+        print(json.dumps(rows[-1]), flush=True)
+    if choices.out:
+        choices.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
