@@ -1,13 +1,15 @@
 """What many images and many classes take: solving a head, grouping near duplicates, making a report.
 
     python -m benchmarks.blocks [--against CHECKOUT] [--heads 500x1280x10 40000x64x1000] [--iterations 11]
-                                [--groups 20000] [--reports 20000x1000] [--sets DATA...] [--out blocks.json]
+                                [--groups 20000] [--thumbnails 3000 20000] [--reports 20000x1000]
+                                [--sets DATA...] [--out blocks.json]
 
 Every figure comes from a process of its own, with this checkout and with the other one in turn: seconds by
 the clock and of the processor, and the most memory it had (VmHWM, which counts what is mapped from files).
 Features are drawn around one centre for each class, looks of images at random, half of them in bursts
-of fifty. `--iterations` ends every solve early: L-BFGS has all of its memory after ten. Of sets, folders of
-class folders, both checkouts teach a head from features that they share, and say what came of it.
+of fifty; with `--thumbnails` these have thumbnails too, as real images have. `--iterations` ends every solve
+early: L-BFGS has all of its memory after ten. Of sets, folders of class folders, both checkouts teach a head
+from features that they share, and say what came of it.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,12 +57,15 @@ def memory_mb(name: str) -> int:
     return int(lines[name].split()[0]) // 1024
 
 
-def image_record(number: int, label: int, is_test: bool, look: bytes = bytes(32)) -> ImageRecord:
+def image_record(
+    number: int, label: int, is_test: bool, look: bytes = bytes(32), thumbnail: str = ""
+) -> ImageRecord:
     from headswap.data.manifest import ImageRecord
 
     return ImageRecord(
         file=f"{number}.jpg", source="", class_name=f"{label:04d}", sha256=f"{number:064x}", width=1,
         height=1, fingerprint=look.hex(), brightness=0.5, part="test" if is_test else "train",
+        thumbnail=thumbnail,
     )  # fmt: skip
 
 
@@ -90,7 +98,22 @@ def a_head(shape: str, iterations: int | None) -> tuple[list[float], list[float]
     return seconds, processor, before, f"penalty {head.l2:g}, losses {losses}"
 
 
-def groups(shape: str) -> tuple[list[float], list[float], int, str]:
+def thumbnails_of(count: int) -> list[str]:
+    """Of images whose first half is in bursts: the same, but for a little noise."""
+    random = np.random.default_rng(1)
+    cells = random.integers(0, 256, (count, 8, 8))
+    for start in range(0, count // 2, BURST):
+        cells[start : start + BURST] = cells[start]
+    light = cells.repeat(4, axis=1).repeat(4, axis=2) + random.integers(-3, 4, (count, 32, 32))
+    colours = bytes([128]) * 128
+    return [b64encode(one.clip(0, 255).astype(np.uint8).tobytes() + colours).decode() for one in light]
+
+
+def with_thumbnails(shape: str) -> tuple[list[float], list[float], int, str]:
+    return groups(shape, thumbnails_of(int(shape)))
+
+
+def groups(shape: str, thumbnails: Sequence[str] = ()) -> tuple[list[float], list[float], int, str]:
     from headswap.data.duplicates import group_alike
 
     count, random = int(shape), np.random.default_rng(0)
@@ -101,7 +124,10 @@ def groups(shape: str) -> tuple[list[float], list[float], int, str]:
         looks[start + np.arange(BURST)[:, None], random.integers(0, 32, (BURST, 4))] ^= (1 << flips).astype(
             np.uint8
         )
-    images = [image_record(number, number % 5, False, look.tobytes()) for number, look in enumerate(looks)]
+    images = [
+        image_record(number, number % 5, False, look.tobytes(), thumbnail)
+        for number, (look, thumbnail) in enumerate(zip_longest(looks, thumbnails, fillvalue=""))
+    ]
     before, begin, busy = memory_mb("VmRSS"), time.perf_counter(), time.process_time()
     found = group_alike(images)
     return [time.perf_counter() - begin], [time.process_time() - busy], before, f"{len(set(found))} groups"
@@ -152,7 +178,7 @@ def child(what: str, shape: str, checkout: str, iterations: int | None) -> Measu
     if what == "head":
         seconds, processor, before, note = a_head(shape, iterations)
     else:
-        ways = {"groups": groups, "report": a_report, "set": a_set}
+        ways = {"groups": groups, "thumbnails": with_thumbnails, "report": a_report, "set": a_set}
         seconds, processor, before, note = ways[what](shape)
     least = round(min(seconds), 3), round(min(processor), 3)
     return Measured(what, shape, checkout, *least, memory_mb("VmHWM"), before, note)
@@ -178,6 +204,7 @@ def main() -> None:
     parser.add_argument("--heads", nargs="*", default=["500x1280x10", "40000x64x1000"])
     parser.add_argument("--iterations", type=int, help="of each solve at most, and the weakest penalty alone")
     parser.add_argument("--groups", nargs="*", default=["20000"])
+    parser.add_argument("--thumbnails", nargs="*", default=["3000", "20000"])
     parser.add_argument("--reports", nargs="*", default=["20000x1000"])
     parser.add_argument("--sets", nargs="*", default=[], type=Path)
     parser.add_argument("--out", type=Path)
@@ -189,6 +216,7 @@ def main() -> None:
         return
     checkouts = {"this": HERE} if choices.against is None else {"other": choices.against, "this": HERE}
     tasks = [("head", one) for one in choices.heads] + [("groups", one) for one in choices.groups]
+    tasks += [("thumbnails", one) for one in choices.thumbnails]
     tasks += [("report", one) for one in choices.reports]
     tasks += [("set", str(one.resolve())) for one in choices.sets]
     found = []

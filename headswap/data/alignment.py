@@ -132,7 +132,8 @@ def candidates_among(grey: Floats, base: Floats, start: int) -> Candidates:
 def search_here(grey: Floats, base: Floats) -> Iterator[Candidates]:
     """Every thumbnail compared with every other one, by all processors that this process may use."""
     starts = range(0, len(grey), ROWS_AT_ONCE)
-    with one_blas_thread(), ThreadPoolExecutor(processors(), thread_name_prefix="near") as pool:
+    threads = max(1, min(processors(), len(starts)))
+    with one_blas_thread(), ThreadPoolExecutor(threads, thread_name_prefix="near") as pool:
         yield from pool.map(lambda at: _closest_to(grey[at : at + ROWS_AT_ONCE], base, at), starts)
 
 
