@@ -85,8 +85,13 @@ def cannot_open(node: str, problem: str) -> ClusterRefused:
         node: what people know the machine by.
         problem: the sentence that it says itself.
     """
+    return opened_here(f"On {node}, {problem}")
+
+
+def opened_here(problem: str) -> ClusterRefused:
+    """The same, of a machine that is named in what it says itself."""
     return ClusterRefused(
-        f"On {node}, {problem.rstrip('.')}; this machine can open it.",
+        f"{problem.rstrip('.')}; this machine can open it.",
         remedy="Let every machine read the same files under the same paths, then ask for the same again: "
         "what was done is kept.",
     )

@@ -45,9 +45,8 @@ _VERSIONS = (  # what stores call the version of a file, the surest first
 _NO_LISTINGS: dict[str, Any] = {"use_listings_cache": False}
 # Of S3, or each file is asked for twice.
 _ONE_REQUEST: dict[str, Any] = {**_NO_LISTINGS, "max_concurrency": 1}
-# What it logs is said in two sentences, too: where no one listens, Python would write it onto the screen.
-logging.getLogger("gcsfs").addHandler(logging.NullHandler())
-OPTIONS = {"gs": _NO_LISTINGS, "gcs": _NO_LISTINGS, "s3": _ONE_REQUEST, "s3a": _ONE_REQUEST}
+_OPTIONS = {"gs": _NO_LISTINGS, "gcs": _NO_LISTINGS, "s3": _ONE_REQUEST, "s3a": _ONE_REQUEST}
+_SILENT = logging.NullHandler()
 
 Answer = TypeVar("Answer")
 
@@ -116,10 +115,7 @@ def opened(url: str, *, files: Sequence[str] | None = None) -> RemoteFolder:
     """
     scheme = url.partition(":")[0]
     with explained(url):
-        from fsspec.core import url_to_fs
-
-        system, path = url_to_fs(url, **OPTIONS.get(scheme, {}))
-        path = path.rstrip("/")
+        system, path = system_at(url)
         if files is not None:
             listed = tuple(RemoteFile(name=name, size=0, copy="") for name in files)
             return RemoteFolder(url=url, system=system, path=path, files=listed)
@@ -134,6 +130,18 @@ def opened(url: str, *, files: Sequence[str] | None = None) -> RemoteFolder:
         for name, facts in found.items()
     )
     return RemoteFolder(url=url, system=system, path=path, files=tuple(named))
+
+
+def system_at(url: str) -> tuple[Any, str]:
+    """The fsspec file system of an address, and what it calls the folder or file there."""
+    from fsspec.core import url_to_fs
+
+    scheme = url.partition(":")[0]
+    if scheme in ("gs", "gcs"):
+        # What it logs is said in two sentences, too: Python would write it onto the screen if no one listens.
+        logging.getLogger("gcsfs").addHandler(_SILENT)
+    system, path = url_to_fs(url, **_OPTIONS.get(scheme, {}))
+    return system, path.rstrip("/")
 
 
 def _listed(system: Any, path: str) -> dict[str, Mapping[str, Any]]:

@@ -17,7 +17,7 @@ from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from headswap.data.remote import OPTIONS, first_line, patiently, url_of
+from headswap.data.remote import first_line, patiently, system_at, url_of
 from headswap.errors import BadSetting, BadUpload, BundleDamaged, HeadswapError
 from headswap.storage.files import SEAL, DiskFull, check_seal, discard, make_folder, move, write_bytes
 from headswap.storage.locations import install_command
@@ -54,10 +54,7 @@ class RemoteTarget:
 
     @cached_property
     def _opened(self) -> tuple[Any, str]:
-        from fsspec.core import url_to_fs
-
-        system, path = url_to_fs(self.url, **OPTIONS.get(self.scheme, {}))
-        return system, path.rstrip("/")
+        return system_at(self.url)
 
     def sizes(self, below: str = "") -> dict[str, int]:
         """Every file at any depth below a folder, by its name from there; empty where there is no folder."""

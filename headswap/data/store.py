@@ -56,11 +56,15 @@ def bytes_of(manifest: Manifest, image: ImageRecord) -> bytes:
     """The file of a picture of a manifest.
 
     Raises:
-        UnopenedFile: it has gone, at least for this machine.
+        UnopenedFile: it has gone, or cannot be opened, at least for this machine.
     """
+    name = decode.shown_name(image.file)
     try:
         return manifest.path(image).read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UnopenedFile(f"{name} is no longer where it was.", remedy="Give the pictures again.") from error
     except OSError as error:
         raise UnopenedFile(
-            f"{decode.shown_name(image.file)} is no longer where it was.", remedy="Give the pictures again."
+            f"{name} cannot be opened: {error.strerror or 'the disk does not give it'}.",
+            remedy="Check that you may read it, then start again.",
         ) from error

@@ -18,9 +18,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headswap.cluster.crew import Crew, Parcel, in_order, task
+from headswap.cluster.crew import ClusterRefused, Crew, Parcel, in_order, task
 from headswap.cluster.marks import check_marks, marked
-from headswap.cluster.nodes import cannot_open
+from headswap.cluster.nodes import cannot_open, opened_here
 from headswap.data.ingest import FileRecords, read_some
 from headswap.data.layout import PlacedFile
 from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
@@ -272,7 +272,12 @@ def see(parcel: Parcel) -> Parcel:
 
 def unopened_here(error: UnopenedFile) -> Parcel:
     """The answer of a task that could not open an image of its part; `check_opened` hears it."""
-    return Parcel(facts={"machine": socket.gethostname(), "unopened": error.problem})
+    return Parcel(facts={"unopened": named_here(error).problem})
+
+
+def named_here(error: UnopenedFile) -> UnopenedFile:
+    """The same, with the name of this machine: another one may be able to open the file."""
+    return UnopenedFile(f"On {socket.gethostname()}, {error.problem}", remedy=error.remedy)
 
 
 def check_opened(answer: Parcel, part: Manifest) -> None:
@@ -283,9 +288,22 @@ def check_opened(answer: Parcel, part: Manifest) -> None:
         ClusterRefused: that machine alone cannot.
     """
     if "unopened" in answer.facts:
-        for image in part.images:
-            bytes_of(part, image)
-        raise cannot_open(answer.facts["machine"], answer.facts["unopened"])
+        raise unopened_there(answer.facts["unopened"], part)
+
+
+def unopened_there(problem: str, part: Manifest) -> ClusterRefused:
+    """What is said when a machine could not open an image of a part.
+
+    Args:
+        problem: as that machine says it, with its name.
+        part: the images that it was asked for.
+
+    Raises:
+        UnreadableImage: one cannot be opened here either: it has gone.
+    """
+    for image in part.images:
+        bytes_of(part, image)
+    return opened_here(problem)
 
 
 def new_run() -> str:

@@ -33,7 +33,7 @@ from headswap.heads.swap import swap_located
 from headswap.heads.wide import widen
 from headswap.network import InputSpec
 from headswap.pipeline.loading import NetworkOrigin, load_as_asked
-from headswap.pipeline.spread import unopened_here
+from headswap.pipeline.spread import named_here, unopened_here
 from headswap.storage.files import from_json, from_plain, make_folder, to_json, write_bytes, write_text
 from headswap.threads import torch_threads
 from headswap.training.budget import Budget
@@ -75,14 +75,20 @@ class RunAsked:
 
 @task
 def make_run(parcel: Parcel) -> Parcel:
-    """Make a run, or go on with it; what came of it is its last checkpoint."""
+    """Make a run, or go on with it; what came of it is its last checkpoint.
+
+    Raises:
+        UnopenedFile: one of several processes that make it together cannot open an image.
+    """
     asked: RunAsked = from_plain(RunAsked, parcel.facts)
-    learner = _learner(asked.folder)
-    with torch_threads(learner.about.threads):
-        try:
+    try:
+        learner = _learner(asked.folder)
+        with torch_threads(learner.about.threads):
             learner.run(asked.planned)
-        except UnopenedFile as error:
-            return unopened_here(error)
+    except UnopenedFile as error:
+        if not ranks_here().is_alone:  # an answer would leave the others waiting for this process
+            raise named_here(error) from error
+        return unopened_here(error)
     return Parcel()
 
 

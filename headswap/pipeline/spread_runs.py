@@ -23,9 +23,9 @@ from torch import Tensor
 
 from headswap.cluster.crew import Crew, Parcel
 from headswap.data.manifest import Manifest
-from headswap.errors import BadSetting
+from headswap.errors import BadSetting, UnopenedFile
 from headswap.pipeline.loading import NetworkOrigin
-from headswap.pipeline.spread import check_opened
+from headswap.pipeline.spread import check_opened, unopened_there
 from headswap.pipeline.spread_learner import (
     COUNT,
     NETWORK,
@@ -124,9 +124,7 @@ class CrewRuns:
             if planned not in self._begun and self.setup.budget.left_s > 0:
                 self.begin([planned])
             while not self._is_over(planned) and self._answers is not None:
-                number, answer = next(self._answers)
-                check_opened(answer, self.about.manifest)
-                self._over.add(self._asked[number])
+                self._take(self._answers)
                 self._listen()
             self._listen()
         except _Ended:
@@ -138,6 +136,15 @@ class CrewRuns:
             self.runner.put_back(made.weights)
             self.setup.module.eval()
         return made
+
+    def _take(self, answers: Generator[tuple[int, Parcel], None, None]) -> None:
+        """Wait for the end of one of the runs that are under way."""
+        try:
+            number, answer = next(answers)
+        except UnopenedFile as error:  # of processes that make a run together: it ended all of them
+            raise unopened_there(error.problem, self.about.manifest) from error
+        check_opened(answer, self.about.manifest)
+        self._over.add(self._asked[number])
 
     def close(self) -> None:
         if self._answers is not None:

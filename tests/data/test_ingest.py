@@ -285,6 +285,16 @@ def test_an_image_that_has_gone_is_a_sentence(tmp_path: Path) -> None:
         reread(manifest, manifest.images[0])
 
 
+def test_an_image_that_is_there_and_cannot_be_opened_is_not_said_to_have_gone(tmp_path: Path) -> None:
+    root = pets(tmp_path / "pets")
+    manifest = ingest(root).manifest
+    (root / "cat/0.jpg").unlink()
+    (root / "cat/0.jpg").mkdir()  # not by modes: root opens all
+
+    with pytest.raises(UnreadableImage, match=r"cat/0\.jpg cannot be opened: .+\. Check that you may read"):
+        reread(manifest, manifest.images[0])
+
+
 def test_images_of_a_phone_do_not_fill_the_memory(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")
     assert resource

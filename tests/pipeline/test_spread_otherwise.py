@@ -17,10 +17,11 @@ import pytest
 import headswap
 from headswap.cluster import crew
 from headswap.cluster.crew import ClusterRefused, Here, Parcel
+from headswap.cluster.ranks import Ranks
 from headswap.data import ingest
-from headswap.errors import UnreadableImage
+from headswap.errors import UnopenedFile, UnreadableImage
 from headswap.features.engines import Engine
-from headswap.pipeline import spread
+from headswap.pipeline import spread, spread_learner
 from headswap.pipeline.spread import SeenBy, see_elsewhere
 from headswap.storage.files import SEAL
 from headswap.training.config import Depth, FinetuneConfig, TrainConfig
@@ -133,12 +134,12 @@ def test_an_image_that_was_read_and_cannot_be_opened_again_is_refused_there_and_
     name = last_image(data)
     shut.add(("measure_chunk", name))
 
-    with pytest.raises(ClusterRefused, match=refused(f"vehicle/{name} is no longer where it was")):
+    with pytest.raises(ClusterRefused, match=refused(f"vehicle/{name} cannot be opened: Permission denied")):
         headswap.evaluate(bundle, data, workspace=tmp_path / "w", on="auto")
 
     manifest = ingest.ingest(data).manifest
     shut.add(("see", name))
-    with pytest.raises(ClusterRefused, match=refused(f"vehicle/{name} is no longer where it was")):
+    with pytest.raises(ClusterRefused, match=refused(f"vehicle/{name} cannot be opened: Permission denied")):
         list(see_elsewhere(Here(), manifest, manifest.images, seen_by(tmp_path / "features")))
     (data / "vehicle" / name).unlink()
     with pytest.raises(UnreadableImage, match=r"is no longer where it was\. Give the pictures again"):
@@ -291,9 +292,40 @@ def test_a_try_whose_machine_cannot_open_an_image_is_refused_and_gone_on_with(
     taught(data, tmp_path / "one", tmp_path / "mine", depth="everything")
     shut.add(("make_run", name))
 
-    with pytest.raises(ClusterRefused, match=refused(f"vehicle/{name} is no longer where it was")):
+    with pytest.raises(ClusterRefused, match=refused(f"vehicle/{name} cannot be opened: Permission denied")):
         taught(data, tmp_path / "many", tmp_path / "w", on="auto", depth="everything")
     shut.clear()
     taught(data, tmp_path / "many", tmp_path / "w", on="auto", depth="everything")
 
     check_same(tmp_path / "one", tmp_path / "many")
+
+
+@pytest.mark.parametrize("ranks", [Ranks(), Ranks(rank=1, size=2)], ids=["alone", "one of two"])
+def test_a_try_whose_machine_cannot_open_its_first_image_is_refused_too(
+    ranks: Ranks, sample: Path, tmp_path: Path, shut: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, run_task = tmp_path / "data", crew.run_task
+    shutil.copytree(sample / "train", data)
+    images = sorted(path for path in data.rglob("*") if path.is_file())
+
+    def run(name: str, parcel: Parcel) -> Parcel:
+        """It cannot open an image when it looks where the network can be cut: nothing is exchanged before."""
+        with monkeypatch.context() as there:
+            if name.endswith(":make_run"):
+                there.setattr(spread_learner, "ranks_here", lambda: ranks)
+            return run_task(name, parcel)
+
+    monkeypatch.setattr(crew, "run_task", run)
+    shut.update(("make_run", path.name) for path in images)
+    with pytest.raises(ClusterRefused, match=refused(r"\w+/\S+ cannot be opened: Permission denied")):
+        taught(data, tmp_path / "many", tmp_path / "w", on="auto", depth="last")
+
+    def run_and_lose(name: str, parcel: Parcel) -> Parcel:
+        if name.endswith(":make_run"):
+            for path in images:
+                path.unlink()
+        return run(name, parcel)
+
+    monkeypatch.setattr(crew, "run_task", run_and_lose)
+    with pytest.raises(UnopenedFile, match=r"^\w+/\S+ is no longer where it was\. Give the pictures again"):
+        taught(data, tmp_path / "many", tmp_path / "w", on="auto", depth="last")

@@ -22,7 +22,7 @@ from headswap.cluster import gang
 from headswap.cluster.crew import Parcel, WorkLost, name_of
 from headswap.cluster.gang_main import backend_here
 from headswap.cluster.ranks import ALONE, Ranks
-from headswap.errors import BadSetting
+from headswap.errors import BadSetting, TeachingFailed
 from headswap.features.engines import Engine
 from headswap.pipeline import together
 from headswap.training.config import FinetuneConfig, TrainConfig
@@ -44,10 +44,10 @@ def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def taught(data: Path, out: Path, processes: int) -> headswap.Outcome:
+def taught(data: Path, out: Path, processes: int, network: str = "dying_network") -> headswap.Outcome:
     finetune = FinetuneConfig(epochs=3, batch_size=9, learning_rate=1e-2, mixup=0.2, checkpoint_every_s=0.0)
     return headswap.teach(
-        data, model="tests.pipeline.tiny_network:dying_network", head="last", out=out,
+        data, model=f"tests.pipeline.tiny_network:{network}", head="last", out=out,
         config=TrainConfig(depth="everything", px=32, finetune=finetune),
         workspace=out.with_name("workspace"), processes=processes,
     )  # fmt: skip
@@ -75,6 +75,16 @@ def test_two_processes_learn_what_one_learns_though_one_is_killed_and_the_other_
     assert two.report.finetune == one.report.finetune
     assert one.report.finetune is not None
     assert one.report.finetune.depth == "everything"
+
+
+def test_an_image_that_one_process_cannot_open_ends_the_others_and_is_told(
+    uneven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINY_SHUT", "3.png")
+    said = r"^On \S+, \w+/3\.png cannot be opened: Permission denied\. Check that you may read it"
+
+    with pytest.raises(TeachingFailed, match=said):
+        taught(uneven, tmp_path / "two", 2, "shut_out_network")
 
 
 @pytest.mark.thorough  # three processes import everything; what they exchange is in tests/cluster

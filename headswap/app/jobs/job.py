@@ -129,8 +129,9 @@ OUT_OF_MEMORY = JobError(
 
 NO_CLUSTER = JobError(
     "ClusterLost",
-    "This run waits for the cluster, which does not answer.",
-    "It goes on by itself when the cluster is back; what was seen is kept.",
+    "This run waits for the cluster, which it has lost.",
+    "It goes on by itself when the cluster is back, and waits longer when it loses it again and again; what "
+    "was seen is kept.",
 )
 REFUSED = "ClusterRefused"
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headswap.app.jobs.cluster import BACK_S, ClusterWatch
+from headswap.app.jobs.cluster import ClusterWatch, Setbacks
 from headswap.app.jobs.database import NOT_NOW
 from headswap.app.jobs.job import OUT_OF_MEMORY, Job, JobError, JobState
 from headswap.app.jobs.liveness import LivenessMonitor
@@ -36,7 +36,6 @@ from headswap.field_types import check_fields
 from headswap.storage.files import sweep_drafts
 
 STOP_POLL_S = 0.05
-_MOST_DOUBLINGS = 6  # of `BACK_S`, before a run that a cluster refuses is tried again: ten minutes
 
 logger = logging.getLogger(__name__)
 
@@ -96,8 +95,7 @@ class Queue:
         self._last_interest: float | None = None
         self._has_retried = False  # before the first try, room may have been made long ago
         self._cluster = cluster
-        self._lost: set[tuple[str, int]] = set()  # attempts that are known to have lost the cluster
-        self._refused: dict[tuple[str, int], float] = {}  # attempts, and when they were seen to be refused
+        self._setbacks = Setbacks(clock)
         self._room_needed: dict[str, int] = {}  # bytes free before a paused job is tried again
 
     # What people ask ------------------------------------------------------------
@@ -141,7 +139,8 @@ class Queue:
                 {(word, job.id, job.attempt) for job in running for word in ("lease", "cancel")}
             )
             if self._cluster is not None:
-                self._cluster.check_if_due(is_busy=bool(running or self.store.waiting() or self._refused))
+                is_busy = bool(running or self.store.waiting() or self._setbacks.are_waiting)
+                self._cluster.check_if_due(is_busy=is_busy)
             self._try_paused()
             self._hand_out()
             self._keep_spare()
@@ -238,28 +237,23 @@ class Queue:
                 self.store.unpause(job.id)
 
     def _try_without_cluster(self, paused: Sequence[Job]) -> None:
-        """Put back what has lost the cluster when a look that came later finds it well.
+        """Put back what has lost the cluster when a look that came later finds it well, and it has waited.
 
         What it refuses may be about that run alone, such as a file that one machine does not see: no other
-        run waits for that, and the run itself is tried less and less often.
+        run waits for that.
         """
-        attempts = {(job.id, job.attempt) for job in paused if not job.is_refused}
-        if self._cluster and attempts - self._lost:
-            self._cluster.lost()
-        self._lost = attempts
-        refused = {(job.id, job.attempt) for job in paused if job.is_refused}
-        if self._cluster and refused - self._refused.keys():
-            self._cluster.check_soon()
-        self._refused = {one: self._refused.get(one, self._clock()) for one in refused}
-        if self._cluster is None or self._cluster.state.is_well:  # None: the server was started without it
+        if self._cluster is None:  # the server was started without it
             for job in paused:
-                if self._cluster is None or not job.is_refused or self._has_waited(job):
-                    self.store.unpause(job.id)
-
-    def _has_waited(self, job: Job) -> bool:
-        """Whether a refused run has waited long enough: twice as long after every attempt."""
-        delay_s = BACK_S * 2.0 ** min(job.attempt - 1, _MOST_DOUBLINGS)
-        return self._clock() - self._refused[job.id, job.attempt] >= delay_s
+                self.store.unpause(job.id)
+            return
+        added = self._setbacks.note(paused, is_away=self._cluster.state.is_away)
+        if not all(job.is_refused for job in added):
+            self._cluster.lost()
+        if any(job.is_refused for job in added):
+            self._cluster.check_soon()
+        if self._cluster.state.is_well:
+            for job in filter(self._setbacks.has_waited, paused):
+                self.store.unpause(job.id)
 
     def _room_for(self, job: Job, free: int) -> int:
         """A job that has filled the disk needs more than there was then; any other just tries."""

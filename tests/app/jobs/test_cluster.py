@@ -11,7 +11,7 @@ import pytest
 
 from headswap.app.jobs import cluster
 from headswap.app.jobs.cluster import BACK_S, COUNT_S, ClusterWatch
-from headswap.app.jobs.job import JobState, refused_by_cluster
+from headswap.app.jobs.job import NO_CLUSTER, JobState, refused_by_cluster
 from headswap.app.jobs.queue import Queue, QueueSettings
 from headswap.app.jobs.store import Store
 from headswap.cluster import driver
@@ -110,7 +110,7 @@ def test_a_run_that_lost_the_cluster_waits_for_it_and_goes_on_by_itself(open_off
 
     assert paused.has_lost_cluster
     assert (paused.crashes, still.attempt, still.state) == (0, 1, JobState.PAUSED)
-    assert paused.error.problem == "This run waits for the cluster, which does not answer."
+    assert paused.error.problem == "This run waits for the cluster, which it has lost."
     office.queue.cancel(job_id)
     office.run(job_id)
 
@@ -164,6 +164,87 @@ def test_a_run_that_a_cluster_refuses_which_is_well_is_tried_less_and_less_often
     assert error is not None
     assert error.problem == "This run waits for the cluster. 10.0.0.2 does not see dataset.json."
     assert lab.asked == looks + 1, "the cluster is looked at as long as a run waits for it"
+
+
+class Lost:
+    """One run, which loses the cluster in every attempt. The clock goes on in steps of ten seconds."""
+
+    def __init__(self, store: Store) -> None:
+        self.lab, self.store = Lab(), store
+        self.lab.watch.check()
+        settings = QueueSettings(room_bytes=0, cluster="auto", lease_s=1e9, start_s=1e9)
+        self.queue = Queue(
+            store, Hands(), settings, clock=lambda: self.lab.now, free_memory=lambda: 10**12,
+            cluster=self.lab.watch,
+        )  # fmt: skip
+        self.queue.submit("ann", "project", "{}", "key")
+
+    def begun(self, *, lasts_s: float = 0.0) -> float:
+        """When its next attempt begins; it loses the cluster so many seconds later."""
+        while True:
+            self.queue.tick()
+            for job in self.store.in_state(JobState.RUNNING):
+                begun = self.lab.now
+                assert self.store.claim(job.id, job.attempt)
+                self.lab.now += lasts_s
+                assert self.store.finish(job.id, job.attempt, JobState.PAUSED, error=NO_CLUSTER)
+                self.queue.tick()
+                return begun
+            self.lab.now += BACK_S
+
+
+def test_a_run_that_loses_a_cluster_which_is_well_each_time_is_tried_less_and_less_often(
+    store: Store,
+) -> None:
+    run = Lost(store)
+
+    begun = [run.begun() for _ in range(9)]
+    looks = run.lab.asked
+    run.lab.now += BACK_S
+    run.queue.tick()
+    run.lab.now += COUNT_S
+    run.queue.tick()
+
+    assert [after - before for before, after in pairwise(begun)] == [10, 20, 40, 80, 160, 320, 640, 640]
+    assert run.lab.watch.state.is_well
+    assert run.queue.capacity == 8, "no other run waits"
+    assert run.lab.asked == looks + 2, "the cluster is looked at as long as a run waits for it"
+
+
+def test_the_losses_of_a_run_count_from_one_again_when_the_cluster_was_away_and_after_a_long_attempt(
+    store: Store,
+) -> None:
+    run = Lost(store)
+    for _ in range(4):
+        run.begun()
+
+    run.lab.processors = 0
+    for _ in range(30):  # away for longer than the run would wait
+        run.lab.now += BACK_S
+        run.queue.tick()
+    run.lab.processors, run.lab.now = 8, run.lab.now + BACK_S
+    back = run.lab.now
+    begun = [run.begun() for _ in range(4)]
+    long = [run.begun(lasts_s=700.0) for _ in range(3)]
+
+    assert begun[0] == back
+    assert [after - before for before, after in pairwise(begun)] == [10, 20, 40]
+    assert [after - before for before, after in pairwise(long)] == [710, 710]
+
+
+def test_a_cluster_that_was_away_for_a_moment_is_not_waited_for_though_it_was_lost_often_before(
+    store: Store,
+) -> None:
+    run = Lost(store)
+    for _ in range(6):
+        run.begun()
+
+    run.lab.processors, run.lab.now = 0, run.lab.now + BACK_S
+    run.queue.tick()
+    run.lab.processors, back = 8, run.lab.now + BACK_S
+
+    assert run.begun() == back
+    assert run.begun() == back + BACK_S
 
 
 def test_a_run_that_is_refused_lets_the_cluster_be_looked_at_at_once(store: Store) -> None:
