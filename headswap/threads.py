@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -20,15 +21,25 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
+_share: ContextVar[int] = ContextVar("share", default=0)  # of the processors; 0: all of them
 _LARGE = 5e9  # multiplications, from which on a tenth of a second of spinning no longer matters
 _BRING_THEIR_OWN = ("numpy", "scipy.linalg")  # libraries that come with an OpenBLAS
 
 
 def processors() -> int:
-    """How many this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
+    """How many this process may use; within `share_of_processors` no more than the share."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(here, _share.get() or here))
+
+
+@contextmanager
+def share_of_processors(count: int) -> Iterator[None]:
+    """While it lasts, this thread counts no more `processors` than that, to leave room for others; 0: all."""
+    before = _share.set(count)
+    try:
+        yield
+    finally:
+        _share.reset(before)
 
 
 def product(left: NDArray[np.floating], right: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -5,7 +5,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from headswap import threads
-from headswap.threads import one_blas_thread, product, torch_threads
+from headswap.threads import one_blas_thread, processors, product, share_of_processors, torch_threads
 
 
 def blas_threads() -> list[int]:
@@ -31,6 +31,17 @@ def test_a_library_that_is_loaded_later_is_held_to_it_too() -> None:
     with one_blas_thread():
         assert set(blas_threads()) == {1}
     assert scipy.linalg
+
+
+@pytest.mark.parametrize(("share", "used"), [(0, 6), (2, 2), (64, 6)])
+def test_a_share_of_the_processors_is_never_more_than_there_are(
+    share: int, used: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _process: set(range(6)), raising=False)
+
+    with share_of_processors(share):
+        assert processors() == used
+    assert processors() == 6
 
 
 @pytest.mark.parametrize("large", [0, 1e9])

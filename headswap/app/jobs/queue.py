@@ -45,7 +45,7 @@ class QueueSettings:
     """How jobs share one machine. The defaults suit one person."""
 
     capacity: int = 1  # workers at once
-    threads: int = 0  # of torch and numpy in each worker; 0: they choose
+    threads: int = 0  # processors that each worker uses; 0: all
     lease_s: float = 30.0  # a worker that is silent for longer is ended and its job queued again
     start_s: float = 120.0  # the same, before its first word: a cold import on a busy machine is slow
     force_s: float = 10.0  # a cancelled worker that has not stopped by itself is ended
@@ -60,6 +60,10 @@ class QueueSettings:
         check_fields(self)
         if self.capacity < 1:
             raise BadSetting(f"capacity is {self.capacity}.", remedy="Choose 1 or more workers at once.")
+
+    def at_once(self, processors: int) -> int:
+        """Workers at once: a cluster with so many processors has hands for more than this machine."""
+        return max(self.capacity, min(processors, self.most_at_once))
 
 
 @dataclass(frozen=True)
@@ -219,9 +223,8 @@ class Queue:
 
     @property
     def capacity(self) -> int:
-        """Workers at once: a cluster that is well has hands for more than this machine."""
-        hands = self._cluster.state.processors if self._cluster else 0
-        return max(self._settings.capacity, min(hands, self._settings.most_at_once))
+        """Workers at once, as this machine and the cluster are now."""
+        return self._settings.at_once(self._cluster.state.processors if self._cluster else 0)
 
     def _try_paused(self) -> None:
         everything = self.store.in_state(JobState.PAUSED)
@@ -282,11 +285,18 @@ class Queue:
                 self._start_worker(chosen)
 
     def _has_memory(self) -> bool:
-        """Whether the next job has room next to those that run; a job alone may always try."""
-        waiting = self.store.waiting()
-        if not waiting or not self.store.in_state(JobState.RUNNING):
+        """Whether the next job has room next to those that run; a job alone may always try.
+
+        What those will still take is not free: a worker that has just been started has taken nothing yet.
+        """
+        waiting, running = self.store.waiting(), self.store.in_state(JobState.RUNNING)
+        if not waiting or not running or len(running) >= self.capacity:
             return True
-        return self._free_memory() >= need_of(waiting[0].experiment_json)
+        free = self._free_memory() - need_of(waiting[0].experiment_json)
+        return free >= 0 and free >= sum(map(self._still_takes, running))  # short: no process is looked at
+
+    def _still_takes(self, job: Job) -> int:
+        return max(0, need_of(job.experiment_json) - self._runner.taken_bytes(job.worker))
 
     def _start_worker(self, job: Job) -> None:
         arguments = ("--job", job.id, "--attempt", str(job.attempt))
@@ -298,14 +308,13 @@ class Queue:
 
     def _start(self, arguments: Sequence[str], log: Path) -> str:
         """Start a worker process; empty when the machine refuses."""
-        held = self._settings.worker_bytes if memory.is_held_by_system() else 0
-        limit = ("--memory", str(held)) if held else ()
+        held, threads = self._settings.worker_bytes, self._settings.threads
+        limit = ("--memory", str(held)) if held and memory.is_held_by_system() else ()
+        share = ("--threads", str(threads)) if threads else ()
         on = ("--on", self._settings.cluster) if self._settings.cluster else ()
-        command = (*self._worker, "--store", str(self.store.path), *arguments, *limit, *on)
+        command = (*self._worker, "--store", str(self.store.path), *arguments, *limit, *share, *on)
         try:
-            return self._runner.start(
-                command, log=log, environment=thread_environment(self._settings.threads)
-            )
+            return self._runner.start(command, log=log, environment=thread_environment(threads))
         except OSError:
             logger.exception("no worker could be started")
             return ""

@@ -1,6 +1,7 @@
 """The process that does one job, then ends.
 
-    python -m headswap.app.jobs.worker --store DB --job ID --attempt N [--memory BYTES] [--on CLUSTER]
+    python -m headswap.app.jobs.worker --store DB --job ID --attempt N
+                                       [--memory BYTES] [--threads N] [--on CLUSTER]
     python -m headswap.app.jobs.worker --store DB --spare TOKEN --server HANDLE [...]
 
 A spare imports the slow libraries first, then waits until the queue means a job for
@@ -40,6 +41,7 @@ from headswap.cluster.crew import ClusterLost, ClusterRefused
 from headswap.errors import Cancelled, HeadswapError
 from headswap.events import Listener
 from headswap.storage.files import SEAL, DiskFull
+from headswap.threads import share_of_processors
 
 Answer = TypeVar("Answer")
 Work = Callable[
@@ -95,7 +97,8 @@ def main(
         if job is None:
             return 3
         _write_to(store.folder(job.id) / LOG_FILE, job)
-        return _do(store, job, work or partial(_run_pipeline, on=choice.on or None), stopping)
+        with share_of_processors(choice.threads):
+            return _do(store, job, work or partial(_run_pipeline, on=choice.on or None), stopping)
     finally:
         store.close()
 
@@ -113,6 +116,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--spare", default="")
     parser.add_argument("--server", default="")
     parser.add_argument("--memory", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--on", default="")
     return parser.parse_args(arguments)
 

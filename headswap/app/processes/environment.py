@@ -48,8 +48,11 @@ def python_command(module: str) -> tuple[str, ...]:
 
 
 def thread_environment(threads: int) -> dict[str, str]:
-    """Hold the numeric libraries of a child to so many threads; 0 leaves the choice to them."""
+    """Hold the numeric libraries of a child to so many threads; 0 leaves the choice to them.
+
+    The pools of `FRUGAL` stay as they are.
+    """
     if threads < 1:
         return {}
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     return {name: str(threads) for name in names}

@@ -38,6 +38,7 @@ class Limits:
     disk_gb: float = _figure(0.0, "disk for one person", "GB", may_be_none=True)
     runs_kept: int = _figure(50, "finished runs kept in a project", may_be_none=True)
     hours_kept: float = _figure(0.0, "an untouched project is kept", "hours", may_be_none=True)
+    runs: int = _figure(1, "runs taught at the same time on this machine")
     waiting: int = _figure(20, "runs of one person that may wait")
     worker_gb: float = _figure(0.0, "memory for one run", "GB", may_be_none=True)
     reader_mb: int = _figure(2_000, "memory of a picture reader", "MB", may_be_none=True)

@@ -85,12 +85,14 @@ def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Opti
         opens_browser=_wants_browser(said, host, environment),
     )
     _check(server_address, is_hosted="SPACE_ID" in environment)
+    limits = limits_for(said.profile, changed)
+    _check_runs(limits.runs)
     workspace = said.app_workspace or environment.get("HEADSWAP_WORKSPACE") or default_workspace()
     cluster = said.on or environment.get("HEADSWAP_CLUSTER") or ""
     settings = Settings(
         workspace=Path(workspace).resolve(),
         sample=sample_folder() / "train",
-        limits=limits_for(said.profile, changed),
+        limits=limits,
         networks=tuple(said.networks or ((HERE,) if said.profile == "class" else (ANY,))),
         local_links=said.local_links,
         has_codes=server_address.people is not None,
@@ -113,7 +115,7 @@ def start_text(choices: Options, cluster: ClusterState | None = None) -> str:
     lines.append(f"  {'who comes in':<{width}}  {who}")
     lines.append(f"  {'networks to be fetched':<{width}}  {networks_text(choices.settings.networks)}")
     if cluster is not None:
-        lines.append(f"  {'pictures are seen by':<{width}}  {_hands(cluster)}")
+        lines.append(f"  {'pictures are seen by':<{width}}  {_hands(cluster, choices.settings)}")
     lines.append(f"The process that reads strangers' pictures {confinement_here().sentence}.")
     if not is_held_by_system():
         lines.append(
@@ -127,10 +129,11 @@ def start_text(choices: Options, cluster: ClusterState | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _hands(cluster: ClusterState) -> str:
+def _hands(cluster: ClusterState, settings: Settings) -> str:
     if cluster.trouble is not None:
         return f"a cluster, and runs wait for it: {cluster.trouble.problem}"
-    return f"a cluster ({counted(cluster.processors, 'processor')})"
+    at_once = counted(settings.for_queue().at_once(cluster.processors), "run")
+    return f"a cluster ({counted(cluster.processors, 'processor')}; {at_once} at the same time)"
 
 
 def is_local(host: str | None) -> bool:
@@ -166,6 +169,18 @@ def _check(server_address: ServerAddress, *, is_hosted: bool) -> None:
     for file in (server_address.people, server_address.certificate, server_address.key):
         if file is not None and not file.is_file():
             raise BadSetting(f"There is no file {file}.", remedy="Check the path.")
+
+
+def _check_runs(runs: int) -> None:
+    """Each needs a processor of its own."""
+    from headswap.threads import processors  # brings numpy
+
+    here = processors()
+    if runs > here:
+        raise BadSetting(
+            f"runs is {runs}, and this server may use {counted(here, 'processor')}.",
+            remedy=f"Choose 1 to {here}." if here > 1 else "Choose 1.",
+        )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from headswap.app.service.limits import Limits
 from headswap.data.decode import ImageLimits
 from headswap.field_types import check_fields
 from headswap.lessons.config import LessonConfig
+from headswap.threads import processors
 
 SPARE_IDLE_S = 300.0  # how long a spare worker waits after the last sign of interest
 
@@ -55,8 +56,11 @@ class Settings:
 
     def for_queue(self) -> QueueSettings:
         """The queue's own settings, under these limits."""
+        runs = self.limits.runs
         return replace(
             self.queue,
+            capacity=runs,
+            threads=max(1, processors() // runs) if runs > 1 else self.queue.threads,
             spare_idle_s=self.queue.spare_idle_s if self.limits.spare else 0.0,
             most_waiting=self.limits.waiting,
             worker_bytes=int(self.limits.worker_gb * 1e9),

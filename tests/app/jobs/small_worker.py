@@ -21,12 +21,15 @@ from headswap.cluster.crew import ClusterLost, ClusterRefused
 from headswap.errors import FinishEarly, TooFewImages
 from headswap.events import EpochEnd, Listener, Note, Progress
 from headswap.storage.files import DiskFull, sealed_folder
+from headswap.threads import processors
 
 
 def small_work(experiment_json: str, job_folder: Path, listener: Listener) -> str:
     plan = json.loads(experiment_json)
     steps, step_s, then = plan.get("steps", 5), plan.get("step_s", 0.01), plan.get("then", "")
     time.sleep(plan.get("load_s", 0.0))  # libraries that take long
+    if plan.get("counts"):
+        (job_folder / "processors").write_text(f"{processors()}")
     listener(Note(f"process {os.getpid()}"))
     for step in range(1, steps + 1):
         time.sleep(step_s)

@@ -89,6 +89,25 @@ def test_a_run_waits_for_room_beside_others_but_never_for_ever(tmp_path: Path, w
     store.close()
 
 
+def test_what_a_run_has_not_taken_yet_is_not_given_to_the_next(tmp_path: Path) -> None:
+    store, runner = Store(tmp_path / "jobs.db"), LocalRunner()
+    experiment = to_json(Experiment(data=DataConfig(source="x"), model="tf_efficientnet_lite0"))
+    need = need_of(experiment)
+    sleeper = (sys.executable, "-c", "import time; time.sleep(600)")  # takes next to nothing
+    settings = QueueSettings(capacity=3, room_bytes=0)
+    queue = Queue(store, runner, settings, worker=sleeper, free_memory=lambda: need * 5 // 2)
+    jobs = [queue.submit("ada", "project", experiment, key) for key in ("1", "2", "3")]
+
+    queue.tick()
+    queue.tick()
+    states = [store.get(job).state for job in jobs]
+
+    for worker in (store.get(job).worker for job in jobs):
+        runner.stop(worker, force=True)
+    store.close()
+    assert states == [JobState.RUNNING, JobState.RUNNING, JobState.QUEUED]
+
+
 def test_a_large_network_needs_more_than_a_small_one() -> None:
     small, large = need_of_model("tf_efficientnet_lite0"), need_of_model("torchvision/vit_h_14")
 

@@ -388,9 +388,10 @@ def test_a_spare_that_dies_with_its_job_is_noticed_like_any_worker(open_office: 
 
 def test_threads_of_a_worker_are_held_to_the_settings(open_office: Open) -> None:
     office = open_office(threads=1)
-    job_id = office.submit(**UNTIL_TOLD)
+    job_id = office.submit(counts=True, **UNTIL_TOLD)
     office.claimed(job_id)
 
+    assert (office.store.folder(job_id) / "processors").read_text() == "1"
     if os.path.exists("/proc"):
         with open(f"/proc/{pid_of(office, job_id)}/environ") as file:
             assert "OMP_NUM_THREADS=1" in file.read().split("\0")

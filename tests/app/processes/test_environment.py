@@ -69,6 +69,14 @@ def test_threads_are_held_to_a_number_or_left_alone() -> None:
     assert thread_environment(0) == {}
 
 
+def test_the_pools_of_numpy_stay_frugal_in_a_child_that_has_many_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+
+    assert child_environment(thread_environment(8))["OPENBLAS_NUM_THREADS"] == "1"
+
+
 @pytest.mark.parametrize("module", ["runner", "local", "environment"])
 def test_importing_a_runner_loads_neither_torch_nor_gradio(module: str) -> None:
     code = f"import sys, headswap.app.processes.{module}; "

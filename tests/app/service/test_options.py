@@ -3,20 +3,39 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from headswap.app.jobs.cluster import ClusterState
+from headswap.app.jobs.job import JobState
+from headswap.app.jobs.queue import Queue
+from headswap.app.jobs.store import Store
+from headswap.app.processes.local import LocalRunner
 from headswap.app.service.accounts import add
+from headswap.app.service.limits import PROFILES
 from headswap.app.service.options import Options, add_options, choices_of, is_local, start_text
 from headswap.errors import BadSetting
 from headswap.storage.locations import default_workspace, sample_folder
+from tests.app.jobs.conftest import UNTIL_TOLD, WORKER, Office
 
 
 def read(*words: str, **environment: str) -> Options:
     parser = argparse.ArgumentParser()
     add_options(parser)
     return choices_of(parser.parse_args(words), environment)
+
+
+@pytest.fixture
+def have_processors(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Lets this machine have so many of them."""
+
+    def have(number: int) -> None:
+        monkeypatch.setattr("os.sched_getaffinity", lambda _process: set(range(number)), raising=False)
+
+    return have
 
 
 def test_without_a_word_it_serves_one_person_at_this_machine() -> None:
@@ -146,9 +165,93 @@ def test_a_hosting_space_has_a_door_of_its_own() -> None:
     assert read(GRADIO_SERVER_NAME="0.0.0.0", SPACE_ID="some/space").settings.protected
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+def test_without_a_word_one_run_is_taught_and_may_use_every_processor(
+    profile: str, have_processors: Callable[[int], None]
+) -> None:
+    have_processors(64)
+
+    settings = read("--for", profile).settings.for_queue()
+
+    assert (settings.capacity, settings.threads) == (1, 0)
+    assert read("--for", profile, "--runs", "1").settings.for_queue() == settings
+
+
+@pytest.mark.parametrize(("runs", "threads"), [(2, 32), (5, 12), (48, 1), (64, 1)])
+def test_runs_at_the_same_time_share_the_processors(
+    runs: int, threads: int, have_processors: Callable[[int], None]
+) -> None:
+    have_processors(64)
+
+    settings = read("--runs", f"{runs}").settings.for_queue()
+
+    assert (settings.capacity, settings.threads) == (runs, threads)
+
+
+@pytest.mark.parametrize(
+    ("here", "said"),
+    [
+        (8, r"runs is 9, and this server may use 8 processors\. Choose 1 to 8\."),
+        (1, r"runs is 9, and this server may use 1 processor\. Choose 1\."),
+    ],
+)
+def test_more_runs_than_processors_are_refused(
+    here: int, said: str, have_processors: Callable[[int], None]
+) -> None:
+    have_processors(here)
+
+    with pytest.raises(BadSetting, match=said):
+        read("--runs", "9")
+
+
+def test_how_many_runs_there_are_at_the_same_time_is_said_at_the_start(
+    have_processors: Callable[[int], None],
+) -> None:
+    have_processors(64)
+
+    def said(*words: str, processors: int) -> str:
+        return start_text(read(*words), ClusterState(processors=processors))
+
+    assert re.search(r"runs taught at the same time on this machine +1\n", start_text(read()))
+    assert "a cluster (12 processors; 8 runs at the same time)\n" in said(processors=12)
+    assert "a cluster (3 processors; 4 runs at the same time)\n" in said("--runs", "4", processors=3)
+    assert "a cluster (1 processor; 1 run at the same time)\n" in said(processors=1)
+
+
+def test_two_people_are_served_at_the_same_time_and_a_third_waits(
+    tmp_path: Path, have_processors: Callable[[int], None]
+) -> None:
+    have_processors(6)
+    settings = replace(read("--runs", "2", "--no-spare").settings.for_queue(), room_bytes=0)
+    store = Store(tmp_path / "jobs.db")
+    office = Office(store, Queue(store, LocalRunner(), settings, worker=WORKER))
+    try:
+        ann, bob, cyd = (office.submit(owner=name, **UNTIL_TOLD) for name in ("ann", "bob", "cyd"))
+        office.tick_until(lambda: all(office.job(job_id).progress is not None for job_id in (ann, bob)))
+        waiting = (office.job(cyd).state, office.queue.position(cyd))
+        given = [_environment(office.job(job_id).worker) for job_id in (ann, bob)]
+        first = office.end(ann)
+        taken = office.claimed(cyd)
+
+        assert waiting == (JobState.QUEUED, 1)
+        assert first.state == JobState.DONE
+        assert (taken.state, office.job(bob).state) == (JobState.RUNNING, JobState.RUNNING)
+        if sys.platform == "linux":
+            assert all("OMP_NUM_THREADS=3" in variables for variables in given)
+    finally:
+        office.stop_everybody()
+
+
+def _environment(worker: str) -> set[str]:
+    file = Path("/proc", worker.partition(":")[0], "environ")
+    return set(file.read_text(encoding="utf-8").split("\0")) if file.exists() else set()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("--runs", "0"), r"runs is 0\. Choose 1 or more"),
+        (("--runs", "-1"), r"runs is -1\. Choose 1 or more"),
         (("--pictures", "0"), r"pictures is 0\. Choose 1 or more"),
         (("--worker-gb", "-1"), r"worker-gb is -1\. Choose 0 or more"),
         (("--hours-kept", "nan"), r"hours-kept is nan\. Choose 0 or more"),

@@ -49,7 +49,7 @@ COMPARE = h.fragment[
     h.h2["Compare networks"],
     h.p(".hs-soft.reading")[
         "Choose two or more. Each gets a new head, taught on the pictures of the project that is open, and "
-        "takes the same exam. They wait in the queue one after the other; you may close this page."
+        "takes the same exam. They wait in the queue like other runs; you may close this page."
     ],
 ]
 HELD = h.p(".hs-soft", role="status")[
