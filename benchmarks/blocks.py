@@ -25,7 +25,6 @@ import time
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,7 +125,7 @@ def groups(shape: str, thumbnails: Sequence[str] = ()) -> tuple[list[float], lis
         )
     images = [
         image_record(number, number % 5, False, look.tobytes(), thumbnail)
-        for number, (look, thumbnail) in enumerate(zip_longest(looks, thumbnails, fillvalue=""))
+        for number, (look, thumbnail) in enumerate(zip(looks, thumbnails or [""] * count, strict=True))
     ]
     before, begin, busy = memory_mb("VmRSS"), time.perf_counter(), time.process_time()
     found = group_alike(images)

@@ -145,7 +145,7 @@ def _closest_to(some: Floats, base: Floats, start: int) -> Candidates:
     """
     positions = [_described(some, matrix) for matrix in _rough_matrices()]
     best, other = (np.empty((len(some), min(_COLUMNS_AT_ONCE, len(base))), np.float32) for _ in range(2))
-    rows, columns, scores = [], [], []
+    found: list[tuple[Indices, Indices, Floats]] = []
     for left in range(0, len(base), _COLUMNS_AT_ONCE):
         tile = base[left : left + _COLUMNS_AT_ONCE].T
         best, other = best[:, : tile.shape[1]], other[:, : tile.shape[1]]
@@ -155,11 +155,9 @@ def _closest_to(some: Floats, base: Floats, start: int) -> Candidates:
         own = np.arange(max(start, left), min(start + len(some), left + tile.shape[1]))
         best[own - start, own - left] = -1.0
         row, column = _best_of(best)
-        rows.append(row)
-        columns.append(left + column)
-        scores.append(best[row, column])
-    row, column, score = (np.concatenate(part) for part in (rows, columns, scores))
-    order = np.lexsort((column, -score, row))
+        found.append((row, left + column, best[row, column]))
+    row, column = (np.concatenate([one[part] for one in found]) for part in (0, 1))
+    order = np.lexsort((column, -np.concatenate([score for _, _, score in found]), row))
     row, column = row[order], column[order]
     rank = np.arange(len(row)) - np.searchsorted(row, row)
     return start + row[rank < _CLOSEST], column[rank < _CLOSEST]
