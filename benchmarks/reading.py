@@ -4,9 +4,9 @@
         [--out reading.json]
 
 Reading is all that a run does with an image before the backbone sees it: read, hash, decode, fingerprint,
-thumbnail, check, prepare. The backbone here takes no time, so this is what the fastest GPU would get. Images
-of each size are saved as JPEG from DATA (or the sample set), with the settings of a camera. "backbone" is the
-fastest engine of this machine on the prepared images, on as many threads, alone.
+thumbnail, check, prepare. Nothing waits for a backbone here, so no GPU could get more from these processors.
+Images of each size are saved as JPEG, with quality 92, from DATA or the sample set. "backbone" is the fastest
+engine of this machine on prepared images, on as many threads, alone (`benchmarks.features`).
 """
 
 from __future__ import annotations
@@ -21,19 +21,17 @@ from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.features import bare
 from headswap.data.ingest import ingest
 from headswap.data.transforms import prepare, wanted_px
-from headswap.features.autotune import extractor_for, measure
-from headswap.heads.detect import find_head
 from headswap.network import Network
 from headswap.zoos.catalogue import DEFAULT_MODEL, load_network
 
 HERE = Path(__file__).parents[1]
-BATCH, TRIES = 16, 3
+TRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,16 +46,15 @@ class Measured:
     engine: str
 
 
-def saved(data: Path, pixels: str, count: int, folder: Path) -> Path:
+def save_images(data: Path, pixels: str, count: int, folder: Path) -> None:
     """So many images of one size, in class folders."""
     width, height = map(int, pixels.split("x"))
     files = sorted(path for path in data.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     for number, path in enumerate(islice(cycle(files), count)):
-        place = folder / pixels / path.parent.name / f"{number}.jpg"
-        place.parent.mkdir(parents=True, exist_ok=True)
+        copy = folder / path.parent.name / f"{number}.jpg"
+        copy.parent.mkdir(parents=True, exist_ok=True)
         with Image.open(path) as image:
-            image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC).save(place, quality=92)
-    return folder / pixels
+            image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC).save(copy, quality=92)
 
 
 def read(data: Path, network: Network, threads: int) -> tuple[float, float]:
@@ -76,39 +73,23 @@ def read(data: Path, network: Network, threads: int) -> tuple[float, float]:
     return min(tries)
 
 
-def backbone(network: Network, folder: Path) -> tuple[float, str]:
-    """Images a second of the fastest engine, and its name."""
-    site = find_head(network)
-    ready = np.random.default_rng(0).integers(
-        0, 256, (8 * BATCH, network.input.height, network.input.width, 3), np.uint8
-    )
-    name = measure(network, site, ready[:BATCH], folder).fastest
-    extractor, tries = extractor_for(network, site, folder), []
-    for _ in range(TRIES):
-        begin = time.perf_counter()
-        for start in range(0, len(ready), BATCH):
-            extractor.features(ready[start : start + BATCH])
-        tries.append(time.perf_counter() - begin)
-    return len(ready) / min(tries), name
-
-
 def measured(data: Path, sizes: list[str], images: int, threads: list[int]) -> Iterator[Measured]:
     network = load_network(DEFAULT_MODEL)
     with tempfile.TemporaryDirectory() as name:
         for number in threads:
             torch.set_num_threads(number)
-            pace, engine = backbone(network, Path(name) / f"engine-{number}")
             for pixels in sizes:
                 folder = Path(name) / pixels
                 if not folder.is_dir():
-                    saved(data, pixels, images, Path(name))
+                    save_images(data, pixels, images, folder)
+                seconds, engine = bare(network, folder, Path(name) / f"engines-{number}")
                 took_s, busy_s = read(folder, network, number)
                 yield Measured(
                     pixels=pixels,
                     threads=number,
                     read=round(images / took_s, 1),
                     read_by_a_processor=round(images / busy_s, 1),
-                    backbone=round(pace, 1),
+                    backbone=round(1 / seconds, 1),
                     engine=engine,
                 )
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
+from headswap.data import alignment
 from headswap.data.alignment import NearPairs, ThumbnailArray, near_pairs
 from headswap.data.fingerprint import fingerprint_of, thumbnail_arrays
 
@@ -99,3 +100,29 @@ def test_memory_does_not_grow_with_the_square_of_the_images() -> None:
     peak(100)  # what is made once
 
     assert peak(1600) < 5 * peak(400)
+
+
+def test_candidates_are_those_that_a_table_of_all_pairs_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alignment, "ROWS_AT_ONCE", 9)
+    monkeypatch.setattr(alignment, "_COLUMNS_AT_ONCE", 13)  # of 50: the last tiles are smaller
+    random = np.random.default_rng(0)
+    grey = random.random((50, 8, 8), np.float32).repeat(4, 1).repeat(4, 2)
+    grey[:10] = grey[0] + 0.3 * grey[:10]  # ten that are much alike, in one tile
+    grey[20:40] = random.random((20, 2, 2), np.float32).repeat(16, 1).repeat(16, 2)
+    base = alignment.rough_numbers(grey)
+    scores = np.max([alignment._described(grey, one) @ base.T for one in alignment._rough_matrices()], axis=0)
+    np.fill_diagonal(scores, -1.0)
+    ranked = np.argsort(-scores, axis=1)[:, : alignment._CLOSEST]
+    wanted = {(row, int(column)) for row in range(50) for column in ranked[row] if scores[row, column] >= 0.8}
+    alike = (scores >= 0.8).sum(axis=1)
+
+    found = list(alignment.search_here(grey, base))
+    parts = [alignment.candidates_among(grey[at : at + 18], base, at) for at in range(0, 50, 18)]
+
+    assert alike[:10].min() > alignment._CLOSEST, "more than are kept, also of one tile"
+    assert alike.min() == 0
+    for some in (found, parts):
+        first, second = (np.concatenate(column) for column in zip(*some, strict=True))
+        pairs = list(zip(first.tolist(), second.tolist(), strict=True))
+        assert len(pairs) == len(set(pairs))
+        assert set(pairs) == wanted
