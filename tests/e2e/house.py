@@ -168,6 +168,7 @@ class Visit:
 
     def look_for(self, picker: str, words: str) -> None:
         """Type into a list that narrows, until it holds still: before, it moves away under the mouse."""
+        self.page.locator(f"{picker} input").first.blur()  # a list that was closed opens by focus only
         self.page.click(f"{picker} input")
         self.wait("[role=option]")
         self.page.keyboard.press("Control+A")
