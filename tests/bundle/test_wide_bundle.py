@@ -30,7 +30,7 @@ from tests.bundle.conftest import Untaught
 
 NETWORKS = (
     "torchvision/squeezenet1_1",  # a convolution for a head, an activation after it
-    "torchvision/swin_t",  # maps with channels last
+    "timm/test_mambaout",  # maps with channels last
     "timm/deit_tiny_distilled_patch16_224",  # tokens, two heads
     "LevitForImageClassificationWithTeacher",  # of transformers
 )
