@@ -54,6 +54,7 @@ _SERVED = {  # in a page that is a file, and in one that has an address
     f'<link rel="apple-touch-icon" href="{next(iter(ICONS))}">\n',
     "img-src data:": "manifest-src 'self'; img-src 'self' data:",
 }
+_LEVEL = 6  # of gzip; 9 takes three times as long for three thousandths fewer bytes
 _STILL = (1980, 1, 1, 0, 0, 0)  # the time of every file in the zip: the same input gives the same bytes
 
 
@@ -202,7 +203,7 @@ def _filled(bundle: Bundle, report: Report, trained: int, facts: object, graph: 
         facts=json.dumps(facts, ensure_ascii=False).replace("<", "\\u003c"),
         program=program,
         wasm=b64encode(_vendored("runtime.wasm.gz")).decode(),
-        model=b64encode(gzip.compress(_planes(graph), 9, mtime=0)).decode(),
+        model=b64encode(gzip.compress(_planes(graph), _LEVEL, mtime=0)).decode(),
         page=page,
     )
 

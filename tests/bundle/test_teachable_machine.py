@@ -14,10 +14,12 @@ from headswap import export
 from headswap.bundle.predictor import load_bundle
 from headswap.cli.verbs.export import FORMS
 from headswap.exports.export import ZipForm
+from headswap.exports.parity import ParityCheck
 from headswap.exports.teachable_machine import FILES, NoTeachableMachine, topology_of
 from tests.bundle.conftest import Untaught
 
 Numbers = dict[str, torch.Tensor]
+Packed = tuple[Path, ParityCheck]
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +31,25 @@ def plain(few_drawings: Path, workspace: Path, tmp_path_factory: pytest.TempPath
     return place
 
 
+@pytest.fixture(scope="module")
+def drawings_only(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Packed:
+    """Its zip where the images it was trained on are not at hand."""
+    target = tmp_path_factory.mktemp("drawings") / "tm.zip"
+    return target, export(plain, target, form="teachable-machine")
+
+
+@pytest.fixture(scope="module")
+def with_images(plain: Path, few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Packed:
+    target = tmp_path_factory.mktemp("images") / "tm.zip"
+    return target, export(plain, target, form="teachable-machine", data=few_drawings)
+
+
 def test_its_layers_say_what_the_bundle_says_of_the_same_pixels(
-    plain: Path, sample: Path, tmp_path: Path
+    plain: Path, drawings_only: Packed, sample: Path
 ) -> None:
     bundle = load_bundle(plain)
 
-    export(plain, tmp_path / "tm.zip", form="teachable-machine")
-
-    with zipfile.ZipFile(tmp_path / "tm.zip") as packed:
+    with zipfile.ZipFile(drawings_only[0]) as packed:
         model = json.loads(packed.read("model.json"))
         metadata = json.loads(packed.read("metadata.json"))
         weights = np.frombuffer(packed.read("weights.bin"), np.float32)
@@ -52,11 +65,9 @@ def test_its_layers_say_what_the_bundle_says_of_the_same_pixels(
 
 @pytest.mark.parametrize("with_pictures", [False, True])
 def test_how_far_the_library_differs_is_told_and_travels_without_names_of_pictures(
-    plain: Path, few_drawings: Path, tmp_path: Path, with_pictures: bool
+    request: pytest.FixtureRequest, with_pictures: bool
 ) -> None:
-    data = few_drawings if with_pictures else None
-
-    check = export(plain, tmp_path / "tm.zip", form="teachable-machine", data=data)
+    target, check = request.getfixturevalue("with_images" if with_pictures else "drawings_only")
 
     (way,) = check.routes
     assert way.name == "@teachablemachine/image"
@@ -65,7 +76,7 @@ def test_how_far_the_library_differs_is_told_and_travels_without_names_of_pictur
     assert not check.agree
     assert ("Only drawings were at hand" in way.note) is not with_pictures
     assert (way.images == 4) is not with_pictures
-    with zipfile.ZipFile(tmp_path / "tm.zip") as packed:
+    with zipfile.ZipFile(target) as packed:
         inside = json.loads(packed.read("check.json"))
         readme = packed.read("README.md").decode()
     assert inside["ways"][0]["largest_difference"] == way.largest_difference

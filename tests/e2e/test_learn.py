@@ -31,7 +31,8 @@ DEAR = (
     "no-magic",
     "wrong-glasses",
     "norms",
-)  # each of them trains whole networks
+    "every-layer",
+)  # each of them trains whole networks; the last looks at the pictures in many more ways
 TINY = LessonConfig(most_images=16, small_px=32, epochs=1, draws=2)
 RIGHT = {lesson.name: lesson.right for lesson in LESSONS}
 
@@ -238,12 +239,12 @@ def test_on_a_phone_nothing_scrolls_sideways(enter: Callable[..., Visit]) -> Non
     visit.moved_on()
 
 
-def test_the_class_room_is_large_on_every_page_and_this_browser_remembers_it(
+def test_the_class_room_is_large_on_every_page_and_the_five_steps_lead_to_the_experiments_and_back(
     walker: Page, house: House
 ) -> None:
     size = "parseFloat(getComputedStyle(document.querySelector('#hs-learn h1')).fontSize)"
     before = walker.evaluate(size)
-    walker.click("[data-classroom]")
+    walker.click("[data-classroom]")  # which this browser remembers
     walker.wait_for_selector("html.class-room")
     walker.wait_for_function(f"before => {size} > before", arg=before)
     walker.wait_for_selector(".with-class[open]")
@@ -256,15 +257,11 @@ def test_the_class_room_is_large_on_every_page_and_this_browser_remembers_it(
     walker.wait_for_selector("html:not(.class-room)")
     walker.wait_for_selector("#hs-own", state="visible")
 
-
-def test_the_five_steps_lead_there_and_back(visit: Visit) -> None:
-    page = visit.page
-    page.click(".hs-links a[href=learn]")
-    visit.wait("#hs-learn-predict .answers")
-    page.wait_for_selector(".hs-steplinks a:has-text('Pictures')")
-    page.click(".hs-steplinks a:has-text('Pictures')")
-    visit.wait("#hs-sample")
-    visit.moved_on()
+    walker.click(".hs-links a[href=learn]")
+    walker.wait_for_selector("#hs-learn-predict .answers", timeout=WAIT_MS)
+    walker.wait_for_selector(".hs-steplinks a:has-text('Pictures')")
+    walker.click(".hs-steplinks a:has-text('Pictures')")
+    walker.wait_for_selector("#hs-sample", timeout=WAIT_MS)
 
 
 def test_a_run_is_stopped_from_the_page_and_starting_over_forgets(walker: Page) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.e2e.house import WAIT_MS, House, Visit, new_profile
+from tests.e2e.house import NAME, WAIT_MS, House, Visit, new_profile
 from tests.e2e.test_learn import LONG_MS, OVERFLOW, guess_and_run, learn, turn_to
 
 pytestmark = pytest.mark.browser
@@ -87,10 +88,11 @@ def test_a_class_votes_on_its_phones_sees_the_bar_and_follows_the_run(
     visit.moved_on()
 
 
-def test_a_run_of_step_3_is_followed_and_shows_no_image(visit: Visit, browser: Browser) -> None:
+def test_a_run_of_step_3_is_followed_without_an_image_and_its_images_are_offered_and_used_here(
+    visit: Visit, house: House, browser: Browser, project_file: Path
+) -> None:
     page = visit.page
-    visit.use_sample()
-    visit.teach()
+    visit.open_project(project_file)
     visit.open_step("teaching")
     page.click("#hs-share [data-do=share]")
     url = link_of(page)
@@ -100,21 +102,16 @@ def test_a_run_of_step_3_is_followed_and_shows_no_image(visit: Visit, browser: B
         words = pupil.inner_text("main")
         assert "exam pictures right" in words
         assert pupil.locator("img, image, form, button, a").count() == 0
-        assert "Four kinds" not in words
+        assert NAME.split()[0] not in words
         assert pupil.evaluate(OVERFLOW) <= 0
 
     page.click("#hs-share [data-do=unshare]")
     visit.wait("#hs-share [data-do=share]")
 
-
-def test_own_images_are_offered_and_used(enter: Callable[..., Visit], house: House) -> None:
-    visit = enter()
-    visit.use_sample()
-    page = learn(visit, house, LESSON)
+    learn(visit, house, LESSON)
     page.wait_for_selector(".material")
     page.click(".material label:has-text('your pictures')")
     guess_and_run(page, 1)
-
     assert "on the sample set" in page.inner_text("#hs-learn-predict .answers")
     assert "pictures of" in page.inner_text("#hs-learn-see")
     visit.moved_on()

@@ -14,8 +14,8 @@ from tests.e2e.house import WAIT_MS, House, Visit, new_profile
 pytestmark = pytest.mark.browser
 
 FAMILIES = (  # one of each kind of head; tests/heads/ looks at every family, without a browser
-    "torchvision/googlenet", "torchvision/squeezenet1_1", "torchvision/resnet18", "torchvision/vgg11",
-    "timm/deit_tiny_distilled_patch16_224", "timm/levit_128s",
+    "torchvision/googlenet", "torchvision/squeezenet1_1", "torchvision/resnet18",
+    "torchvision/mobilenet_v3_small", "timm/deit_tiny_distilled_patch16_224", "timm/levit_128s",
 )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ BATCH_BYTES = 8_000_000
 Case = tuple[str, bytes]
 
 BASE = InputSpec()
+SMALL = replace(BASE, height=28, width=28, resize_px=28)  # read as for BASE, and prepared in a moment
 GREY = replace(BASE, channels=1, mean=(0.5,), std=(0.5,))
 SPECS = (
     *(replace(BASE, interpolation=name) for name in ("nearest", "bilinear", "bicubic", "lanczos")),
@@ -50,7 +51,7 @@ SPECS = (
     replace(BASE, height=256, width=256, resize_px=224),  # smaller than the cut
     replace(BASE, height=384, width=384, resize_px=384),
     replace(BASE, height=518, width=518, resize_px=518),
-    replace(BASE, height=28, width=28, resize_px=28),
+    SMALL,
     GREY,
     replace(GREY, crop_mode="border", mean=(0.3,), std=(0.2,)),
     replace(GREY, crop_mode="squash", interpolation="nearest"),
