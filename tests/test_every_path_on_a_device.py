@@ -42,7 +42,8 @@ from tests.pretend_device import pretend_device
 
 TINY = "timm/test_efficientnet"  # norms, depthwise convolutions, a linear head; 160 px
 FINETUNE = FinetuneConfig(epochs=1, crops=2, confirmations=1)
-SMALL = LessonConfig(model=TINY, most_images=16, small_px=64, epochs=1, draws=2)
+PX = 64
+SMALL = LessonConfig(model=TINY, most_images=16, small_px=PX, epochs=1, draws=2)
 Device = Literal["mps", "cuda"]
 
 
@@ -79,14 +80,19 @@ def trained(
                     weights=weights,
                     out=folder / f"{device}-{depth}",
                     workspace=folder / device,
-                    config=TrainConfig(depth=depth, finetune=FINETUNE),
+                    config=TrainConfig(depth=depth, px=PX, finetune=FINETUNE),
                 )
         return known[device, depth]
 
     return teach
 
 
-@pytest.mark.parametrize("depth", ["head", "norms", "last", "everything", "auto"])
+THOROUGH = pytest.mark.thorough  # "auto" tries it
+
+
+@pytest.mark.parametrize(
+    "depth", ["head", pytest.param("norms", marks=THOROUGH), "last", "everything", "auto"]
+)
 def test_every_depth_is_taught_on_mps(trained: Callable[..., Outcome], depth: Depth) -> None:
     outcome = trained("mps", depth)
 
@@ -103,8 +109,9 @@ def test_a_head_taught_on_a_gpu_is_the_one_taught_on_the_processor(
     trained: Callable[..., Outcome], few_drawings: Path, weights: Path, tmp_path: Path
 ) -> None:
     here = headswap.teach(
-        few_drawings, model=TINY, weights=weights, out=tmp_path / "here", workspace=tmp_path
-    )
+        few_drawings, model=TINY, weights=weights, out=tmp_path / "here", workspace=tmp_path,
+        config=TrainConfig(px=PX),
+    )  # fmt: skip
     image = next((few_drawings / "bird").iterdir())
     expected = headswap.load_bundle(here.bundle).predict(image).probabilities
 
@@ -131,7 +138,7 @@ def test_what_was_taught_is_used_in_every_way(
         assert again.report.test_right == bundle.report.test_right
 
 
-@pytest.mark.parametrize("device", ["mps", "cuda"])
+@pytest.mark.parametrize("device", ["mps", pytest.param("cuda", marks=pytest.mark.thorough)])
 def test_networks_of_every_zoo_are_found_swapped_and_measured(device: Device, tmp_path: Path) -> None:
     names = ["torchvision/squeezenet1_1", "timm/test_vit"]
     names += ["transformers/ResNetForImageClassification"] * (device == "mps")
@@ -167,40 +174,39 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
     """Sixteen drawings and the tiny network."""
     torch.manual_seed(0)
     made = Material(SMALL, tmp_path_factory.mktemp("lessons"))
-    made.__dict__["network"] = build_network(TINY)
+    network = build_network(TINY)
+    made.__dict__["network"] = replace(network, card=replace(network.card, input=network.input.sized(PX)))
     return made
 
 
 @pytest.mark.slow
 def test_the_processes_of_the_page_run_beside_a_gpu(
-    trained: Callable[..., Outcome], few_drawings: Path, tmp_path: Path
+    trained: Callable[..., Outcome], few_drawings: Path, weights: Path, tmp_path: Path
 ) -> None:
-    """The one that answers and the one of the lessons, each a real child."""
+    """What the one that answers and the one of the lessons do, in a real child."""
     pretending = {
         "HEADSWAP_PRETENDS": "mps",
         "PYTHONPATH": str(Path(__file__).parent / "pretended"),
     }
     bundle, image = trained("mps", "head").bundle, str(next((few_drawings / "bird").iterdir()))
-    answering = ChildProcess("headswap.app.processes.inference:answer", timeout_s=600, environment=pretending)
-    teaching = ChildProcess("headswap.app.processes.lessons:answer", timeout_s=600, environment=pretending)
-    setting = replace(SMALL, model="tf_efficientnet_lite0")
+    child = ChildProcess("answers:answer", timeout_s=600, environment=pretending)
     try:
-        assert answering.ask(AskPredictions(bundle, (image,)), BatchPredictions).predictions
-        assert answering.ask(AskHeatMap(bundle, image, None), HeatMap).png_base64
+        assert child.ask(AskPredictions(bundle, (image,)), BatchPredictions).predictions
+        assert child.ask(AskHeatMap(bundle, image, None), HeatMap).png_base64
         asked = AskLesson(
-            lesson="old-optimizer", setting=setting, workspace=str(tmp_path), folder=str(tmp_path / "run")
-        )
-        ran = teaching.ask(asked, LessonReply)
+            lesson="old-optimizer", setting=replace(SMALL, weights=str(weights)), workspace=str(tmp_path),
+            folder=str(tmp_path / "run"),
+        )  # fmt: skip
+        ran = child.ask(asked, LessonReply)
         assert ran.result is not None
         assert ran.result["moved_optimizer_first"] == 0.0
     finally:
-        answering.close()
-        teaching.close()
+        child.close()
 
 
 def test_the_work_of_a_worker_runs_beside_a_gpu(few_drawings: Path, weights: Path, tmp_path: Path) -> None:
     experiment = Experiment(
-        data=DataConfig(source=str(few_drawings)), model=TINY, weights=str(weights), train=TrainConfig()
+        data=DataConfig(source=str(few_drawings)), model=TINY, weights=str(weights), train=TrainConfig(px=PX)
     )
     with pretend_device("cuda"):
         name = run_job(to_json(experiment), tmp_path / "jobs" / "one", lambda event: None)
