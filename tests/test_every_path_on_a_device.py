@@ -140,8 +140,8 @@ def test_what_was_taught_is_used_in_every_way(
 
 @pytest.mark.parametrize("device", ["mps", pytest.param("cuda", marks=pytest.mark.thorough)])
 def test_networks_of_every_zoo_are_found_swapped_and_measured(device: Device, tmp_path: Path) -> None:
-    names = ["torchvision/squeezenet1_1", "timm/test_vit"]
-    names += ["transformers/ResNetForImageClassification"] * (device == "mps")
+    names = ["torchvision/squeezenet1_1", "timm/test_vit", "transformers/ResNetForImageClassification"]
+    measured = names if device == "cuda" else names[1:2]  # the smallest: each is translated for other engines
     with pretend_device(device):
         assert inspect_network("timm/test_vit").site.paths == ("head",)
         for name in names:
@@ -156,8 +156,9 @@ def test_networks_of_every_zoo_are_found_swapped_and_measured(device: Device, tm
             assert record.site.num_classes == 3
             assert find_head(network).paths == site.paths
             network.module.to("cpu")
-            images = np.zeros((2, *batch.shape[2:], 3), np.uint8)
-            assert choose_engine().name in measure(network, record.site, images, tmp_path).milliseconds
+            if name in measured:
+                images = np.zeros((2, *batch.shape[2:], 3), np.uint8)
+                assert choose_engine().name in measure(network, record.site, images, tmp_path).milliseconds
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)

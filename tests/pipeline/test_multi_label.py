@@ -146,7 +146,7 @@ def test_networks_are_compared_by_mean_average_precision(
     assert main(command) == 0
     words = capsys.readouterr().out
     settings = ZooSettings(cache=tmp_path, offline=True)
-    setting = RaceSetting(limits=NetworkLimits(most_mb=19))  # one network
+    setting = RaceSetting(limits=NetworkLimits(most_mb=19), folds=3)  # one network
     race = find(collages, setting, workspace=workspace, settings=settings).race
 
     row = found["rows"][0]

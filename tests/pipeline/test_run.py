@@ -159,7 +159,7 @@ def test_an_existing_place_an_unknown_network_and_a_lonely_image_are_refused(
 
 @pytest.mark.slow
 def test_hazards_among_good_images_are_named_and_the_rest_is_taught(
-    shared_data: Path, workspace: Path, tmp_path: Path
+    shared_data: Path, tiny_weights: Path, workspace: Path, tmp_path: Path
 ) -> None:
     import json
 
@@ -172,7 +172,10 @@ def test_hazards_among_good_images_are_named_and_the_rest_is_taught(
     for number, row in enumerate(hazards):
         shutil.copy(shared_data / "hazards" / row["file"], folder / ("cat", "dog")[number % 2])
 
-    outcome = headswap.teach(folder, out=tmp_path / "b", workspace=workspace)
+    outcome = headswap.teach(
+        folder, model=TINY, weights=tiny_weights, out=tmp_path / "b", workspace=workspace,
+        config=TrainConfig(px=TINY_PX),
+    )  # fmt: skip
 
     left_out = {Path(left.file).name for left in outcome.left_out}
     unreadable = {row["file"] for row in hazards if row["verdict"] == "raises"}
