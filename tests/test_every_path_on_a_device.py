@@ -13,7 +13,6 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
 import headswap
 from headswap.app.processes.child import ChildProcess
@@ -38,12 +37,11 @@ from headswap.pipeline.run import Outcome
 from headswap.storage.files import to_json
 from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 from headswap.zoos.catalogue import build_network
+from tests.pipeline.tiny_network import TINY, TINY_PX
 from tests.pretend_device import pretend_device
 
-TINY = "timm/test_efficientnet"  # norms, depthwise convolutions, a linear head; 160 px
 FINETUNE = FinetuneConfig(epochs=1, crops=2, confirmations=1)
-PX = 64
-SMALL = LessonConfig(model=TINY, most_images=16, small_px=PX, epochs=1, draws=2)
+SMALL = LessonConfig(model=TINY, most_images=16, small_px=TINY_PX, epochs=1, draws=2)
 Device = Literal["mps", "cuda"]
 
 
@@ -56,17 +54,8 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the tiny network, random, as a file of a person's own."""
-    torch.manual_seed(0)
-    place = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_file(build_network(TINY).module.state_dict(), place)
-    return place
-
-
-@pytest.fixture(scope="module")
 def trained(
-    few_drawings: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory
+    few_drawings: Path, tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[Device, Depth], Outcome]:
     """Teaches the tiny network on a device, once for each depth."""
     folder, known = tmp_path_factory.mktemp("taught"), dict[tuple[Device, Depth], Outcome]()
@@ -77,10 +66,10 @@ def trained(
                 known[device, depth] = headswap.teach(
                     few_drawings,
                     model=TINY,
-                    weights=weights,
+                    weights=tiny_weights,
                     out=folder / f"{device}-{depth}",
                     workspace=folder / device,
-                    config=TrainConfig(depth=depth, px=PX, finetune=FINETUNE),
+                    config=TrainConfig(depth=depth, px=TINY_PX, finetune=FINETUNE),
                 )
         return known[device, depth]
 
@@ -106,11 +95,11 @@ def test_a_head_and_its_body_are_taught_on_cuda(trained: Callable[..., Outcome],
 
 
 def test_a_head_taught_on_a_gpu_is_the_one_taught_on_the_processor(
-    trained: Callable[..., Outcome], few_drawings: Path, weights: Path, tmp_path: Path
+    trained: Callable[..., Outcome], few_drawings: Path, tiny_weights: Path, tmp_path: Path
 ) -> None:
     here = headswap.teach(
-        few_drawings, model=TINY, weights=weights, out=tmp_path / "here", workspace=tmp_path,
-        config=TrainConfig(px=PX),
+        few_drawings, model=TINY, weights=tiny_weights, out=tmp_path / "here", workspace=tmp_path,
+        config=TrainConfig(px=TINY_PX),
     )  # fmt: skip
     image = next((few_drawings / "bird").iterdir())
     expected = headswap.load_bundle(here.bundle).predict(image).probabilities
@@ -122,12 +111,14 @@ def test_a_head_taught_on_a_gpu_is_the_one_taught_on_the_processor(
 
 
 def test_what_was_taught_is_used_in_every_way(
-    trained: Callable[..., Outcome], few_drawings: Path, weights: Path, tmp_path: Path
+    trained: Callable[..., Outcome], few_drawings: Path, tiny_weights: Path, tmp_path: Path
 ) -> None:
     place, image = Path(trained("mps", "last").bundle), next((few_drawings / "bird").iterdir())
     with pretend_device("mps"):
         bundle = headswap.load_bundle(place)
-        again = train_again(place, few_drawings, out=tmp_path / "again", weights=weights, workspace=tmp_path)
+        again = train_again(
+            place, few_drawings, out=tmp_path / "again", weights=tiny_weights, workspace=tmp_path
+        )
         check = take_home(place, tmp_path / "home.zip")
 
         assert bundle.predict(image).label in bundle.classes
@@ -176,13 +167,15 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
     torch.manual_seed(0)
     made = Material(SMALL, tmp_path_factory.mktemp("lessons"))
     network = build_network(TINY)
-    made.__dict__["network"] = replace(network, card=replace(network.card, input=network.input.sized(PX)))
+    made.__dict__["network"] = replace(
+        network, card=replace(network.card, input=network.input.sized(TINY_PX))
+    )
     return made
 
 
 @pytest.mark.slow
 def test_the_processes_of_the_page_run_beside_a_gpu(
-    trained: Callable[..., Outcome], few_drawings: Path, weights: Path, tmp_path: Path
+    trained: Callable[..., Outcome], few_drawings: Path, tiny_weights: Path, tmp_path: Path
 ) -> None:
     """What the one that answers and the one of the lessons do, in a real child."""
     pretending = {
@@ -195,8 +188,8 @@ def test_the_processes_of_the_page_run_beside_a_gpu(
         assert child.ask(AskPredictions(bundle, (image,)), BatchPredictions).predictions
         assert child.ask(AskHeatMap(bundle, image, None), HeatMap).png_base64
         asked = AskLesson(
-            lesson="old-optimizer", setting=replace(SMALL, weights=str(weights)), workspace=str(tmp_path),
-            folder=str(tmp_path / "run"),
+            lesson="old-optimizer", setting=replace(SMALL, weights=str(tiny_weights)),
+            workspace=str(tmp_path), folder=str(tmp_path / "run"),
         )  # fmt: skip
         ran = child.ask(asked, LessonReply)
         assert ran.result is not None
@@ -205,9 +198,14 @@ def test_the_processes_of_the_page_run_beside_a_gpu(
         child.close()
 
 
-def test_the_work_of_a_worker_runs_beside_a_gpu(few_drawings: Path, weights: Path, tmp_path: Path) -> None:
+def test_the_work_of_a_worker_runs_beside_a_gpu(
+    few_drawings: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
     experiment = Experiment(
-        data=DataConfig(source=str(few_drawings)), model=TINY, weights=str(weights), train=TrainConfig(px=PX)
+        data=DataConfig(source=str(few_drawings)),
+        model=TINY,
+        weights=str(tiny_weights),
+        train=TrainConfig(px=TINY_PX),
     )
     with pretend_device("cuda"):
         name = run_job(to_json(experiment), tmp_path / "jobs" / "one", lambda event: None)
