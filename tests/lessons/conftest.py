@@ -62,7 +62,7 @@ def seen(request: pytest.FixtureRequest, lesson_workspace: Path, material: Mater
             settings = [replace(one, epochs=EPOCHS_ENOUGH.get(name, one.epochs)) for one in settings]
         for setting in settings:
             if setting not in materials:
-                _ = material.network  # loaded once; experiments break copies
+                _ = material.network, material.manifest  # read once; experiments break copies
                 materials[setting] = material.with_setting(setting)
             if (name, setting) not in results:
                 with widened() as made:
