@@ -153,6 +153,39 @@ def bundle(few_drawings: Path, workspace: Path, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of a network so small that it sees images in no time, as a file of one's own."""
+    import torch
+    from safetensors.torch import save_file
+
+    from headswap.zoos.catalogue import build_network
+    from tests.pipeline.tiny_network import TINY
+
+    place = tmp_path_factory.mktemp("tiny") / "tiny.safetensors"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        save_file(build_network(TINY).module.state_dict(), place)
+    return place
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(
+    few_drawings: Path, tiny_weights: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A bundle of that network, taught on the few drawings: for what is the same with any."""
+    import headswap
+    from headswap.training.config import TrainConfig
+    from tests.pipeline.tiny_network import TINY, TINY_PX
+
+    place = tmp_path_factory.mktemp("bundles") / "tiny"
+    headswap.teach(
+        few_drawings, model=TINY, weights=tiny_weights, out=place, head="last", workspace=workspace,
+        config=TrainConfig(px=TINY_PX),
+    )  # fmt: skip
+    return place
+
+
+@pytest.fixture(scope="session")
 def finished(few_drawings: Path, bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project file with one finished run: for tests that need a result and not the teaching of it."""
     from tests.e2e.saved import RUNS, make_project

@@ -77,10 +77,12 @@ class Material:
         self._features: dict[InputSpec, Tensor] = {}  # of unchanged pictures
 
     def with_setting(self, setting: LessonConfig) -> Material:
-        """For another setting, with no listener yet; the same network is not loaded again."""
+        """For another setting, with no listener yet; the same network and the sample are not read again."""
         other, last = Material(setting, self.workspace), self.setting
         if (last.model, last.weights) == (setting.model, setting.weights) and "network" in vars(self):
             other.network = self.network
+        if not last.data and not setting.data and "_whole" in vars(self):  # a folder may have changed
+            other._whole = self._whole
         return other
 
     def begin(self) -> None:

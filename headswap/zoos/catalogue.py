@@ -118,7 +118,10 @@ def resolve(name: str, settings: ZooSettings = DEFAULT_SETTINGS) -> tuple[Zoo, s
         ModelNotFound: no zoo has it, letter by letter; near names are suggested.
     """
     prefix, slash, rest = name.partition("/")
+    is_own = names_code(rest if slash else name)  # as no library's name: none is loaded only to be asked
     for zoo in zoos(settings):
+        if isinstance(zoo, OwnZoo) != is_own:
+            continue
         if slash and prefix == zoo.name and zoo.knows(rest):
             return zoo, rest
         if not slash and zoo.knows(name):

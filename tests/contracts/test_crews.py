@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,7 @@ from headswap.pipeline import spread, spread_answers, spread_pairs
 from headswap.threads import torch_threads
 from headswap.training.config import FinetuneConfig, TrainConfig
 from tests.cluster import tasks
+from tests.pipeline.tiny_network import TINY, TINY_PX
 from tests.ports import free_ports
 
 pytestmark = [
@@ -63,6 +65,7 @@ UNHURRIED = {  # a node of a machine that does much else may be slow, and is not
     "RAY_health_check_timeout_ms": "120000",
     "RAY_worker_register_timeout_seconds": "600",
     "RAY_memory_monitor_refresh_ms": "0",
+    "REPORTER_UPDATE_INTERVAL_MS": "600000",  # no one asks what its processes take
 }
 DIES = "dies"  # a file: while it is there, a worker that trains is killed
 STARTS = 3  # Ray gives a node 30 seconds, and no setting changes that
@@ -99,7 +102,7 @@ class Cluster:
 
 def start(*words: str, folder: Path) -> None:
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", *words, "--num-cpus=1", "--num-gpus=0"]
-    command += [f"--object-store-memory={DATA}", "--disable-usage-stats"]
+    command += [f"--object-store-memory={DATA}", "--disable-usage-stats", "--include-log-monitor=false"]
     with (folder / "said.txt").open("ab") as said:  # its daemons keep what they are given open
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False)
     assert done.returncode == 0, (folder / "said.txt").read_text()
@@ -124,7 +127,7 @@ def cluster() -> Iterator[Cluster]:
     running = Cluster(f"{HEAD}:{port}", f"http://{HEAD}:{dashboard}", folder)
     try:
         head = ["--head", f"--port={port}", f"--node-ip-address={HEAD}", f"--dashboard-host={HEAD}"]
-        head += [f"--dashboard-port={dashboard}", f"--dashboard-agent-listen-port={agent}"]
+        head += [f"--dashboard-port={dashboard}", f"--dashboard-agent-listen-port={agent}", "--no-monitor"]
         for left in reversed(range(STARTS)):
             try:
                 start(*head, folder=folder)
@@ -366,6 +369,7 @@ def test_a_verb_is_handed_over_and_gone_on_with_after_its_shell_was_killed(
     with subprocess.Popen([sys.executable, "-m", "headswap", *words], stderr=subprocess.DEVNULL) as shell:
         while b"headswap-" not in dashboard.ask("GET", "/api/jobs/").text:
             assert shell.poll() is None
+            time.sleep(0.2)  # each look takes the dashboard's time
         shell.kill()
 
     assert main(words) == 0
@@ -386,14 +390,14 @@ def test_a_verb_is_handed_over_and_gone_on_with_after_its_shell_was_killed(
 
 
 def test_a_bundle_answers_and_is_measured_as_here(
-    ray_here: RayCrew, bundle: Path, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ray_here: RayCrew, tiny_bundle: Path, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for room in (spread, spread_answers):
         monkeypatch.setattr(room, "CHUNK", 8)
     data = sample / "train"
 
-    here, there = (headswap.predict(bundle, data, on=on, workspace=tmp_path / "w") for on in (None, "auto"))
-    mine, theirs = (headswap.evaluate(bundle, data, on=on, workspace=tmp_path / "w") for on in (None, "auto"))
+    here, there = (headswap.predict(tiny_bundle, data, on=on, workspace=tmp_path) for on in (None, "auto"))
+    mine, theirs = (headswap.evaluate(tiny_bundle, data, on=on, workspace=tmp_path) for on in (None, "auto"))
 
     assert len(there.answers) > HERE_FIRST + 8, "more than one machine was asked"
     assert [(said.file, said.label) for said in there.answers] == [
@@ -417,7 +421,7 @@ def test_a_try_whose_process_is_killed_is_gone_on_with(
                         process.kill()
                         killed.append(process.pid)
 
-    finetune = FinetuneConfig(epochs=12, learning_rate=1e-2, checkpoint_every_s=0.2)
+    finetune = FinetuneConfig(epochs=6, learning_rate=1e-2, checkpoint_every_s=0.2)
     config = TrainConfig(depth="everything", px=32, finetune=finetune)
     for name, on in (("many", "auto"), ("one", None)):
         headswap.teach(
@@ -452,8 +456,9 @@ def test_workers_of_ray_train_learn_what_one_process_learns_though_one_of_them_i
 
 
 def test_a_bundle_is_the_same_to_the_byte_though_a_machine_dies_on_the_way(
-    ray_here: RayCrew, cluster: Cluster, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    ray_here: RayCrew, cluster: Cluster, sample: Path, tiny_weights: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     monkeypatch.setattr(spread, "CHUNK", 8)
     # the usual engine in both runs: the faster one is measured, and a busy machine may find another
     monkeypatch.setattr(bank, "autotune", lambda *_args, **_more: None)
@@ -466,9 +471,13 @@ def test_a_bundle_is_the_same_to_the_byte_though_a_machine_dies_on_the_way(
             if event.done == 48:
                 cluster.processes("raylet/raylet", OTHER)[0].kill()
 
-    headswap.teach(data, out=tmp_path / "many", workspace=tmp_path / "w", on="auto", listener=end_one)
-    headswap.teach(data, out=tmp_path / "one", workspace=tmp_path / "mine")
-    headswap.teach(data, from_bundle=tmp_path / "many", out=tmp_path / "again", workspace=tmp_path / "mine")
+    teach = partial(headswap.teach, data, model=TINY, weights=tiny_weights, config=TrainConfig(px=TINY_PX))
+    teach(out=tmp_path / "many", workspace=tmp_path / "w", on="auto", listener=end_one)
+    teach(out=tmp_path / "one", workspace=tmp_path / "mine")
+    headswap.teach(
+        data, from_bundle=tmp_path / "many", weights=tiny_weights, out=tmp_path / "again",
+        workspace=tmp_path / "mine",
+    )  # fmt: skip
 
     assert told == list(range(1, len(told) + 1))
     files = sorted(path.name for path in (tmp_path / "one").iterdir())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from headswap.lessons.config import LessonConfig
 from headswap.lessons.lesson import Lesson, LessonResult
 from headswap.lessons.material import Material
 
-SEEDS, SEEDS_OF_THE_WHOLE = (0, 1, 2), (0, 1)  # with --thorough; with every picture, each takes seconds
+SEEDS, SEEDS_OF_THE_WHOLE = (0, 1, 2), (0, 1)  # with --thorough; with every image, each takes seconds
 WIDE = "every-layer"  # the lesson about it
+SMALL_ENOUGH = (WIDE, "wrong-glasses")  # few and small images show the same: with all of them for --thorough
+EPOCHS_ENOUGH = {"all-at-once": 2, "everything": 1}  # as much is lost, or not learned, as in more
 Run = Callable[..., tuple[LessonResult, ...]]
 
 
@@ -47,16 +50,19 @@ def material(lesson_workspace: Path) -> Material:
 @pytest.fixture(scope="session")
 def seen(request: pytest.FixtureRequest, lesson_workspace: Path, material: Material) -> Run:
     """Run a lesson for every seed, or the first without --thorough; `whole`: with all of the sample."""
-    of_each = None if request.config.getoption("--thorough") else 1
+    thorough = request.config.getoption("--thorough")
+    of_each = None if thorough else 1
     materials: dict[LessonConfig, Material] = {material.setting: material}
     results: dict[tuple[str, LessonConfig], LessonResult] = {}
 
     def run(name: str, *, whole: bool = False, seeds: tuple[int, ...] = ()) -> tuple[LessonResult, ...]:
         seeds = seeds or (SEEDS_OF_THE_WHOLE if whole else SEEDS)[:of_each]
-        for seed in seeds:
-            setting = setting_of(seed, whole)
+        settings = [setting_of(seed, whole and (thorough or name not in SMALL_ENOUGH)) for seed in seeds]
+        if not thorough:
+            settings = [replace(one, epochs=EPOCHS_ENOUGH.get(name, one.epochs)) for one in settings]
+        for setting in settings:
             if setting not in materials:
-                _ = material.network  # loaded once; experiments break copies
+                _ = material.network, material.manifest  # read once; experiments break copies
                 materials[setting] = material.with_setting(setting)
             if (name, setting) not in results:
                 with widened() as made:
@@ -64,7 +70,7 @@ def seen(request: pytest.FixtureRequest, lesson_workspace: Path, material: Mater
                         name, setting, workspace=lesson_workspace, material=materials[setting]
                     )
                 assert bool(made) == (name == WIDE), f"{name}: only one lesson is about every layer"
-        return tuple(results[name, setting_of(seed, whole)] for seed in seeds)
+        return tuple(results[name, setting] for setting in settings)
 
     return run
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from headswap.data.ingest import ingest
 from headswap.errors import BadSetting, BadUpload, Cancelled, NotFound, TooFewImages
 from headswap.events import Event
+from headswap.lessons import material as materials
 from headswap.lessons.catalogue import LESSONS, find_lesson, run_lesson
 from headswap.lessons.config import LessonConfig
 from headswap.lessons.lesson import Lesson, LessonResult
@@ -133,3 +135,18 @@ def test_another_setting_takes_the_loaded_network_along_unless_it_names_another(
 
     assert material.with_setting(replace(material.setting, seed=7)).network is loaded
     assert "network" not in vars(material.with_setting(replace(material.setting, model="squeezenet1_1")))
+
+
+def test_the_sample_is_read_once_for_every_setting_and_a_folder_anew(
+    material: Material, few_drawings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    known = material.manifest
+    monkeypatch.setattr(materials, "ingest", lambda source, **more: read.append(source) or ingest(source))
+
+    again = material.with_setting(replace(material.setting, epochs=1)).manifest
+    other = material.with_setting(replace(material.setting, data=str(few_drawings))).manifest
+
+    assert again == known
+    assert read == [few_drawings]
+    assert other.classes == ("bird", "fruit", "vehicle")

@@ -22,7 +22,7 @@ def mean(results: tuple[LessonResult, ...], name: str) -> float:
 
 
 def test_ten_images_of_each_class_are_clearly_better_than_one_on_every_seed(seen: Run) -> None:
-    for result in seen("how-many"):
+    for result in seen("how-many", whole=True):
         numbers = {number.name: number for number in result.numbers}
         assert (numbers["exam_10"].low or 0) > (numbers["exam_1"].high or 1)
 
@@ -37,7 +37,7 @@ def test_from_one_to_ten_brings_more_than_thrice_what_ten_more_bring(seen: Run) 
 
 
 def test_every_size_has_an_interval_around_its_mean(seen: Run) -> None:
-    for result in seen("how-many"):
+    for result in seen("how-many", whole=True):
         for number in result.numbers:
             if number.name.startswith("exam_"):
                 assert (number.low or 0) < number.value < (number.high or 0)

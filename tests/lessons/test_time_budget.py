@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from headswap.lessons.catalogue import run_lesson
 from headswap.lessons.config import LessonConfig
 from headswap.lessons.material import Material
 from headswap.lessons.time_budget import how_to_train, images_to_see
+from tests.pipeline.tiny_network import TINY
 
 
 def test_a_quick_network_sees_every_image_and_practises_as_often_as_was_set() -> None:
@@ -33,11 +35,19 @@ def test_the_slower_a_network_the_fewer_images_and_passes(image_s: float) -> Non
     assert images_to_see(14, image_s, least=24, most=96) >= 24
 
 
-def test_what_was_left_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def tiny(tiny_weights: Path) -> LessonConfig:
+    """What is left out is the same of any network; and of sixteen images."""
+    return LessonConfig(model=TINY, weights=str(tiny_weights), most_images=16, small_px=32)
+
+
+def test_what_was_left_out_is_said(
+    tiny: LessonConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(materials, "seconds_to_see", lambda body, images: 0.5)
     monkeypatch.setattr(materials, "seconds_to_train", lambda network, site, spec: 0.5)
 
-    result = run_lesson("everything", LessonConfig(small_px=32), workspace=tmp_path)
+    result = run_lesson("everything", replace(tiny, most_images=96), workspace=tmp_path)
 
     assert result.images == 24
     assert result.sentences[-1].endswith("only 24 pictures were used and it practised for only 1 pass.")
@@ -45,10 +55,10 @@ def test_what_was_left_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_what_one_experiment_left_out_is_not_said_of_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: LessonConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(materials, "seconds_to_train", lambda network, site, spec: 0.5)
-    material = Material(LessonConfig(most_images=16, small_px=32), tmp_path)
+    material = Material(tiny, tmp_path)
 
     slow = run_lesson("everything", workspace=tmp_path, material=material)
     other = run_lesson("which-layer", workspace=tmp_path, material=material)
@@ -58,7 +68,7 @@ def test_what_one_experiment_left_out_is_not_said_of_the_next(
 
 
 def test_few_images_of_a_slow_network_are_all_used_and_nothing_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: LessonConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(materials, "seconds_to_see", lambda body, images: 0.5)
     for number, name in enumerate(("a", "b")):
@@ -66,21 +76,23 @@ def test_few_images_of_a_slow_network_are_all_used_and_nothing_is_said(
         for shade in range(5):
             noise = np.random.default_rng(10 * number + shade).integers(0, 256, (40, 40, 3), dtype=np.uint8)
             Image.fromarray(noise).save(tmp_path / "set" / name / f"{shade}.png")
-    material = Material(LessonConfig(data=str(tmp_path / "set")), tmp_path / "work")
+    material = Material(replace(tiny, data=str(tmp_path / "set"), most_images=96), tmp_path / "work")
 
     assert len(material.manifest.images) == 10
     assert material.slowness == ""
 
 
-def test_nothing_is_said_where_nothing_was_left_out(tmp_path: Path) -> None:
-    material = Material(LessonConfig(most_images=16, seconds=10_000), tmp_path)
+def test_nothing_is_said_where_nothing_was_left_out(tiny: LessonConfig, tmp_path: Path) -> None:
+    material = Material(replace(tiny, seconds=10_000), tmp_path)
 
     assert len(material.manifest.images) == 16
     assert material.slowness == ""
 
 
-def test_measuring_a_network_changes_nothing_of_what_is_drawn_by_chance(tmp_path: Path) -> None:
-    material = Material(LessonConfig(most_images=16, small_px=32), tmp_path)
+def test_measuring_a_network_changes_nothing_of_what_is_drawn_by_chance(
+    tiny: LessonConfig, tmp_path: Path
+) -> None:
+    material = Material(tiny, tmp_path)
     assert material.small.height == 32  # loads the network
     assert material.draws
     torch.manual_seed(0)

@@ -90,7 +90,7 @@ def test_a_stop_keeps_the_rows_that_are_there(few_drawings: Path, workspace: Pat
 def test_features_are_shared_with_teaching(few_drawings: Path, tmp_path: Path) -> None:
     headswap.teach(few_drawings, out=tmp_path / "bundle", workspace=tmp_path / "work")
 
-    found = compare(few_drawings, models=[LITE], workspace=tmp_path / "work", folds=6)
+    found = compare(few_drawings, models=[LITE], workspace=tmp_path / "work", folds=3)
 
     assert found.rows[0].computed == 0, "no picture goes through the body twice"
 

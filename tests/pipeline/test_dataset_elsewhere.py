@@ -20,6 +20,8 @@ from headswap.pipeline.run import run_experiment
 from headswap.pipeline.spread import ImageChunk
 from headswap.storage.files import from_plain
 from headswap.storage.records import read_record, write_record
+from headswap.training.config import TrainConfig
+from tests.pipeline.tiny_network import TINY, TINY_PX
 
 
 class Told(Here):
@@ -49,11 +51,19 @@ def dataset(sample: Path, tmp_path: Path) -> Path:
 
 
 def test_a_crew_sees_what_the_page_keeps_goes_on_after_a_loss_and_the_bundle_is_the_same(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dataset: Path, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spread, "CHUNK", 8)
     monkeypatch.setattr(autotune, "WORTH_S", 1e9)  # which engine is fastest is a question of the moment
-    experiment, told = Experiment(data=DataConfig(source=str(dataset))), []
+    experiment, told = (
+        Experiment(
+            data=DataConfig(source=str(dataset)),
+            model=TINY,
+            weights=str(tiny_weights),
+            train=TrainConfig(px=TINY_PX),
+        ),
+        list[Progress](),
+    )
     lost, later = Told(lost_after=1), Told()
     total = len({image.sha256 for image in read_record(Manifest, dataset).images})
 

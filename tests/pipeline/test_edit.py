@@ -24,6 +24,7 @@ from headswap.pipeline.experiment import Experiment
 from headswap.storage.files import from_json, to_json
 from headswap.training.linear.heads import fit_heads
 from headswap.training.linear.labeled_features import LabeledFeatures
+from tests.pipeline.tiny_network import TINY, TINY_PX
 
 OLD = Path(__file__).parents[1] / "version_0_1" / "head"
 
@@ -136,14 +137,14 @@ def test_it_says_what_a_head_says_that_is_solved_on_the_features_of_all_images(
 
 
 def test_the_old_bundle_is_as_it_was_and_the_same_change_gives_the_same_bundle(
-    added: EditOutcome, place: Path
+    tiny_bundle: Path, place: Path
 ) -> None:
-    before = hashes(Path(added.bundle))
+    before = hashes(tiny_bundle)
 
     for name in ("one", "two"):
-        headswap.edit(added.bundle, place / name, remove=["bird", "fruit"])
+        headswap.edit(tiny_bundle, place / name, remove=["bird"])
 
-    assert hashes(Path(added.bundle)) == before
+    assert hashes(tiny_bundle) == before
     assert hashes(place / "one") == hashes(place / "two")
 
 
@@ -192,10 +193,14 @@ def test_an_older_bundle_is_refused_with_what_to_do(change: dict[str, Any], tmp_
     assert not (tmp_path / "b").exists()
 
 
-def test_features_are_left_out_on_wish(few_drawings: Path, workspace: Path, tmp_path: Path) -> None:
-    config = headswap.TrainConfig(head="last", keep_features=False)
+def test_features_are_left_out_on_wish(
+    few_drawings: Path, tiny_weights: Path, workspace: Path, tmp_path: Path
+) -> None:
+    config = headswap.TrainConfig(head="last", px=TINY_PX, keep_features=False)
 
-    headswap.train(few_drawings, out=tmp_path / "b", workspace=workspace, config=config)
+    headswap.train(
+        few_drawings, model=TINY, weights=tiny_weights, out=tmp_path / "b", workspace=workspace, config=config
+    )
 
     assert not (tmp_path / "b" / KEPT).exists()
     with pytest.raises(BadSetting, match="or with --no-features"):
@@ -212,14 +217,14 @@ def test_damaged_features_are_refused(bundle: Path, tmp_path: Path) -> None:
         headswap.edit(tmp_path / "b", tmp_path / "c", remove="fruit")
 
 
-def test_after_a_moved_body_only_the_test_speaks(bundle: Path, tmp_path: Path) -> None:
-    loaded = headswap.load_bundle(bundle)
-    experiment: Experiment = from_json(Experiment, (bundle / EXPERIMENT).read_bytes())
+def test_after_a_moved_body_only_the_test_speaks(tiny_bundle: Path, tmp_path: Path) -> None:
+    loaded = headswap.load_bundle(tiny_bundle)
+    experiment: Experiment = from_json(Experiment, (tiny_bundle / EXPERIMENT).read_bytes())
     assert experiment.replay is not None
     moved = replace(experiment, replay=replace(experiment.replay, depth="last"))
     save_bundle(
-        tmp_path / "moved", loaded.network, read_card(bundle), to_json(moved), loaded.report,
-        read_dataset(bundle), reference=loaded.reference, kept=read_features(bundle),
+        tmp_path / "moved", loaded.network, read_card(tiny_bundle), to_json(moved), loaded.report,
+        read_dataset(tiny_bundle), reference=loaded.reference, kept=read_features(tiny_bundle),
     )  # fmt: skip
 
     report = headswap.edit(tmp_path / "moved", tmp_path / "b", remove="fruit").report
@@ -240,10 +245,10 @@ def test_after_a_moved_body_only_the_test_speaks(bundle: Path, tmp_path: Path) -
     ],
 )
 def test_what_cannot_be_is_one_sentence(
-    change: dict[str, Any], error: type[Exception], sentence: str, bundle: Path, tmp_path: Path
+    change: dict[str, Any], error: type[Exception], sentence: str, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(error, match=sentence):
-        headswap.edit(bundle, tmp_path / "b", **change)
+        headswap.edit(tiny_bundle, tmp_path / "b", **change)
 
     assert list(tmp_path.iterdir()) == []
 

@@ -21,6 +21,12 @@ from headswap.events import Event, Progress
 from headswap.pipeline.many import NOT_SURE, OOD, TABLE, csv_of, pack_sorted, sort
 
 
+@pytest.fixture
+def bundle(tiny_bundle: Path) -> Path:
+    """Every network is asked in the same way; the small one takes least."""
+    return tiny_bundle
+
+
 @pytest.fixture(scope="module")
 def holiday(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Drawings at any depth, two of one name, noise, a note, and a picture that is none."""

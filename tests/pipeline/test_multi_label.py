@@ -14,6 +14,7 @@ from huggingface_hub import ModelCard, ModelCardData
 from sklearn.metrics import average_precision_score
 
 import headswap
+from headswap.app.service.limits import Limits
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
 from headswap.app.ui.steps.class_later import class_table
@@ -31,6 +32,7 @@ from headswap.training.config import FinetuneConfig, TrainConfig
 from headswap.zoos.candidates import NetworkLimits
 from headswap.zoos.zoo import ZooSettings
 from tests.collages import make_collages
+from tests.pipeline.tiny_network import TINY, TINY_PX
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,17 @@ def collages(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def taught(collages: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> headswap.Outcome:
     place = tmp_path_factory.mktemp("bundles") / "several"
     return headswap.teach(collages, out=place, workspace=workspace)
+
+
+@pytest.fixture(scope="module")
+def small(
+    collages: Path, tiny_weights: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory
+) -> headswap.Outcome:
+    """Of a network so small that what is the same with any takes least."""
+    return headswap.teach(
+        collages, model=TINY, weights=tiny_weights, out=tmp_path_factory.mktemp("small") / "several",
+        workspace=workspace, config=TrainConfig(px=TINY_PX),
+    )  # fmt: skip
 
 
 def test_each_label_is_judged_and_told_by_a_threshold_of_its_own(
@@ -67,17 +80,17 @@ def test_each_label_is_judged_and_told_by_a_threshold_of_its_own(
 
 
 def test_the_shell_says_each_label(
-    taught: headswap.Outcome, collages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small: headswap.Outcome, collages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     image, table = str(collages / "001.jpg"), tmp_path / "said.csv"
-    assert main(["predict", taught.bundle, image, "--json", "--csv", str(table)]) == 0
+    assert main(["predict", small.bundle, image, "--json", "--csv", str(table)]) == 0
     said = json.loads(capsys.readouterr().out)["predictions"][0]
     assert said["labels"] == [one for one in said["probabilities"] if one in said["labels"]]
     assert said["label"] == " + ".join(said["labels"])
     with table.open(encoding="utf-8", newline="") as rows:
         assert next(csv.DictReader(rows))["label"] == said["label"]
 
-    assert main(["evaluate", taught.bundle, str(collages), "--json"]) == 0
+    assert main(["evaluate", small.bundle, str(collages), "--json"]) == 0
     measured = json.loads(capsys.readouterr().out)
     assert (measured["images"], measured["seen"]["train"]["images"] > 20) == (0, True)
 
@@ -133,7 +146,7 @@ def test_networks_are_compared_by_mean_average_precision(
     assert main(command) == 0
     words = capsys.readouterr().out
     settings = ZooSettings(cache=tmp_path, offline=True)
-    setting = RaceSetting(limits=NetworkLimits(most_mb=19))  # one network
+    setting = RaceSetting(limits=NetworkLimits(most_mb=19), folds=3)  # one network
     race = find(collages, setting, workspace=workspace, settings=settings).race
 
     row = found["rows"][0]
@@ -210,18 +223,18 @@ def test_a_label_is_added_later_and_what_is_not_known_is_never_a_no(
 
 
 def test_labels_are_put_together_renamed_and_removed_without_the_pictures(
-    taught: headswap.Outcome, collages: Path, tmp_path: Path
+    small: headswap.Outcome, collages: Path, tmp_path: Path
 ) -> None:
     images = sorted(collages.glob("*.jpg"))[:6]
-    before = [one.probabilities for one in headswap.load_bundle(taught.bundle).predict_many(images)]
+    before = [one.probabilities for one in headswap.load_bundle(small.bundle).predict_many(images)]
 
-    named = headswap.edit(taught.bundle, tmp_path / "named", rename={"bird": "zebra finch"})
+    named = headswap.edit(small.bundle, tmp_path / "named", rename={"bird": "zebra finch"})
     fewer = headswap.edit(named.bundle, tmp_path / "fewer", merge={"alive": ["fruit", "zebra finch"]})
 
     after = headswap.load_bundle(named.bundle)
     assert after.classes == ("zebra finch", "fruit", "vehicle")
     assert [one.name for one in after.report.label_scores] == list(after.classes)
-    assert after.card.thresholds == headswap.load_bundle(taught.bundle).card.thresholds
+    assert after.card.thresholds == headswap.load_bundle(small.bundle).card.thresholds
     for was, now in zip(before, after.predict_many(images), strict=True):
         assert now.probabilities["zebra finch"] == was["bird"]
     assert fewer.counts == {"alive": 20, "vehicle": 12}, "either of the two, and both of them once"
@@ -231,11 +244,11 @@ def test_labels_are_put_together_renamed_and_removed_without_the_pictures(
 
 
 def test_a_label_is_added_on_the_page_to_a_network_without_its_pictures(
-    taught: headswap.Outcome, bugs: Path, few_drawings: Path, tmp_path: Path
+    small: headswap.Outcome, bugs: Path, few_drawings: Path, tmp_path: Path
 ) -> None:
     packed, table = tmp_path / "several.zip", tmp_path / "table.zip"
     with zipfile.ZipFile(packed, "w") as file:
-        for path in sorted(Path(taught.bundle).iterdir()):
+        for path in sorted(Path(small.bundle).iterdir()):
             file.write(path, f"several/{path.name}")
     with zipfile.ZipFile(table, "w") as file, zipfile.ZipFile(bugs) as given:
         names = given.namelist()
@@ -243,7 +256,8 @@ def test_a_label_is_added_on_the_page_to_a_network_without_its_pictures(
             file.writestr(name.replace("/", "-"), given.read(name))
         lines = [f"{name.replace('/', '-')},{'new;big' if n % 2 else 'big'}" for n, name in enumerate(names)]
         file.writestr("labels.csv", "\n".join(["file,label", *lines]))
-    with Service(Settings(workspace=tmp_path / "page", sample=few_drawings)) as service:
+    settings = Settings(workspace=tmp_path / "page", sample=few_drawings, limits=Limits(spare=False))
+    with Service(settings) as service:
         project = service.archive.open("ada", packed)
         first = service.project("ada", project).done_job
         assert first is not None
@@ -301,24 +315,24 @@ def test_more_than_the_head_learns_several_labels_and_an_early_end_keeps_the_bes
 
 
 def test_what_needs_one_class_for_each_picture_is_refused(
-    taught: headswap.Outcome, collages: Path, few_drawings: Path, workspace: Path
+    small: headswap.Outcome, collages: Path, few_drawings: Path, workspace: Path
 ) -> None:
     with pytest.raises(BadUpload, match="have one class each"):
-        headswap.evaluate(taught.bundle, few_drawings, workspace=workspace)
+        headswap.evaluate(small.bundle, few_drawings, workspace=workspace)
     manifest = headswap.check(collages, workspace=workspace)
     with pytest.raises(BadSetting, match="Renaming a class"):
         rename_class(manifest, "bird", "duck")
     assert drop_images(manifest, ["000.jpg"]).counts == {"bird": 11, "fruit": 12, "vehicle": 12}
 
 
-def test_what_is_taken_along_says_the_same(taught: headswap.Outcome, collages: Path, tmp_path: Path) -> None:
-    check = headswap.export(taught.bundle, tmp_path / "several.zip")
-    page = headswap.export(taught.bundle, tmp_path / "several.html")
+def test_what_is_taken_along_says_the_same(small: headswap.Outcome, tmp_path: Path) -> None:
+    check = headswap.export(small.bundle, tmp_path / "several.zip")
+    page = headswap.export(small.bundle, tmp_path / "several.html")
 
     assert [way.name for way in check.routes] == ["bundle", "predict.py", "model.onnx"]
     assert all(way.agrees for way in (*check.routes, *page.routes))
     with pytest.raises(BadSetting, match="Teachable Machine's format needs one class"):
-        headswap.export(taught.bundle, tmp_path / "tm.zip", form="teachable-machine")
+        headswap.export(small.bundle, tmp_path / "tm.zip", form="teachable-machine")
     said = pictures.asked(
         [(Path("a.png"), np.zeros((1, 3, 2, 2))), (Path("b.png"), np.zeros((1, 3, 2, 2)))],
         ["cup", "mug"],
@@ -338,9 +352,9 @@ def test_what_is_taken_along_says_the_same(taught: headswap.Outcome, collages: P
     said_of = ModelCard(card).data
     assert isinstance(said_of, ModelCardData)
     found = {one.metric_type: one.metric_value for one in said_of.eval_results or ()}
-    report = taught.report
+    report = small.report
     assert found == {
         "mean_average_precision": round(report.mean_average_precision or 0.0, 4),
         "exact_match": round(report.accuracy, 4),
     }
-    assert thresholds == list(headswap.load_bundle(taught.bundle).card.thresholds)
+    assert thresholds == list(headswap.load_bundle(small.bundle).card.thresholds)

@@ -74,6 +74,13 @@ def raced(
     return found, heard, place
 
 
+@pytest.fixture
+def seen(raced: tuple[Comparison, list[Event], Path], tmp_path: Path) -> Path:
+    """A workspace that knows the features of the drawings, and no rows."""
+    shutil.copytree(raced[2] / "features", tmp_path / "seen" / "features")
+    return tmp_path / "seen"
+
+
 def test_the_network_that_knows_something_wins_and_a_broken_one_ends_nothing(
     raced: tuple[Comparison, list[Event], Path],
 ) -> None:
@@ -116,13 +123,13 @@ def test_the_race_is_decided_without_the_test_and_training_says_the_same_of_the_
     assert found.race.test.total == outcome.test_images
 
 
-def test_a_stop_gives_what_is_known(drawings: Path, shelf: ZooSettings, tmp_path: Path) -> None:
+def test_a_stop_gives_what_is_known(drawings: Path, shelf: ZooSettings, seen: Path) -> None:
     def stop(event: Event) -> None:
         if isinstance(event, Progress) and event.step == "race" and event.done == 1:
             raise KeyboardInterrupt
 
     setting = RaceSetting(limits=LIMITS, folds=3)
-    found = race(drawings, setting, workspace=tmp_path, settings=shelf, listener=stop)
+    found = race(drawings, setting, workspace=seen, settings=shelf, listener=stop)
 
     assert found.stopped
     assert found.race is not None
@@ -151,7 +158,7 @@ def test_a_test_image_that_is_gone_takes_the_test_and_not_the_race(
 
 
 def test_a_network_is_as_fast_as_with_the_head_that_it_gets(
-    drawings: Path, shelf: ZooSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    drawings: Path, shelf: ZooSettings, seen: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("headswap.training.head_choice.prefers_wide", lambda *_: True)
     monkeypatch.setattr(
@@ -161,7 +168,7 @@ def test_a_network_is_as_fast_as_with_the_head_that_it_gets(
 
     def raced(most_ms: float) -> Comparison:
         limits = NetworkLimits(most_mb=19, most_ms=most_ms)
-        return race(drawings, RaceSetting(limits=limits, folds=3), workspace=tmp_path, settings=shelf)
+        return race(drawings, RaceSetting(limits=limits, folds=3), workspace=seen, settings=shelf)
 
     within, beyond = raced(60), raced(10)
 

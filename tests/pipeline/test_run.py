@@ -24,6 +24,40 @@ from headswap.storage.files import check_seal
 from headswap.training.config import TrainConfig
 from headswap.zoos.catalogue import build_network
 from tests.own_test import right_in_own_test
+from tests.pipeline.tiny_network import TINY, TINY_PX
+
+TrainedAt = Callable[..., Path]
+
+
+@pytest.fixture
+def trained_at(few_drawings: Path, workspace: Path, tmp_path: Path) -> TrainedAt:
+    """Train a network of timm with random weights on images of a size; gives the bundle."""
+
+    def trained(name: str, px: int, *, flip: bool = False) -> Path:
+        weights = tmp_path / f"{name}.safetensors"
+        save_file(build_network(f"timm/{name}").module.state_dict(), weights)
+        headswap.train(
+            few_drawings, model=name, weights=weights, out=tmp_path / "b", workspace=workspace,
+            config=TrainConfig(px=px, flip=flip),
+        )  # fmt: skip
+        return tmp_path / "b"
+
+    return trained
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many images went through a body, for each bank of features that was taken."""
+    counts: list[int] = []
+    give = BankBuilder.bank
+
+    def giving(builder: BankBuilder, sha256s: Sequence[str]) -> FeatureBank:
+        bank = give(builder, sha256s)
+        counts.append(bank.computed)
+        return bank
+
+    monkeypatch.setattr(BankBuilder, "bank", giving)
+    return counts
 
 
 def test_a_bundle_holds_everything_and_nothing_of_this_machine(bundle: Path, few_drawings: Path) -> None:
@@ -50,15 +84,13 @@ def test_the_test_says_what_the_bundle_will_say(bundle: Path, few_drawings: Path
 
 
 def test_teaching_twice_gives_the_same_head_bit_for_bit_and_runs_no_image_again(
-    bundle: Path, few_drawings: Path, workspace: Path, tmp_path: Path
+    bundle: Path, few_drawings: Path, workspace: Path, tmp_path: Path, computed: list[int]
 ) -> None:
-    shards = set((workspace / "features").rglob("*.safetensors"))
-
     headswap.teach(few_drawings, out=tmp_path / "again", head="last", workspace=workspace)
 
     first, second = (place / "weights.safetensors" for place in (bundle, tmp_path / "again"))
     assert first.read_bytes() == second.read_bytes()
-    assert set((workspace / "features").rglob("*.safetensors")) == shards
+    assert set(computed) == {0}
 
 
 def test_the_body_of_a_taught_network_is_untouched(bundle: Path) -> None:
@@ -140,7 +172,7 @@ def test_an_existing_place_an_unknown_network_and_a_lonely_image_are_refused(
 
 @pytest.mark.slow
 def test_hazards_among_good_images_are_named_and_the_rest_is_taught(
-    shared_data: Path, workspace: Path, tmp_path: Path
+    shared_data: Path, tiny_weights: Path, workspace: Path, tmp_path: Path
 ) -> None:
     import json
 
@@ -153,7 +185,10 @@ def test_hazards_among_good_images_are_named_and_the_rest_is_taught(
     for number, row in enumerate(hazards):
         shutil.copy(shared_data / "hazards" / row["file"], folder / ("cat", "dog")[number % 2])
 
-    outcome = headswap.teach(folder, out=tmp_path / "b", workspace=workspace)
+    outcome = headswap.teach(
+        folder, model=TINY, weights=tiny_weights, out=tmp_path / "b", workspace=workspace,
+        config=TrainConfig(px=TINY_PX),
+    )  # fmt: skip
 
     left_out = {Path(left.file).name for left in outcome.left_out}
     unreadable = {row["file"] for row in hazards if row["verdict"] == "raises"}
@@ -163,13 +198,10 @@ def test_hazards_among_good_images_are_named_and_the_rest_is_taught(
 
 
 def test_taught_on_flipped_images_too_it_says_the_same_of_both_everywhere(
-    few_drawings: Path, workspace: Path, tmp_path: Path
+    trained_at: TrainedAt, few_drawings: Path, tmp_path: Path
 ) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    outcome = headswap.teach(
-        few_drawings, out=tmp_path / "b", workspace=workspace, config=TrainConfig(flip=True)
-    )
-    bundle = headswap.load_bundle(outcome.bundle)
+    bundle = headswap.load_bundle(trained_at("test_efficientnet", 160, flip=True))
     with Image.open(next((few_drawings / "bird").iterdir())) as image:
         drawing = ImageOps.fit(image.convert("RGB"), (256, 256))
 
@@ -196,56 +228,37 @@ def test_the_network_s_own_mistakes_on_the_sample_are_not_taken_for_wrong_labels
 
 
 def test_the_other_head_costs_no_second_pass(
-    few_drawings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few_drawings: Path, tiny_weights: Path, tmp_path: Path, computed: list[int]
 ) -> None:
-    computed: list[int] = []
-    give = BankBuilder.bank
+    def train(name: str, head: str, workspace: str) -> None:
+        headswap.train(
+            few_drawings, model=TINY, weights=tiny_weights, out=tmp_path / name, head=head,
+            workspace=tmp_path / workspace, config=TrainConfig(px=TINY_PX),
+        )  # fmt: skip
 
-    def giving(builder: BankBuilder, sha256s: Sequence[str]) -> FeatureBank:
-        bank = give(builder, sha256s)
-        computed.append(bank.computed)
-        return bank
-
-    monkeypatch.setattr(BankBuilder, "bank", giving)
     for head in ("auto", "last", "wide"):
-        headswap.train(few_drawings, out=tmp_path / head, workspace=tmp_path / "w", head=head)
+        train(head, head, "w")
     assert computed[0] == 24
     assert sum(computed) == 24, "each picture went through the body once"
 
-    headswap.train(few_drawings, out=tmp_path / "alone", workspace=tmp_path / "elsewhere", head="last")
+    train("alone", "last", "elsewhere")
     first, second = (tmp_path / name / "weights.safetensors" for name in ("last", "alone"))
     assert first.read_bytes() == second.read_bytes()
 
 
 def test_images_of_another_size_are_learned_measured_and_predicted_at_it(
-    few_drawings: Path, workspace: Path, tmp_path: Path
+    trained_at: TrainedAt, few_drawings: Path
 ) -> None:
-    headswap.train(few_drawings, out=tmp_path / "b", workspace=workspace, config=TrainConfig(px=96))
+    folder = trained_at("test_efficientnet", 96)
 
-    bundle = headswap.load_bundle(tmp_path / "b")
+    bundle = headswap.load_bundle(folder)
     assert bundle.card.input.size == (3, 96, 96)
     assert bundle.card.site.input_size == (3, 96, 96)
-    assert right_in_own_test(tmp_path / "b", few_drawings) == read_report(tmp_path / "b").test_right
-
-
-@pytest.fixture
-def trained_at(few_drawings: Path, workspace: Path, tmp_path: Path) -> Callable[[str, int], Path]:
-    """Train a network of timm with random weights on images of a size; gives the bundle."""
-
-    def trained(name: str, px: int) -> Path:
-        weights = tmp_path / f"{name}.safetensors"
-        save_file(build_network(f"timm/{name}").module.state_dict(), weights)
-        headswap.train(
-            few_drawings, model=name, weights=weights, out=tmp_path / "b", workspace=workspace,
-            config=TrainConfig(px=px),
-        )  # fmt: skip
-        return tmp_path / "b"
-
-    return trained
+    assert right_in_own_test(folder, few_drawings) == read_report(folder).test_right
 
 
 def test_the_positions_of_a_transformer_are_resampled_and_travel(
-    trained_at: Callable[[str, int], Path], few_drawings: Path, tmp_path: Path
+    trained_at: TrainedAt, few_drawings: Path, tmp_path: Path
 ) -> None:
     folder = trained_at("vit_tiny_patch16_224", 96)
 
@@ -257,7 +270,7 @@ def test_the_positions_of_a_transformer_are_resampled_and_travel(
     assert read_check(tmp_path / "b.zip").agree
 
 
-def test_a_network_of_one_size_says_so(trained_at: Callable[[str, int], Path], tmp_path: Path) -> None:
+def test_a_network_of_one_size_says_so(trained_at: TrainedAt, tmp_path: Path) -> None:
     with pytest.raises(BadSetting, match="resmlp_12_224 does not take pictures of 96×96 px"):
         trained_at("resmlp_12_224", 96)
     assert not (tmp_path / "b").exists()

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,9 @@ from headswap.events import EpochEnd, Event, Guesses, Listener, Note, Progress, 
 from headswap.pipeline import run, spread, spread_pairs
 from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 from tests.pipeline.small_chunks import use_crew
+from tests.pipeline.tiny_network import TINY, TINY_PX
+
+NETWORK = "tests.pipeline.tiny_network:tiny_network"
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +48,12 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
+def bundle(tiny_bundle: Path) -> Path:
+    """Every network is asked in the same way; the small one takes least."""
+    return tiny_bundle
+
+
+@pytest.fixture
 def odd(few_drawings: Path, tmp_path: Path) -> Path:
     """The drawings in a zip, with a file that is no picture and one picture twice."""
     folder = tmp_path / "odd"
@@ -54,10 +64,18 @@ def odd(few_drawings: Path, tmp_path: Path) -> Path:
     return Path(shutil.make_archive(str(folder), "zip", folder))
 
 
-def test_a_zip_with_odd_files_gives_the_same_bundle(odd: Path, tmp_path: Path, here: list[str]) -> None:
-    one = headswap.teach(odd, head="last", out=tmp_path / "one", workspace=tmp_path / "mine")
+def taught_tiny(data: Path | str, weights: Path, out: Path, **more: Any) -> headswap.Outcome:
+    return headswap.teach(
+        data, model=TINY, weights=weights, head="last", out=out, config=TrainConfig(px=TINY_PX), **more
+    )
+
+
+def test_a_zip_with_odd_files_gives_the_same_bundle(
+    odd: Path, tiny_weights: Path, tmp_path: Path, here: list[str]
+) -> None:
+    one = taught_tiny(odd, tiny_weights, tmp_path / "one", workspace=tmp_path / "mine")
     assert here == []
-    many = headswap.teach(odd, head="last", out=tmp_path / "many", workspace=tmp_path / "w", on="auto")
+    many = taught_tiny(odd, tiny_weights, tmp_path / "many", workspace=tmp_path / "w", on="auto")
 
     assert len(here) == 4, "19 files after the first seven"
     assert here[0].startswith("One of the files from ")
@@ -68,15 +86,13 @@ def test_a_zip_with_odd_files_gives_the_same_bundle(odd: Path, tmp_path: Path, h
 
 
 def test_a_zip_at_an_address_gives_all_its_images(
-    odd: Path, bundle: Path, tmp_path: Path, here: list[str]
+    odd: Path, bundle: Path, tiny_weights: Path, tmp_path: Path, here: list[str]
 ) -> None:
     address, workspace = f"file://{odd.as_posix()}", tmp_path / "w"
 
-    near = headswap.teach(odd, head="last", out=tmp_path / "near", workspace=tmp_path / "mine")
-    far = headswap.teach(address, head="last", out=tmp_path / "far", workspace=workspace, on="auto")
-    rows = headswap.compare(
-        address, models=["tf_efficientnet_lite0"], folds=2, workspace=workspace, on="auto"
-    )
+    near = taught_tiny(odd, tiny_weights, tmp_path / "near", workspace=tmp_path / "mine")
+    far = taught_tiny(address, tiny_weights, tmp_path / "far", workspace=workspace, on="auto")
+    rows = headswap.compare(address, models=[NETWORK], folds=2, workspace=workspace, on="auto")
 
     assert far.counts == near.counts
     assert rows.counts == near.counts
@@ -91,10 +107,10 @@ def test_a_zip_at_an_address_gives_all_its_images(
 def test_networks_are_compared_with_the_same_figures(
     few_drawings: Path, tmp_path: Path, here: list[str]
 ) -> None:
-    names = ["tf_efficientnet_lite0"]
-
-    one = headswap.compare(few_drawings, models=names, folds=2, workspace=tmp_path / "mine").rows[0]
-    many = headswap.compare(few_drawings, models=names, folds=2, workspace=tmp_path / "w", on="auto").rows[0]
+    one = headswap.compare(few_drawings, models=[NETWORK], folds=2, workspace=tmp_path / "mine").rows[0]
+    many = headswap.compare(
+        few_drawings, models=[NETWORK], folds=2, workspace=tmp_path / "w", on="auto"
+    ).rows[0]
 
     assert len(here) == 2 * 3, "read by three parcels, seen by three"
     assert one.state == many.state == "done"
@@ -156,11 +172,12 @@ def tinted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def taught(
-    tinted: Path, out: Path, depth: Depth = "everything", *, on: str | None, listener: Listener = silent
-) -> headswap.Outcome:
-    finetune = FinetuneConfig(epochs=3, batch_size=8, learning_rate=1e-2)
+    tinted: Path, out: Path, depth: Depth = "everything", *, on: str | None, listener: Listener = silent,
+    epochs: int = 3,
+) -> headswap.Outcome:  # fmt: skip
+    finetune = FinetuneConfig(epochs=epochs, batch_size=8, learning_rate=1e-2)
     return headswap.teach(
-        tinted, model="tests.pipeline.tiny_network:tiny_network", head="last", out=out,
+        tinted, model=NETWORK, head="last", out=out,
         config=TrainConfig(depth=depth, px=32, finetune=finetune),
         workspace=out.with_name(f"{out.name}-workspace"), on=on, listener=listener,
     )  # fmt: skip
@@ -204,8 +221,8 @@ def test_what_is_tried_elsewhere_leaves_the_same_bundle_though_the_first_driver_
 def test_auto_chooses_the_same_from_what_is_tried_elsewhere(
     tinted: Path, tmp_path: Path, here: list[str]
 ) -> None:
-    one = taught(tinted, tmp_path / "one", "auto", on=None)
-    many = taught(tinted, tmp_path / "many", "auto", on="auto")
+    one = taught(tinted, tmp_path / "one", "auto", on=None, epochs=1)
+    many = taught(tinted, tmp_path / "many", "auto", on="auto", epochs=1)
 
     assert [name.rsplit("-", 3)[0] for name in runs_of(here)[:3]] == [
         "part0-everything",

@@ -37,6 +37,12 @@ def crew_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def bundle(tiny_bundle: Path) -> Path:
+    """Every network is asked in the same way; the small one takes least."""
+    return tiny_bundle
+
+
+@pytest.fixture
 def shut(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
     """(task, name of a file) that cannot be opened there. Not by modes: root opens all."""
     pairs: set[tuple[str, str]] = set()
@@ -73,7 +79,7 @@ def data(few_drawings: Path, tmp_path: Path) -> Path:
 def taught(
     data: Path, out: Path, workspace: Path, *, on: str | None = None, depth: Depth = "head"
 ) -> headswap.Outcome:
-    config = TrainConfig(px=32, depth=depth, finetune=FinetuneConfig(epochs=2, batch_size=8))
+    config = TrainConfig(px=32, depth=depth, finetune=FinetuneConfig(epochs=1, batch_size=8))
     return headswap.teach(
         data, model="tests.pipeline.tiny_network:tiny_network", head="last", config=config,
         out=out, workspace=workspace, on=on,
@@ -277,7 +283,11 @@ def test_copies_and_features_of_the_page_are_not_put_onto_a_disk_of_its_own_eith
 
     with pytest.raises(ClusterRefused, match=unseen(tmp_path / "w" / "unpacked")):
         headswap.compare(
-            packed, models=["tf_efficientnet_lite0"], folds=2, workspace=tmp_path / "w", on="auto"
+            packed,
+            models=["tests.pipeline.tiny_network:tiny_network"],
+            folds=2,
+            workspace=tmp_path / "w",
+            on="auto",
         )
     with pytest.raises(ClusterRefused, match=unseen(tmp_path / "w" / "features")):
         list(see_elsewhere(Here(), manifest, manifest.images, seen_by(tmp_path / "w" / "features")))

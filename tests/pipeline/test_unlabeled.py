@@ -54,9 +54,10 @@ def notes_of(heard: list[Event]) -> str:
 
 
 def test_a_run_learns_from_them_is_tested_without_them_and_is_repeated_bit_for_bit(
-    heap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("HEADSWAP_CACHE", str(tmp_path / "w"))
+    heap: Path, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("HEADSWAP_CACHE", str(workspace))
     bundle, again = tmp_path / "b", tmp_path / "again"
     line = ["teach", str(heap), "--unlabeled", str(heap)]
 
@@ -99,8 +100,8 @@ def test_a_run_that_used_none_is_repeated_without(heap: Path, tmp_path: Path, wo
         headswap.train(heap, from_bundle=tmp_path / "b", unlabeled=heap, workspace=workspace)
 
 
-def test_a_penalty_that_was_chosen_is_used(heap: Path, tmp_path: Path) -> None:
-    chosen, workspace = TrainConfig(l2=0.5), tmp_path / "w"
+def test_a_penalty_that_was_chosen_is_used(heap: Path, workspace: Path, tmp_path: Path) -> None:
+    chosen = TrainConfig(l2=0.5)
     headswap.train(heap, unlabeled=heap, out=tmp_path / "b", workspace=workspace, config=chosen)
     assert read_card(tmp_path / "b").l2 == 0.5
 

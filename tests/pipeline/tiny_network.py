@@ -1,4 +1,4 @@
-"""A small network of one's own, always the same, that the processes of a crew can build by its name."""
+"""Small networks: of timm; and of one's own, always the same, that processes of a crew build by its name."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+TINY, TINY_PX = "timm/test_efficientnet", 64  # norms, depthwise convolutions, a linear head
 DIES_AFTER = 31  # steps of rank 1
 
 

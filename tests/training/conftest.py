@@ -123,7 +123,7 @@ def stripes(count: int, seed: int = 0) -> tuple[np.ndarray, Tensor]:
     return np.clip(128 + 50 * (waves + noise), 0, 255).astype(np.uint8), torch.from_numpy(labels)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -131,7 +131,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def classroom() -> Callable[..., Classroom]:
     """Makes one, always the same."""
 

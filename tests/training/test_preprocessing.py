@@ -19,6 +19,7 @@ from headswap.pipeline.run import Outcome
 from headswap.storage.files import from_json
 from headswap.training.config import FinetuneConfig, ReplayedChoices, TrainConfig, replayed
 from headswap.training.finetune.compare import answers
+from tests.pipeline.tiny_network import TINY, TINY_PX
 
 AUTO = TrainConfig(depth="auto", finetune=FinetuneConfig(epochs=1, confirmations=1, learning_rate=1e-5))
 
@@ -111,10 +112,13 @@ def test_the_view_is_repeated_bit_for_bit_and_not_chosen_anew(
     assert kept.replay.crop_mode == "squash"
 
 
-def test_a_fit_that_a_person_chose_is_taken_as_it_is(ends_that_tell: Path, tmp_path: Path) -> None:
+def test_a_fit_that_a_person_chose_is_taken_as_it_is(
+    ends_that_tell: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
     outcome = headswap.teach(
-        ends_that_tell, out=tmp_path / "b", workspace=tmp_path / "w", config=TrainConfig(crop_mode="border")
-    )
+        ends_that_tell, model=TINY, weights=tiny_weights, out=tmp_path / "b", workspace=tmp_path / "w",
+        config=TrainConfig(px=TINY_PX, crop_mode="border"),
+    )  # fmt: skip
 
     assert read_card(Path(outcome.bundle)).input.crop_mode == "border"
 

@@ -11,10 +11,11 @@ from safetensors.torch import save_file
 from headswap.errors import BadSetting, WeightsDamaged
 from headswap.events import silent
 from headswap.network import Network
-from headswap.zoos.catalogue import build_network, load_network
+from headswap.zoos.catalogue import build_network, load_network, resolve
 from headswap.zoos.own import OwnZoo, load_own_weights
 from headswap.zoos.timm_zoo import TimmZoo
 from headswap.zoos.torchvision_zoo import TorchvisionZoo
+from headswap.zoos.transformers_zoo import TransformersZoo
 from headswap.zoos.zoo import Zoo, ZooSettings
 
 CODE = ZooSettings(allow_code=True)
@@ -186,3 +187,18 @@ def test_the_weights_of_a_factorys_network_may_come_from_a_file(factories: str, 
     network = load_network(f"{factories}:plain", weights=tmp_path / "w.pt", settings=CODE)
 
     assert torch.equal(network.module[1].weight, state["1.weight"])
+
+
+@pytest.mark.parametrize("name", ["my.networks:small", "own/my.networks:small"])
+def test_no_library_is_loaded_to_ask_for_a_name_of_python_code(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loaded(self: Zoo, name: str) -> bool:
+        raise AssertionError(f"{self.name} was asked for {name}")
+
+    for zoo in (TorchvisionZoo, TimmZoo, TransformersZoo):
+        monkeypatch.setattr(zoo, "knows", loaded)
+
+    zoo, bare = resolve(name, CODE)
+
+    assert (zoo.name, bare) == ("own", "my.networks:small")

@@ -157,7 +157,7 @@ def test_a_run_on_a_gpu_that_was_killed_draws_on_where_it_stood(
         whole, room, again = classroom(), classroom(), classroom()
 
         def task(one: Any, folder: Path | None) -> FinetuneTask:
-            made = one.task(CONFIG, epochs=3, folder=folder)
+            made = one.task(CONFIG, epochs=2, folder=folder)
             return replace(made, engine=Engine(device, "float32"))
 
         teach(whole, task(whole, None))
