@@ -421,7 +421,7 @@ def test_a_try_whose_process_is_killed_is_gone_on_with(
                         process.kill()
                         killed.append(process.pid)
 
-    finetune = FinetuneConfig(epochs=6, learning_rate=1e-2, checkpoint_every_s=0.2)
+    finetune = FinetuneConfig(epochs=12, learning_rate=1e-2, checkpoint_every_s=0.2)
     config = TrainConfig(depth="everything", px=32, finetune=finetune)
     for name, on in (("many", "auto"), ("one", None)):
         headswap.teach(
