@@ -15,10 +15,9 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # who only counts processors, a worker that has just begun, needs none of these
+    import numpy as np
+    from numpy.typing import NDArray
     from threadpoolctl import ThreadpoolController
 
 _share: ContextVar[int] = ContextVar("share", default=0)  # of the processors; 0: all of them
@@ -44,6 +43,8 @@ def share_of_processors(count: int) -> Iterator[None]:
 
 def product(left: NDArray[np.floating], right: NDArray[np.floating]) -> NDArray[np.floating]:
     """(A, B) times (B, C): what `@` gives."""
+    import numpy as np
+
     if left.size * right.shape[-1] > _LARGE:
         return np.asarray(left @ right)
     with one_blas_thread():

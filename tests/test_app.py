@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -11,10 +12,11 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
+from urllib.parse import urlencode
 
 import psutil
 import pytest
@@ -46,6 +48,22 @@ def start(workspace: Path, *words: str, port: int, **environment: str) -> subpro
     )
 
 
+@pytest.fixture
+def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts servers, and ends those that a test that failed has left."""
+    servers: list[subprocess.Popen[str]] = []
+
+    def start_one(*given: Any, **named: Any) -> subprocess.Popen[str]:
+        servers.append(start(*given, **named))
+        return servers[-1]
+
+    yield start_one
+    for server in servers:
+        if server.poll() is None:
+            server.terminate()
+            server.communicate(timeout=900)
+
+
 def wait_for(condition: Callable[[], object], *, deadline_s: float = 900.0) -> None:
     end = time.monotonic() + deadline_s
     while not condition():
@@ -62,25 +80,38 @@ def health(port: int) -> dict[str, object]:
         return {}
 
 
-def refused(*words: str) -> str:
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
     """What the app says on stderr when it does not even begin."""
-    ended = subprocess.run(
-        [sys.executable, "app.py", *words], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 2, ended.stderr
-    assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
-    assert ended.stdout == ""
-    return ended.stderr
+
+    def ask(*words: str) -> str:
+        assert main(["serve", *words]) == 2
+        said = capsys.readouterr()
+        assert len(said.err.strip().splitlines()) == 1, said.err
+        assert said.out == ""
+        return said.err
+
+    return ask
 
 
 def test_a_whole_network_without_codes_ends_with_2_and_a_sentence(tmp_path: Path) -> None:
-    said = refused("--host", "0.0.0.0", "--workspace", str(tmp_path / "none"))
+    words = ("--host", "0.0.0.0", "--workspace", str(tmp_path / "none"))
 
-    assert said.startswith("headswap: 0.0.0.0 opens this to a whole network")
+    ended = subprocess.run(
+        [sys.executable, "app.py", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 2, ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("headswap: 0.0.0.0 opens this to a whole network")
     assert not (tmp_path / "none").exists()
 
 
-def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_one_sentence(refused: Refused, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -95,7 +126,7 @@ def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_an_address_of_another_machine_is_one_sentence(tmp_path: Path) -> None:
+def test_an_address_of_another_machine_is_one_sentence(refused: Refused, tmp_path: Path) -> None:
     add(tmp_path / "class.json", ("ada",))
 
     said = refused(
@@ -106,7 +137,7 @@ def test_an_address_of_another_machine_is_one_sentence(tmp_path: Path) -> None:
     assert "Give as --host an address of this machine" in said
 
 
-def test_a_workspace_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+def test_a_workspace_that_cannot_be_written_is_one_sentence(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     said = refused("--workspace", str(tmp_path / "file" / "workspace"))
@@ -127,17 +158,39 @@ def test_without_gradio_the_page_says_how_to_add_it(
     )
 
 
-def test_told_to_end_it_lets_its_worker_finish_a_step_and_leaves_nothing_running(
-    tmp_path: Path, sample: Path
+def browser_that_notes(folder: Path) -> Path:
+    """A program that writes down what it was asked to open, in `opened` beside it."""
+    browser = folder / "browser"
+    browser.write_text(
+        f'#!/bin/sh\nprintf %s "$1" > "{folder}/writing"\nmv "{folder}/writing" "{folder}/opened"\n'
+    )
+    browser.chmod(0o755)
+    return browser
+
+
+def look_on(url: str, code: str, *sessions: str) -> list[http.client.HTTPResponse]:
+    """Log in, and hold the stream of every page open."""
+    visitor = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    visitor.open(f"{url}/login", urlencode({"username": "ada", "password": code}).encode(), 900).close()
+    streams = [visitor.open(f"{url}{API}heartbeat/{session}", timeout=900) for session in sessions]
+    assert all(stream.readline() for stream in streams)
+    return streams
+
+
+def test_a_server_with_codes_opens_its_page_keeps_its_door_and_told_to_end_leaves_nothing_running(
+    started: Callable[..., subprocess.Popen[str]], tmp_path: Path, sample: Path
 ) -> None:
+    """At a screen a browser opens by itself, health is answered to all, and a worker may finish its step."""
     workspace, port = tmp_path / "workspace", free_port()
+    codes, browser = add(tmp_path / "class.json", ("ada",)), browser_that_notes(tmp_path)
     closed = Service(Settings(workspace=workspace, sample=sample / "train"))  # never opened: no one works yet
     project = closed.new_project("").id
     closed.images.use_sample("", project)
     job = closed.start_teaching("", project)
     closed.__exit__()
     store = Store(workspace / "jobs.sqlite")
-    server = start(workspace, "--for", "class", port=port)
+    words = ("--auth", str(tmp_path / "class.json"), "--no-spare")
+    server = started(workspace, *words, port=port, DISPLAY=":99", BROWSER=str(browser))
     wait_for(lambda: store.get(job).lease > 1 or store.get(job).is_over)
     worker = store.get(job).worker
     wait_for(lambda: health(port))
@@ -145,9 +198,12 @@ def test_told_to_end_it_lets_its_worker_finish_a_step_and_leaves_nothing_running
     temporary = Path(json.loads((workspace / "temporary.json").read_text())["folder"])
     assert temporary.is_dir()
 
-    looking_on = (f"{API}heartbeat/s1", f"{API}heartbeat/s2")  # two pages that are open meanwhile
-    streams = [urllib.request.urlopen(f"http://127.0.0.1:{port}{way}", timeout=900) for way in looking_on]
-    assert all(stream.readline() for stream in streams)
+    assert health(port)["well"] is True
+    with pytest.raises(URLError, match="401"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/config", timeout=300)
+    wait_for((tmp_path / "opened").exists)
+    assert (tmp_path / "opened").read_text() == f"http://127.0.0.1:{port}/"
+    streams = look_on(f"http://127.0.0.1:{port}", codes["ada"], "s1", "s2")  # two pages are open meanwhile
 
     server.send_signal(signal.SIGTERM)
     said, _ = server.communicate(timeout=900)
@@ -157,7 +213,7 @@ def test_told_to_end_it_lets_its_worker_finish_a_step_and_leaves_nothing_running
     wait_for(lambda: not worker or not LocalRunner().is_alive(worker))
     for stream in streams:
         stream.close()
-    assert "headswap for a class, in " in said
+    assert "headswap for one person, in " in said
     assert f"Open http://127.0.0.1:{port}/" in said
     assert "share=True" not in said
     found = store.get(job)
@@ -169,43 +225,3 @@ def test_told_to_end_it_lets_its_worker_finish_a_step_and_leaves_nothing_running
     assert {line["job"] for line in lines if line["message"] == "given to a worker"} == {job}
     assert lines[-1]["message"] == "the server ends; workers finish their step"
     store.close()
-
-
-@dataclass(frozen=True)
-class Started:
-    """A server with codes that one person started at a screen."""
-
-    port: int
-    opened: Path  # what its browser was asked to open
-
-
-@pytest.fixture(scope="module")
-def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
-    folder = tmp_path_factory.mktemp("locked")
-    add(folder / "class.json", ("ada",))
-    browser = folder / "browser"
-    browser.write_text(
-        f'#!/bin/sh\nprintf %s "$1" > "{folder}/writing"\nmv "{folder}/writing" "{folder}/opened"\n'
-    )
-    browser.chmod(0o755)
-    port = free_port()
-    words = ("--auth", str(folder / "class.json"))
-    server = start(folder / "workspace", *words, port=port, DISPLAY=":99", BROWSER=str(browser))
-    try:
-        wait_for(lambda: health(port))
-        yield Started(port, folder / "opened")
-    finally:
-        server.terminate()
-        server.communicate(timeout=900)
-
-
-def test_health_is_answered_beside_a_locked_door(locked: Started) -> None:
-    assert health(locked.port)["well"] is True
-    with pytest.raises(URLError, match="401"):
-        urllib.request.urlopen(f"http://127.0.0.1:{locked.port}/config", timeout=300)
-
-
-def test_at_a_screen_a_browser_opens_on_the_page_by_itself(locked: Started) -> None:
-    wait_for(locked.opened.exists)
-
-    assert locked.opened.read_text() == f"http://127.0.0.1:{locked.port}/"

@@ -13,11 +13,12 @@ import json
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Protocol, TypeVar
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from headswap.errors import BadSetting, HeadswapError
+
+if TYPE_CHECKING:  # every worker and the server load this module before they need any array
+    from numpy.typing import NDArray
 
 Answer = TypeVar("Answer")
 

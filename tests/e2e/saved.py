@@ -15,11 +15,13 @@ from headswap.app.jobs.store import Store
 from headswap.app.service.archive import archive_of
 from headswap.app.service.projects import Projects
 from headswap.app.service.settings import Settings
+from headswap.bundle.format import read_dataset
 from headswap.data.ingest import ingest
+from headswap.data.manifest import Manifest
 from headswap.data.split import split
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.stats import RunStats, keep_figures
-from headswap.storage.files import to_json, write_text
+from headswap.storage.files import SEAL, discard, sealed_folder, to_json, write_text
 
 Run = tuple[str, float, float, float]
 RUNS: tuple[Run, ...] = (  # network, seconds, milliseconds, age in seconds
@@ -42,7 +44,7 @@ def make_project(
     for model, seconds, ms, age in runs:
         job = new_job_id()
         place = store.folder(job)
-        shutil.copytree(bundle, place / "bundle")
+        _taught_on(manifest, bundle, place / "bundle")
         size = (bundle / "weights.safetensors").stat().st_size
         figures = RunStats(seconds=seconds, parameters=size // 4, size_bytes=size, ms_per_image=ms)
         keep_figures(place, figures)
@@ -54,3 +56,13 @@ def make_project(
     finally:
         archive.close()
         store.close()
+
+
+def _taught_on(manifest: Manifest, bundle: Path, target: Path) -> None:
+    """The bundle as a run of the project leaves it: it calls every picture what the project calls it."""
+    sources, kept = {image.sha256: image.source for image in manifest.images}, read_dataset(bundle)
+    images = tuple(replace(one, source=sources[one.sha256]) for one in kept.images)
+    with sealed_folder(target) as draft:
+        shutil.copytree(bundle, draft, dirs_exist_ok=True)
+        discard(draft / SEAL)
+        write_text(draft / "dataset.json", to_json(replace(kept, images=images)))

@@ -106,13 +106,12 @@ def test_the_whole_journey_ends_well_under_the_rules_of_windows(few_drawings: Pa
     assert seen == {
         "counts": {"CON": 8, "épée": 8, "Łódź": 8},  # one class, though half of it is written in NFD
         "left out": ["Mine/Łódź/aux.png"],
-        "taught": ["done", "", ""],
+        "taught after the restart": ["done", "", ""],
         "zip": "con-tf_efficientnet_lite0.zip",
         "agree": True,
         "lesson": True,
         "saved": ["project CON.headswap.zip", 1],
         "deleted": True,
-        "after the restart": ["done", ""],
         "crashes": 0,
         "check": 0,
         "predict": 0,

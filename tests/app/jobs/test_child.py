@@ -19,17 +19,31 @@ from headswap.storage.files import DiskFull
 Open = Callable[..., ChildProcess]
 
 
+def new_child(log: Path, **settings: Any) -> ChildProcess:
+    environment = {"PYTHONPATH": str(Path(__file__).parent)}
+    return ChildProcess("small_answers:answer", log=log, environment=environment, **settings)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `lasting` says apart from its answers."""
+    return tmp_path_factory.mktemp("lasting") / "desk.log"
+
+
+@pytest.fixture(scope="module")
+def lasting(log: Path) -> Iterator[ChildProcess]:
+    """One for all tests that neither end it nor change what it is given."""
+    child = new_child(log)
+    yield child
+    child.close()
+
+
 @pytest.fixture
 def open_child(tmp_path: Path) -> Iterator[Open]:
     desks: list[ChildProcess] = []
 
     def open_one(**settings: Any) -> ChildProcess:
-        environment = {"PYTHONPATH": str(Path(__file__).parent)}
-        desks.append(
-            ChildProcess(
-                "small_answers:answer", log=tmp_path / "desk.log", environment=environment, **settings
-            )
-        )
+        desks.append(new_child(tmp_path / "desk.log", **settings))
         return desks[-1]
 
     yield open_one
@@ -46,23 +60,23 @@ def descriptors() -> int:
     return psutil.Process().num_fds() if hasattr(psutil.Process, "num_fds") else 0
 
 
-def test_every_question_gets_its_own_answer_from_one_process(child: ChildProcess) -> None:
-    answers = [child.ask(f"echo {number}", str) for number in range(20)]
+def test_every_question_gets_its_own_answer_from_one_process(lasting: ChildProcess) -> None:
+    answers = [lasting.ask(f"echo {number}", str) for number in range(20)]
 
     assert answers == [str(number) for number in range(20)]
-    before = child.ask("pid", str)
+    before = lasting.ask("pid", str)
     with pytest.raises(BadSetting):
-        child.ask("echo \ud800", str)  # half of a letter cannot be sent
-    assert before == child.ask("pid", str) != str(os.getpid())
+        lasting.ask("echo \ud800", str)  # half of a letter cannot be sent
+    assert before == lasting.ask("pid", str) != str(os.getpid())
 
 
-def test_many_may_ask_at_once_and_nobody_gets_another_ones_answer(child: ChildProcess) -> None:
+def test_many_may_ask_at_once_and_nobody_gets_another_ones_answer(lasting: ChildProcess) -> None:
     wrong: list[str] = []
 
     def ask(who: int) -> None:
         for number in range(20):
             text = json.dumps({"who": who, "number": number, "padding": "x" * 20_000})
-            if child.ask(f"echo {text}", str) != text:
+            if lasting.ask(f"echo {text}", str) != text:
                 wrong.append(text)
 
     threads = [threading.Thread(target=ask, args=(who,)) for who in range(8)]
@@ -74,11 +88,11 @@ def test_many_may_ask_at_once_and_nobody_gets_another_ones_answer(child: ChildPr
     assert wrong == []
 
 
-def test_what_libraries_print_does_not_disturb_the_answers(child: ChildProcess, tmp_path: Path) -> None:
-    assert child.ask("shout", str) == "still clean"
-    assert child.ask("echo next", str) == "next"
-    log = (tmp_path / "desk.log").read_text()
-    assert all(words in log for words in ("a library prints", "raw noise", "and warns"))
+def test_what_libraries_print_does_not_disturb_the_answers(lasting: ChildProcess, log: Path) -> None:
+    assert lasting.ask("shout", str) == "still clean"
+    assert lasting.ask("echo next", str) == "next"
+    said = log.read_text()
+    assert all(words in said for words in ("a library prints", "raw noise", "and warns"))
 
 
 @pytest.mark.parametrize(
@@ -90,25 +104,25 @@ def test_what_libraries_print_does_not_disturb_the_answers(child: ChildProcess, 
     ],
 )
 def test_a_problem_of_the_user_crosses_with_its_class_and_sentences(
-    child: ChildProcess, question: str, kind: type[HeadswapError], words: str
+    lasting: ChildProcess, question: str, kind: type[HeadswapError], words: str
 ) -> None:
-    pid = child.ask("pid", str)
+    pid = lasting.ask("pid", str)
 
     with pytest.raises(HeadswapError, match=words) as caught:
-        child.ask(question, str)
+        lasting.ask(question, str)
 
     assert type(caught.value) is kind
-    assert child.ask("pid", str) == pid
+    assert lasting.ask("pid", str) == pid
 
 
 def test_a_fault_is_told_by_its_kind_and_its_traceback_is_in_the_log(
-    child: ChildProcess, tmp_path: Path
+    lasting: ChildProcess, log: Path
 ) -> None:
     with pytest.raises(HeadswapError, match=r"The program has a fault \(ZeroDivisionError\)\."):
-        child.ask("fault", str)
+        lasting.ask("fault", str)
 
-    assert "ZeroDivisionError: on purpose" in (tmp_path / "desk.log").read_text()
-    assert child.ask("echo on", str) == "on"
+    assert "ZeroDivisionError: on purpose" in log.read_text()
+    assert lasting.ask("echo on", str) == "on"
 
 
 def test_a_child_that_dies_costs_its_asker_a_sentence_and_the_next_one_nothing(child: ChildProcess) -> None:
@@ -252,7 +266,7 @@ def test_opening_and_closing_many_times_leaks_no_descriptor(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sessions are of POSIX")
-def test_a_ctrl_c_at_the_terminal_reaches_the_server_alone(child: ChildProcess) -> None:
-    pid = int(child.ask("pid", str))
+def test_a_ctrl_c_at_the_terminal_reaches_the_server_alone(lasting: ChildProcess) -> None:
+    pid = int(lasting.ask("pid", str))
 
     assert os.getsid(pid) != os.getsid(0)

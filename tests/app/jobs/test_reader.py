@@ -45,24 +45,55 @@ answer, allowed_paths = importing.answer, importing.allowed_paths
 Open = Callable[..., Reader]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def evil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    code = tmp_path_factory.mktemp("code")
+    (code / "evil_reader.py").write_text(EVIL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(code))
+        patch.setattr("headswap.app.processes.reader._ANSWER", "evil_reader:answer")
+        yield
+
+
+def new_reader(place: Path, **limits: object) -> Reader:
+    chosen = ReaderLimits(**{"memory_bytes": 800_000_000, "patience_s": 600.0, **limits})  # type: ignore[arg-type]
+    return Reader(place / "logs", chosen, scratch=place / "scratch", upload_timeout_s=3600.0)
+
+
 @pytest.fixture
-def open_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "evil_reader.py").write_text(EVIL)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "code"))
-    monkeypatch.setattr("headswap.app.processes.reader._ANSWER", "evil_reader:answer")
+def open_reader(tmp_path: Path) -> Iterator[Open]:
+    """Opens readers with limits of their own."""
     opened: list[Reader] = []
 
     def open_one(**limits: object) -> Reader:
-        chosen = ReaderLimits(**{"memory_bytes": 800_000_000, "patience_s": 600.0, **limits})  # type: ignore[arg-type]
-        opened.append(
-            Reader(tmp_path / "logs", chosen, scratch=tmp_path / "scratch", upload_timeout_s=3600.0)
-        )
+        opened.append(new_reader(tmp_path, **limits))
         return opened[-1]
 
     yield open_one
     for reader in opened:
         reader.close()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Logs and scratch of `reader`."""
+    return tmp_path_factory.mktemp("reader")
+
+
+@pytest.fixture(scope="module")
+def reader(place: Path) -> Iterator[Reader]:
+    """One for all who want no limits of their own: the child that is ready for the next upload gets one."""
+    opened = new_reader(place)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def narrow_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """One that takes pictures of ten megapixels at most."""
+    opened = new_reader(tmp_path_factory.mktemp("narrow"), image=ImageLimits(megapixels=10))
+    yield opened
+    opened.close()
 
 
 def upload(tmp_path: Path, *names: str) -> ReadUpload:
@@ -97,9 +128,9 @@ def test_images_that_end_their_reader_are_left_out_by_name_and_the_rest_goes_on(
 
 
 def test_an_image_that_swallows_memory_is_left_out_and_the_reader_lives(
-    open_reader: Open, tmp_path: Path
+    reader: Reader, tmp_path: Path
 ) -> None:
-    done = ask(open_reader(), upload(tmp_path, "a/swallow.png"))
+    done = ask(reader, upload(tmp_path, "a/swallow.png"))
 
     assert [left.reason for left in done.manifest.left_out] == [
         "swallow.png needs more memory than there is."
@@ -108,30 +139,30 @@ def test_an_image_that_swallows_memory_is_left_out_and_the_reader_lives(
 
 
 def test_a_film_is_read_by_the_confined_reader_and_one_that_ends_it_is_named(
-    open_reader: Open, tmp_path: Path
+    reader: Reader, tmp_path: Path
 ) -> None:
     question = upload(tmp_path, "a/crash.png")
     with zipfile.ZipFile(question.source, "a") as archive:
         archive.writestr("b/turning.mp4", disc(seconds=2.0))
 
-    done = ask(open_reader(), question)
+    done = ask(reader, question)
 
     assert [left.file for left in done.manifest.left_out] == ["a/crash.png"]
     assert sum(1 for image in done.manifest.images if image.file.startswith("b/turning.mp4 ")) == 4
     assert done.came == 16
 
 
-def test_more_deaths_than_a_mistake_explains_refuse_the_upload(open_reader: Open, tmp_path: Path) -> None:
+def test_more_deaths_than_a_mistake_explains_refuse_the_upload(reader: Reader, tmp_path: Path) -> None:
     names = [f"a/crash {number}.png" for number in range(8)]
 
     with pytest.raises(Exception, match=r"Too many of these pictures stop the program.*Leave them out"):
-        ask(open_reader(), upload(tmp_path, *names))
+        ask(reader, upload(tmp_path, *names))
 
 
-def test_what_libraries_print_fills_no_log(open_reader: Open, tmp_path: Path) -> None:
-    ask(open_reader(), upload(tmp_path, "a/print.png"))
+def test_what_libraries_print_fills_no_log(reader: Reader, place: Path, tmp_path: Path) -> None:
+    ask(reader, upload(tmp_path, "a/print.png"))
 
-    assert "noise" not in (tmp_path / "logs" / "importing.jsonl").read_text()
+    assert "noise" not in (place / "logs" / "importing.jsonl").read_text()
 
 
 def test_limits_are_held_by_the_reader_whatever_the_question_says(open_reader: Open, tmp_path: Path) -> None:
@@ -153,13 +184,13 @@ def test_adding_to_what_is_there_counts_both(open_reader: Open, tmp_path: Path) 
     assert first.added == 12
 
 
-def test_one_image_becomes_a_clean_copy(open_reader: Open, tmp_path: Path) -> None:
+def test_one_image_becomes_a_clean_copy(reader: Reader, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "at home, 52.5 N"
     Image.new("RGB", (2000, 1000), "red").save(tmp_path / "turned.jpg", exif=exif)
     (tmp_path / "tries").mkdir()
 
-    copy = open_reader().read_one(tmp_path / "turned.jpg", tmp_path / "tries")
+    copy = reader.read_one(tmp_path / "turned.jpg", tmp_path / "tries")
 
     assert copy.parent == tmp_path / "tries"
     assert b"at home" not in copy.read_bytes()
@@ -177,33 +208,32 @@ def test_one_image_becomes_a_clean_copy(open_reader: Open, tmp_path: Path) -> No
     ],
 )
 def test_one_image_that_cannot_be_read_costs_a_sentence(
-    open_reader: Open, tmp_path: Path, name: str, said: str
+    narrow_reader: Reader, tmp_path: Path, name: str, said: str
 ) -> None:
     Image.new("1", (4000, 3000) if name == "large.png" else (30, 40)).save(tmp_path / name)
     Image.new("RGB", (30, 40)).save(tmp_path / "fine.png")
     (tmp_path / "tries").mkdir()
-    reader = open_reader(image=ImageLimits(megapixels=10))
 
     with pytest.raises(UnreadableImage, match=said):
-        reader.read_one(tmp_path / name, tmp_path / "tries")
+        narrow_reader.read_one(tmp_path / name, tmp_path / "tries")
 
-    assert reader.read_one(tmp_path / "fine.png", tmp_path / "tries").is_file()
+    assert narrow_reader.read_one(tmp_path / "fine.png", tmp_path / "tries").is_file()
 
 
 def test_a_frame_of_a_camera_comes_back_clean_and_nothing_is_written(
-    open_reader: Open, tmp_path: Path
+    reader: Reader, place: Path, tmp_path: Path
 ) -> None:
     file = BytesIO()
     Image.new("RGB", (224, 224), "blue").save(file, "JPEG")
 
-    clean = open_reader().read_frame(b64encode(file.getvalue()).decode())
+    clean = reader.read_frame(b64encode(file.getvalue()).decode())
 
     assert Image.open(BytesIO(b64decode(clean))).size == (224, 224)
-    assert sorted(path.name for path in tmp_path.rglob("*") if path.suffix in (".png", ".jpg")) == []
+    written = [*tmp_path.rglob("*"), *place.rglob("*")]
+    assert sorted(path.name for path in written if path.suffix in (".png", ".jpg")) == []
 
 
-def test_a_reader_holds_no_torch_and_stays_below_its_limit(open_reader: Open, tmp_path: Path) -> None:
-    reader = open_reader()
+def test_a_reader_holds_no_torch_and_stays_below_its_limit(reader: Reader, tmp_path: Path) -> None:
     ask(reader, upload(tmp_path))
     child = reader._uploads._child
     assert child is not None

@@ -18,9 +18,11 @@ from tests.data.film_server import FILM, film_server
 
 @pytest.fixture(scope="module")
 def service(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Its workers and the process that answers are not started: a film needs neither."""
     workspace = tmp_path_factory.mktemp("films")
-    with Service(Settings(workspace=workspace, sample=sample, local_links=True)) as running:
-        yield running
+    made = Service(Settings(workspace=workspace, sample=sample, local_links=True))
+    yield made
+    made.__exit__()
 
 
 @pytest.fixture(scope="module")

@@ -42,18 +42,21 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def cut_off(workspace: Path, sample: Path, unsorted: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A project of ada whose pictures were read; the server was stopped while they were looked at."""
-    with Service(Settings(workspace=workspace, sample=sample)) as running:
-        project = running.new_project("ada").id
-        upload = copied(unsorted, tmp_path_factory.mktemp("upload"))
-        running.labelling.bring("ada", project, upload)  # it has no class folders
-        until(lambda: running.labelling.view("ada", project).state not in ("waiting", "reading"))
+    begun = Service(Settings(workspace=workspace, sample=sample))
+    project = begun.new_project("ada").id
+    upload = copied(unsorted, tmp_path_factory.mktemp("upload"))
+    begun.labelling.bring("ada", project, upload)  # it has no class folders
+    until(lambda: begun.labelling.view("ada", project).state not in ("waiting", "reading"))
+    begun.__exit__()
     return project
 
 
 @pytest.fixture(scope="module")
 def service(workspace: Path, sample: Path, cut_off: str) -> Iterator[Service]:
-    with Service(Settings(workspace=workspace, sample=sample)) as running:
-        yield running
+    """No run of it begins, so neither a worker nor the process that answers is started before it is asked."""
+    made = Service(Settings(workspace=workspace, sample=sample))
+    yield made
+    made.__exit__()
 
 
 def until(is_so: Callable[[], bool]) -> None:

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from headswap.app.service.service import Service
-from headswap.app.service.settings import Settings
 from headswap.errors import BadProject, BadSetting, NotFound, TooFewImages
 from headswap.storage.files import SEAL
-
-
-@pytest.fixture(scope="module")
-def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(Settings(workspace=tmp_path_factory.mktemp("later"), sample=few_drawings)) as running:
-        yield running
 
 
 def packed(files: list[Path], target: Path, folder: str) -> Path:

@@ -22,9 +22,11 @@ QUICK = "which-layer"  # takes a moment
 
 @pytest.fixture(scope="module")
 def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Its workers and the process that answers are not started: an experiment needs neither."""
     settings = Settings(workspace=tmp_path_factory.mktemp("learn"), sample=few_drawings, lesson=TINY)
-    with Service(settings) as running:
-        yield running
+    made = Service(settings)
+    yield made
+    made.__exit__()
 
 
 @pytest.fixture

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from headswap.app.service.service import Service
-from headswap.app.service.settings import Settings
 from headswap.errors import BadSetting, NotFound
-
-
-@pytest.fixture(scope="module")
-def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(Settings(workspace=tmp_path_factory.mktemp("results"), sample=few_drawings)) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -23,8 +25,8 @@ PATIENCE_S = 600
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """The app as a person starts it."""
-    with app_running(tmp_path_factory.mktemp("workspace")) as running:
+    """The app as a person starts it, without a worker for runs that no one begins here."""
+    with app_running(tmp_path_factory.mktemp("workspace"), "--no-spare") as running:
         yield running
 
 
@@ -66,33 +68,8 @@ def test_only_the_six_endpoints_are_public(client: Client) -> None:
     assert defaults["depth"] == "head"
 
 
-def test_the_example_of_the_readme_works_word_for_word(
-    house: House, images: Path, sample: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "pictures.zip").write_bytes(images.read_bytes())
-    (tmp_path / "new.jpg").write_bytes((sample / "try" / "vehicle_rocket.png").read_bytes())
-    script = example().replace("http://localhost:7860", house.url.rstrip("/"))
-    assert script != example()
-
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stderr
-    said = done.stdout.splitlines()
-    assert said[0].startswith("classifier")
-    assert "notes.png" in said[1]
-    assert re.fullmatch(r"(bird|fruit|vehicle) \d+ %", said[-2])
-    assert said[-1].endswith("pictures-tf_efficientnet_lite0.zip")
-    assert zipfile.is_zipfile(said[-1])
-
-
-def test_a_run_can_be_cancelled_and_has_no_result_then(client: Client, images: Path) -> None:
+def cancel_one(client: Client, images: Path) -> None:
+    """Begin a run, cancel it: it has no result then."""
     job = client.predict(handle_file(images), api_name="/start")["job"]
 
     client.predict(job, api_name="/cancel")
@@ -105,6 +82,30 @@ def test_a_run_can_be_cancelled_and_has_no_result_then(client: Client, images: P
     if status["state"] == "cancelled":
         with pytest.raises(AppError, match="This run has no result yet"):
             client.predict(job, handle_file(images), api_name="/predict")
+
+
+def test_the_example_of_the_readme_works_word_for_word_and_a_run_beside_it_can_be_cancelled(
+    house: House, client: Client, images: Path, sample: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "pictures.zip").write_bytes(images.read_bytes())
+    (tmp_path / "new.jpg").write_bytes((sample / "try" / "vehicle_rocket.png").read_bytes())
+    script = example().replace("http://localhost:7860", house.url.rstrip("/"))
+    assert script != example()
+
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=PIPE, stderr=PIPE, text=True) as example_run:
+        while house.newest_job() is None and example_run.poll() is None:
+            time.sleep(0.1)
+        cancel_one(client, images)
+        printed, complaint = example_run.communicate(timeout=PATIENCE_S)
+
+    assert example_run.returncode == 0, complaint
+    said = printed.splitlines()
+    assert said[0].startswith("classifier")
+    assert "notes.png" in said[1]
+    assert re.fullmatch(r"(bird|fruit|vehicle) \d+ %", said[-2])
+    assert said[-1].endswith("pictures-tf_efficientnet_lite0.zip")
+    assert zipfile.is_zipfile(said[-1])
 
 
 @pytest.mark.parametrize(

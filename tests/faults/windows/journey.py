@@ -99,10 +99,19 @@ def mend_them(trip: Trip) -> None:
     images.undo("ada", trip.project)
 
 
-def teach(trip: Trip) -> None:
+def stop_in_the_middle(trip: Trip) -> None:
     trip.job = trip.service.start_teaching("ada", trip.project, key="first")
+    wait(lambda: trip.service.job("ada", trip.job), lambda view: view.is_over or view.share > 0)
+    trip.service.begin_to_end()
+
+
+def teach(trip: Trip) -> None:
+    """What the server before had begun is done by this one."""
     done = wait(lambda: trip.service.job("ada", trip.job), lambda view: view.is_over)
-    trip.seen["taught"] = (done.state, done.problem, done.remedy)
+    trip.seen["taught after the restart"] = (done.state, done.problem, done.remedy)
+    store = Store(trip.folder / "workspace" / "jobs.sqlite")
+    trip.seen["crashes"] = store.get(trip.job).crashes  # 0: it was not killed, it heard that it shall stop
+    store.close()
 
 
 def ask(trip: Trip) -> None:
@@ -138,12 +147,6 @@ def save_open_and_delete(trip: Trip) -> None:
     trip.packed = kept
 
 
-def stop_in_the_middle(trip: Trip) -> None:
-    trip.job = trip.service.start_teaching("ada", trip.project, seed=7, key="last")
-    wait(lambda: trip.service.job("ada", trip.job), lambda view: view.is_over or view.share > 0)
-    trip.service.begin_to_end()
-
-
 def use_the_shell(trip: Trip) -> None:
     given, packed = str(trip.folder / "given.zip"), str(trip.packed)
     trip.seen["check"] = shell(["check", given])
@@ -151,20 +154,18 @@ def use_the_shell(trip: Trip) -> None:
     trip.seen["evaluate"] = shell(["evaluate", packed, given])  # 2: it has seen all of these pictures
 
 
-STAGES = (take_images_in, mend_them, teach, ask, take_home, learn, save_open_and_delete, stop_in_the_middle)
+BEFORE_THE_RESTART = (take_images_in, mend_them, stop_in_the_middle)
+AFTER_IT = (teach, ask, take_home, learn, save_open_and_delete)
 
 
 def main(folder: Path, drawings: Path) -> dict[str, Any]:
     with server(folder, drawings) as service:
         trip = Trip(folder, drawings, service)
-        for stage in STAGES:
+        for stage in BEFORE_THE_RESTART:
             stage(trip)
-    with server(folder, drawings) as service:
-        done = wait(lambda: service.job("ada", trip.job), lambda view: view.is_over)
-        trip.seen["after the restart"] = (done.state, done.problem)
-    store = Store(folder / "workspace" / "jobs.sqlite")
-    trip.seen["crashes"] = store.get(trip.job).crashes  # 0: it was not killed, it heard that it shall stop
-    store.close()
+    with server(folder, drawings) as trip.service:
+        for stage in AFTER_IT:
+            stage(trip)
     use_the_shell(trip)
     return trip.seen
 
