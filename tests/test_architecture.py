@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tokenize
 from collections.abc import Callable, Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -74,6 +75,25 @@ def modules() -> list[Path]:
     return sorted([*PACKAGE.rglob("*.py"), *([ROOT / "app.py"] if (ROOT / "app.py").exists() else [])])
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def nodes(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """Of a module that a dozen rules go through."""
+    return tuple(ast.walk(tree))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_trees_afterwards() -> Iterator[None]:
+    """They are large."""
+    yield
+    parsed.cache_clear()
+    nodes.cache_clear()
+
+
 def room(path: Path) -> str:
     """The room of a file: a folder or a module of the package, below `app` one deeper; app.py is "app"."""
     if path == ROOT / "app.py":
@@ -88,7 +108,7 @@ def room_of(parts: tuple[str, ...]) -> str:
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "headswap":
             yield from (f"headswap.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -108,7 +128,7 @@ def found(rule: Callable[[Path, str, ast.Module], Iterator[str]]) -> list[str]:
     complaints = []
     for path in modules():
         text = path.read_text(encoding="utf-8")
-        complaints += [f"{path.relative_to(ROOT)}: {words}" for words in rule(path, text, ast.parse(text))]
+        complaints += [f"{path.relative_to(ROOT)}: {words}" for words in rule(path, text, parsed(path))]
     return complaints
 
 
@@ -144,7 +164,7 @@ def oversize(path: Path, text: str, tree: ast.Module) -> Iterator[str]:
     lines = len(text.splitlines())
     if lines > (MOST_APP_LINES if room(path) == "app" else MOST_LINES):
         yield f"{lines} lines"
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             docstring = len((ast.get_docstring(node, clean=False) or "").splitlines())
             body = (node.end_lineno or 0) - node.lineno + 1 - docstring
@@ -155,7 +175,7 @@ def oversize(path: Path, text: str, tree: ast.Module) -> Iterator[str]:
 def forbidden(path: Path, text: str, tree: ast.Module) -> Iterator[str]:
     if path.stem in NAMES_THAT_SAY_NOTHING:
         yield "a name that says nothing"
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Assert):
             yield "assert on user input"
         if isinstance(node, ast.ExceptHandler) and node.type is None:
@@ -173,9 +193,9 @@ def html_in_text(path: Path, text: str, tree: ast.Module) -> Iterator[str]:
     """The page is built of elements, which escape; what is written out by hand is marked as such."""
     if room(path) != "app/ui":
         return
-    marked = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _name(node.func) == "Markup"]
+    marked = [node for node in nodes(tree) if isinstance(node, ast.Call) and _name(node.func) == "Markup"]
     spared = {id(one) for call in marked for one in ast.walk(call)} | _docstrings(tree)
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in spared:
             yield from (
                 f"HTML in text: {found}" for found in re.findall(r"</?[a-z][a-z0-9]*[ >]", node.value)
@@ -188,7 +208,7 @@ def _name(node: ast.expr) -> str:
 
 def _docstrings(tree: ast.Module) -> set[int]:
     """Strings that are statements of their own."""
-    return {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return {id(node.value) for node in nodes(tree) if isinstance(node, ast.Expr)}
 
 
 def without_a_header(path: Path, text: str, tree: ast.Module) -> Iterator[str]:
@@ -219,7 +239,7 @@ def test_an_import_from_the_package_itself_is_seen(line: str, complaint: str | N
 def imported_modules(path: Path) -> set[str]:
     """The modules of headswap that importing one loads, as dotted names."""
     loaded = set()
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in parsed(path).body:
         if isinstance(node, ast.ImportFrom) and node.module:
             loaded |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
         elif isinstance(node, ast.Import):
@@ -277,7 +297,7 @@ def test_every_rule_catches_what_it_forbids() -> None:
 def test_no_public_type_name_is_defined_twice() -> None:
     homes: dict[str, list[str]] = {}
     for path in modules():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(parsed(path)):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
 
@@ -288,7 +308,7 @@ def test_private_words_do_not_come_back_as_names() -> None:
     named = [
         f"{path.relative_to(ROOT)}: {node.name}"
         for path in modules()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes(parsed(path))
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name in PRIVATE_WORDS
     ]
 
@@ -315,7 +335,7 @@ def names_made_of(words: set[str], paths: list[Path]) -> set[str]:
         f"{path.relative_to(ROOT).as_posix()}: {name}"
         for path in paths
         if "templates" not in path.parts
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes(parsed(path))
         for name in given_names(node)
         if holds_one_of(words, name)
     }
@@ -393,7 +413,7 @@ def old_words(path: Path, text: str, tree: ast.Module) -> Iterator[str]:
     comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
     strings = {
         id(node): node.value
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     docstrings = [strings[one] for one in _docstrings(tree) & strings.keys()]

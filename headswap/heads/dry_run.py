@@ -26,7 +26,7 @@ from torch.amp.autocast_mode import autocast
 from torch.overrides import TorchFunctionMode
 from torch.utils import checkpoint
 
-from headswap.heads.meta_kernels import QuickShapes
+from headswap.heads.meta_kernels import QuickShapes, meta_like
 from headswap.heads.outputs import named_tensors
 
 InputSize = tuple[int, int, int]  # (channels, height, width)
@@ -155,7 +155,7 @@ def _stand_ins(module: nn.Module, how: DryRunMode) -> tuple[dict[str, Tensor], d
 def _stand_in(value: Tensor, how: DryRunMode) -> Tensor:
     if how.real:
         return value.detach().clone()
-    return torch.empty_like(value, device="meta", requires_grad=False)
+    return meta_like(value)
 
 
 def _image(module: nn.Module, how: DryRunMode) -> Tensor:

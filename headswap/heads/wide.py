@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from headswap.counted import counted
 from headswap.errors import HeadNotFound
 from headswap.heads.dry_run import network_dtype
+from headswap.heads.meta_kernels import QuickShapes
 from headswap.heads.site import HeadLayer, HeadSite, Layout, Tap
 from headswap.heads.trainable import is_within
 from headswap.heads.unwrap import plain_module
@@ -269,7 +271,8 @@ def _run(module: nn.Module, site: HeadSite, paths: Sequence[str]) -> tuple[list[
     noise = torch.rand((2, *site.input_size), generator=torch.Generator().manual_seed(0))
     was_training = module.training
     try:
-        last = probe.eval().features(noise.to(value.device, value.dtype))
+        with QuickShapes() if value.is_meta else nullcontext():
+            last = probe.eval().features(noise.to(value.device, value.dtype))
     finally:
         module.train(was_training)
         for hook in hooks:

@@ -22,6 +22,8 @@ import timm
 import torch
 import torchvision
 from torch import nn
+from torch.nn import init
+from torch.overrides import TorchFunctionMode
 
 from headswap.heads.detect import find_head
 from headswap.heads.site import HeadSite
@@ -37,6 +39,16 @@ SMALL = (
     "b0", "a0", "s0", "m0",
 )  # fmt: skip
 COST = ("huge", "giant", "gigantic", "7b", "_1b", "_3b", "xxlarge", "xlarge", "large", "_512", "_448", "_384")
+
+FEWER: dict[str, dict[str, Any]] = {  # the dearest: with fewer blocks, or fewer steps of an LSTM
+    "cait_xxs24_224": {"depth": 4}, "deepseek_vit_412m": {"depth": 4}, "gemma4_vit_167m": {"depth": 4},
+    "qwen3_vit_306m": {"depth": 4},
+    "sequencer2d_s": {"layers": (1, 1, 1, 1), "pretrained_cfg_overlay": {"input_size": (3, 56, 56)}},
+}  # fmt: skip
+FILLS = frozenset(  # in place, so they give the tensor that they take
+    getattr(torch.Tensor, name)
+    for name in ("uniform_", "normal_", "erfinv_", "mul_", "add_", "clamp_", "zero_", "fill_", "copy_")
+)
 
 
 def torchvision_families() -> list[str]:
@@ -68,21 +80,33 @@ def cheapness(name: str) -> tuple[int, int, str]:
     return sum(word in name for word in COST), small, name
 
 
+class WithoutNumbers(TorchFunctionMode):
+    """Weights on meta are not filled: working out their shapes again took most of the time of building."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        filled = args[0] if args else (kwargs or {}).get("tensor")
+        fills = getattr(function, "__module__", "") == init.__name__ or function in FILLS
+        if fills and isinstance(filled, torch.Tensor) and filled.is_meta:
+            return filled
+        return function(*args, **(kwargs or {}))
+
+
 def build_torchvision(name: str, classes: int) -> nn.Module:
     plain = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     builder = torchvision.models.get_model_builder(name)
     if name.startswith("regnet"):  # it computes widths with tensors while it is built
         return builder(weights=None, num_classes=classes).to("meta")
-    with torch.device("meta"):
+    with torch.device("meta"), WithoutNumbers():
         return builder(weights=None, num_classes=classes, **plain)
 
 
 def build_timm(name: str, classes: int) -> nn.Module:
-    fewer = {"layers": (1, 1, 1, 1)} if name.startswith("sequencer") else {}  # seconds for each LSTM, on meta
     if name.startswith("regnet"):  # its widths come from tensors, and older versions of torch need numbers
         return timm.create_model(name, num_classes=classes).to("meta")
-    with torch.device("meta"):
-        return timm.create_model(name, num_classes=classes, **fewer)
+    with torch.device("meta"), WithoutNumbers():
+        return timm.create_model(name, num_classes=classes, **FEWER.get(name, {}))
 
 
 BUILDERS = {"torchvision": build_torchvision, "timm": build_timm}
