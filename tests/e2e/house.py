@@ -217,11 +217,11 @@ class Visit:
 def chromium_path(playwright: Playwright) -> str | None:
     """A Chromium of the system, else the one that playwright brought; None where there is neither.
 
-    Debian's headless shell is the same browser without the windows around a page, which no test looks at: a page is
-    opened for 1.5 seconds of a processor, not for 2.7.
+    Debian's headless shell is the same browser without the windows around a page, which no test looks at:
+    a page is opened for 1.5 seconds of a processor, not for 2.7.
     """
-    system = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    for name in system:
+    shell = "chromium-headless-shell"
+    for name in (shell, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
         if found := shutil.which(name):
             return found
     own = playwright.chromium.executable_path
