@@ -196,8 +196,8 @@ def test_no_library_is_loaded_to_ask_for_a_name_of_python_code(
     def loaded(self: Zoo, name: str) -> bool:
         raise AssertionError(f"{self.name} was asked for {name}")
 
-    for zoo in (TorchvisionZoo, TimmZoo, TransformersZoo):
-        monkeypatch.setattr(zoo, "knows", loaded)
+    for library in (TorchvisionZoo, TimmZoo, TransformersZoo):
+        monkeypatch.setattr(library, "knows", loaded)
 
     zoo, bare = resolve(name, CODE)
 
