@@ -25,6 +25,7 @@ MODULES = {"os", "shutil", "pathlib"}
 LOOSE = {  # logs and notes that may be lost, and drafts that a seal or one rename makes whole
     "bundle/format.py",  # unpacks into a temporary folder
     "exports/package.py",  # lays out a draft, then packs it through `files`
+    "exports/edge_cases.py",  # draws into that draft
     "data/zip_reader.py",  # unpacks into a draft
     "app/processes/child_main.py",
     "app/processes/child.py",
