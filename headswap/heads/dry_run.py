@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import inspect
 import operator
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,6 +27,7 @@ from torch.utils import checkpoint
 
 from headswap.heads.meta_kernels import QuickShapes, meta_like
 from headswap.heads.outputs import named_tensors
+from headswap.late_compiler import compiler_is_loaded, without_compiler
 
 InputSize = tuple[int, int, int]  # (channels, height, width)
 
@@ -121,8 +121,9 @@ def _undisturbed(module: nn.Module, how: DryRunMode) -> Iterator[None]:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(unchanged(module))
-        if "torch._dynamo" in sys.modules:  # compiled parts run as they were written
+        if compiler_is_loaded():  # compiled parts run as they were written
             stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(without_compiler())
         stack.enter_context(_without_checkpoints())
         for part in module.modules():
             if isinstance(part, nn.DataParallel):

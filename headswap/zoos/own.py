@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from headswap.errors import BadSetting, WeightsDamaged, WeightsNotHere
 from headswap.events import Listener
+from headswap.late_compiler import without_compiler
 from headswap.network import InputSpec, Network, NetworkCard, Weights
 from headswap.storage.files import sha256_of
 from headswap.zoos import parameters
@@ -120,7 +121,9 @@ def names_code(name: str) -> bool:
 def _factory(name: str) -> Any:
     module_name, _, function_name = name.partition(":")
     try:
-        factory = getattr(import_module(module_name), function_name)
+        with without_compiler():
+            module = import_module(module_name)
+        factory = getattr(module, function_name)
     except (ImportError, AttributeError) as error:
         raise BadSetting(
             f"Python cannot find {name}: {error}.",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from headswap.errors import HeadNotFound, WeightsDamaged, WeightsNotHere
 from headswap.events import Listener
+from headswap.late_compiler import without_compiler
 from headswap.network import CropMode, InputSpec, Network, NetworkCard, Weights
 from headswap.storage.files import sha256_of
 from headswap.zoos import hub, parameters, weights
@@ -150,11 +151,17 @@ class TimmZoo:
         return weights.fetch(config.url, kept / file_name, name=name, by_hand_path=path, listener=listener)
 
 
+def _timm() -> Any:
+    with without_compiler():
+        import timm
+    return timm
+
+
 def build_module(name: str, *, num_classes: int | None, device: Device) -> nn.Module:
     """The bare module with random weights."""
-    import timm
     import torch
 
+    timm = _timm()
     options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
     there = torch.get_default_device() == torch.device(device)
     with nullcontext() if there else torch.device(device):  # inside it every call is watched and slower
@@ -164,12 +171,11 @@ def build_module(name: str, *, num_classes: int | None, device: Device) -> nn.Mo
 
 def _load_module(name: str, config: Any, path: Path) -> nn.Module:
     """Let timm convert and load its own published file, strictly."""
-    import timm
     from safetensors import SafetensorError
 
     own_format = path.suffix == ".npz" or (config.custom_load == "hf" and config.hf_hub_filename is not None)
     try:
-        module: nn.Module = timm.create_model(
+        module: nn.Module = _timm().create_model(
             name, pretrained=True, pretrained_cfg_overlay={"file": str(path), "custom_load": own_format}
         )
     except (SafetensorError, RuntimeError, KeyError, ValueError, EOFError, OSError) as error:
@@ -194,22 +200,16 @@ def _with_new_head(name: str, backbone: nn.Module) -> nn.Module:
 
 @cache
 def _names() -> tuple[str, ...]:
-    import timm
-
-    return tuple(timm.list_models())
+    return tuple(_timm().list_models())
 
 
 @cache
 def _names_and_tags() -> frozenset[str]:
-    import timm
-
-    return frozenset(timm.list_models(include_tags=True)) | frozenset(_names())
+    return frozenset(_timm().list_models(include_tags=True)) | frozenset(_names())
 
 
 def _config(name: str) -> Any:
-    from timm.models import get_pretrained_cfg
-
-    return get_pretrained_cfg(name)
+    return _timm().models.get_pretrained_cfg(name)
 
 
 def _measured(name: str, config: Any) -> int | None:
@@ -242,25 +242,19 @@ def _hub_folder() -> Path:
 
 def _class_names(config: Any) -> tuple[str, ...]:
     """As the config states them, else as timm's own table of ImageNet subsets does."""
-    from timm.data import infer_imagenet_subset
-
     if config.label_names:
         return tuple((config.label_descriptions or {}).get(label, label) for label in config.label_names)
-    subset = infer_imagenet_subset({"num_classes": config.num_classes})
+    subset = _timm().data.infer_imagenet_subset({"num_classes": config.num_classes})
     return _subset_names(subset) if subset else ()
 
 
 @cache
 def _subset_names(subset: str) -> tuple[str, ...]:
-    from timm.data import ImageNetInfo
-
-    return tuple(ImageNetInfo(subset).label_descriptions())
+    return tuple(_timm().data.ImageNetInfo(subset).label_descriptions())
 
 
 def _input_of(config: Any) -> InputSpec:
-    from timm.data import resolve_data_config
-
-    resolved = resolve_data_config(pretrained_cfg=config.to_dict())
+    resolved = _timm().data.resolve_data_config(pretrained_cfg=config.to_dict())
     channels, height, width = resolved["input_size"]
     resized = tuple(math.floor(side / resolved["crop_pct"]) for side in (height, width))
     crop_mode = _FITS[resolved["crop_mode"]]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headswap.events import Listener
+from headswap.late_compiler import without_compiler
 from headswap.network import InputSpec, Interpolation, Network, NetworkCard, Weights
 from headswap.storage.files import sha256_of
 from headswap.zoos import parameters, weights
@@ -128,16 +129,16 @@ def build_module(name: str, *, num_classes: int | None, device: Device) -> nn.Mo
 
 def _make(name: str, device: Device, options: dict[str, Any]) -> nn.Module:
     import torch
-    from torchvision.models import get_model
 
+    models = _models()
     try:
         with torch.device(device):
-            module: nn.Module = get_model(name, weights=None, **options)
+            module: nn.Module = models.get_model(name, weights=None, **options)
     except (NotImplementedError, RuntimeError):
         if device != "meta":
             raise
         with _layers_on_meta():  # RegNet reckons its widths with small tensors, which must be real
-            module = get_model(name, weights=None, **options).to("meta")
+            module = models.get_model(name, weights=None, **options).to("meta")
     return module
 
 
@@ -163,18 +164,21 @@ def drop_aux_heads(module: nn.Module) -> None:
         setattr(module, name, None)
 
 
+def _models() -> Any:
+    with without_compiler():
+        from torchvision import models
+    return models
+
+
 @cache
 def _names() -> tuple[str, ...]:
-    import torchvision
-
-    return tuple(torchvision.models.list_models(module=torchvision.models))
+    models = _models()
+    return tuple(models.list_models(module=models))
 
 
 @cache
 def _published(name: str) -> Any:
-    from torchvision.models import get_model_weights
-
-    return get_model_weights(name).DEFAULT
+    return _models().get_model_weights(name).DEFAULT
 
 
 @cache

@@ -1,0 +1,95 @@
+"""Leave torch's compiler out until someone compiles: loading it takes as long as loading torch.
+
+torchvision imports `torch._dynamo` for one question about devices, timm to keep a few functions from being
+compiled, and torch, for the same reason, to work out shapes on its meta device. While `without_compiler`
+lasts, stand-ins answer. As long as the compiler is not loaded nothing can be compiled, so what they give does
+nothing; afterwards it does what the compiler's own would do. A library that wants something else of it gets
+the compiler itself: the gain is gone then, and nothing more.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial, wraps
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+_COMPILER = "torch._dynamo"
+_UTILS = f"{_COMPILER}.utils"
+_one_at_a_time = threading.RLock()
+
+
+def compiler_is_loaded() -> bool:
+    """Whether torch's compiler itself is there, so that something may be compiled."""
+    module = sys.modules.get(_COMPILER)
+    return not isinstance(module, _StandIn) and hasattr(module, "disable")  # it may be on its way
+
+
+@contextmanager
+def without_compiler() -> Iterator[None]:
+    """While it lasts, an import of torch's compiler gives stand-ins, unless it is loaded already."""
+    with _one_at_a_time:
+        is_outermost = _COMPILER not in sys.modules
+        if is_outermost:
+            compiler, utils = _StandIn(_COMPILER), _StandIn(_UTILS)
+            vars(compiler).update(__path__=[], disable=_disable)  # a path makes it a package
+            vars(utils).update(is_compile_supported=_is_compile_supported)
+            sys.modules.update({_COMPILER: compiler, _UTILS: utils})
+        try:
+            yield
+        finally:
+            if is_outermost:
+                _take_away()
+
+
+class _StandIn(ModuleType):
+    """Has what torch, torchvision and timm ask for; for anything else it makes way for the real module."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what Python itself asks of a module
+            raise AttributeError(name)
+        return getattr(_real(self.__name__), name)
+
+
+def _disable(
+    function: Callable[..., Any] | None = None,
+    recursive: bool = True,
+    *,
+    reason: str | None = None,
+    wrapping: bool = True,
+) -> Callable[..., Any]:
+    """Stands for `torch._dynamo.disable`."""
+    if function is None:
+        return partial(_disable, recursive=recursive, reason=reason, wrapping=wrapping)
+
+    @cache
+    def disabled() -> Callable[..., Any]:
+        found: Callable[..., Any] = _real(_COMPILER).disable(
+            function, recursive, reason=reason, wrapping=wrapping
+        )
+        return found
+
+    @wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return (disabled() if compiler_is_loaded() else function)(*args, **kwargs)
+
+    return called
+
+
+def _is_compile_supported(device_type: Any) -> Any:
+    return _real(_UTILS).is_compile_supported(device_type)
+
+
+def _real(name: str) -> ModuleType:
+    _take_away()
+    return import_module(name)
+
+
+def _take_away() -> None:
+    for name in (_COMPILER, _UTILS):
+        if isinstance(sys.modules.get(name), _StandIn):
+            del sys.modules[name]

@@ -1,0 +1,70 @@
+"""torch's compiler is not loaded by what compiles nothing, and is itself for what does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+HEADS_ARE_FOUND = """
+import sys
+from headswap.heads.detect import find_head
+from headswap.zoos.catalogue import build_network
+
+for name in ("torchvision/resnet18", "timm/vit_tiny_patch16_224"):
+    find_head(build_network(name))
+assert "torch._dynamo" not in sys.modules
+"""
+THEN_SOMETHING_IS_COMPILED = """
+import torch
+
+def mean_of_squares(values):
+    return (values * values).mean()
+
+compiled = torch.compile(mean_of_squares, backend="eager", fullgraph=True)
+assert compiled(torch.tensor([1.0, 3.0])).item() == 5
+assert compiled(torch.arange(4.0, device="meta")).shape == ()
+
+network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(4 * 36, 5))
+site = find_head(torch.compile(network, backend="eager"), input_size=(3, 8, 8))
+assert [layer.path for layer in site.layers] == ["2"]
+"""
+AND_THE_LIBRARIES_ASK = """
+from timm.models.naflexvit import NaFlexRopeIterator
+from torch._dynamo.utils import is_compile_supported
+
+asked = sys.modules["torchvision.ops.roi_align"].is_compile_supported
+for kind in ("cpu", "cuda", "mps"):
+    assert asked(kind) == is_compile_supported(kind)
+"""
+FROM_THE_START = """
+import sys
+from headswap.late_compiler import compiler_is_loaded, without_compiler
+
+with without_compiler():
+    import torch._dynamo
+
+    assert not compiler_is_loaded()
+    assert torch._dynamo.disable(abs)(-1) == torch._dynamo.disable()(abs)(-1) == 1
+    assert "torch._dynamo.eval_frame" not in sys.modules
+    from torch._dynamo import OptimizedModule  # what no stand-in has
+
+    assert compiler_is_loaded() and torch._dynamo.OptimizedModule is OptimizedModule
+assert compiler_is_loaded()
+with without_compiler():
+    import torch._dynamo
+
+    assert torch._dynamo.OptimizedModule is OptimizedModule
+"""
+
+
+def test_it_is_left_out_until_something_is_compiled() -> None:
+    _run(HEADS_ARE_FOUND + THEN_SOMETHING_IS_COMPILED + AND_THE_LIBRARIES_ASK)
+
+
+def test_a_library_that_wants_more_gets_it() -> None:
+    _run(FROM_THE_START)
+
+
+def _run(program: str) -> None:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
