@@ -20,6 +20,7 @@ from headswap.app.service.options import Options, ServerAddress, start_text
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
 from headswap.app.service.temporary import temporary_folder
+from headswap.app.ui.quick_import import without_editor_files
 from headswap.cluster.crew import ClusterLost
 from headswap.cluster.joining import find_cluster
 from headswap.errors import BadSetting
@@ -50,9 +51,10 @@ def serve(choices: Options, environment: MutableMapping[str, str]) -> None:
     with log, temporary_folder(settings.workspace) as folder, Service(settings, cluster) as service:
         environment["GRADIO_TEMP_DIR"] = str(folder)
         sys.stdout.write(start_text(choices, cluster.state if cluster else None))
-        from headswap.app.ui.api import publish  # gradio takes seconds; the first network opens meanwhile
-        from headswap.app.ui.launch import browser_secret, launch
-        from headswap.app.ui.page import build_page
+        with without_editor_files():  # gradio takes seconds; the first network opens meanwhile
+            from headswap.app.ui.api import publish
+            from headswap.app.ui.launch import browser_secret, launch
+            from headswap.app.ui.page import build_page
 
         page = build_page(service, secret=browser_secret(settings.workspace))
         publish(page, service)
