@@ -13,6 +13,12 @@ from tests.e2e.house import STEPS, House, Visit
 pytestmark = pytest.mark.browser
 
 WIDE, HIGH = (390, 320), 844
+# Counts what asks for the next frame of the screen, and how often.
+COUNTED = """(() => {
+  const real = window.requestAnimationFrame.bind(window);
+  window.frames_asked = 0;
+  window.requestAnimationFrame = (call) => { window.frames_asked += 1; return real(call); };
+})()"""
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
 CUT_OFF = """() => {
   const scrolls = (one) => one && (['auto', 'scroll'].includes(getComputedStyle(one).overflowX)
@@ -129,3 +135,17 @@ def test_on_a_phone_nothing_scrolls_sideways_the_next_action_is_in_sight_and_no_
     assert before
     visit.page.set_viewport_size(before)
     visit.go_home()
+
+
+def test_a_page_that_is_only_open_hardly_works(visit: Visit) -> None:
+    visit.page.add_init_script(COUNTED)
+    visit.reload()
+    visit.wait(".card .state")
+    asked = []
+    for _ in range(5):  # what opening a page still does is over in one of them
+        before = visit.page.evaluate("window.frames_asked")
+        visit.page.wait_for_timeout(2000)
+        asked.append(visit.page.evaluate("window.frames_asked") - before)
+        if asked[-1] <= 20:  # gradio alone would ask for 120
+            return
+    pytest.fail(f"frames asked for in 2 s, five times: {asked}")

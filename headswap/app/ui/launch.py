@@ -31,6 +31,7 @@ from headswap.app.ui.gateway.middleware import Gateway, ServedPages
 from headswap.app.ui.gateway.origins import THIS_MACHINE
 from headswap.app.ui.lessons.follow import Follow
 from headswap.app.ui.theme import page_head, theme
+from headswap.app.ui.widgets.html import web_text
 from headswap.storage.files import write_text
 
 HASHERS = 1  # threads that look at codes, theirs alone: 16 MB and 50 ms of a core for each guess
@@ -114,6 +115,7 @@ def _before_gradio(
     served = ServedPages(
         names=names,
         pages=frozenset(name for name, *_ in page.pages),
+        first_script=web_text("frames.js").encode(),
         scripts=tuple(inline_scripts(page_head().encode())),
     )
     gateway = Middleware(

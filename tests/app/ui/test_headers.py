@@ -12,14 +12,16 @@ from headswap.app.ui.gateway.headers import hashes_of, inline_scripts, shielded
 from tests.loops import run
 
 
-def told(kind: str, *parts: bytes, is_page: bool = True, headers: tuple[Any, ...] = ()) -> list[Any]:
+def told(
+    kind: str, *parts: bytes, is_page: bool = True, first: bytes = b"", headers: tuple[Any, ...] = ()
+) -> list[Any]:
     sent: list[Any] = []
 
     async def answer() -> None:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        shield = shielded(send, is_page=is_page, later=" 'later'")
+        shield = shielded(send, is_page=is_page, first=first, later=" 'later'")
         await shield(
             {
                 "type": "http.response.start",
@@ -53,6 +55,16 @@ def test_the_scripts_of_a_page_are_told_by_their_hashes_and_its_body_is_as_it_wa
     assert policy(sent).count("sha256") == 2
     assert "'later'" in policy(sent)
     assert b"".join(message["body"] for message in sent[1:]) == b"".join(parts)
+
+
+def test_a_script_of_ours_comes_before_all_others() -> None:
+    page = b"<html><head><script>a</script></head></html>"
+
+    sent = told("text/html", page, first=b"f", headers=((b"content-length", b"%d" % len(page)),))
+
+    assert sent[1]["body"] == b"<html><head><script>f</script><script>a</script></head></html>"
+    assert dict(sent[0]["headers"])[b"content-length"] == b"%d" % len(sent[1]["body"])
+    assert hashed(b"f") in policy(sent)
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "image/svg+xml", "text/html"])

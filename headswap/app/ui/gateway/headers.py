@@ -45,12 +45,13 @@ def hashes_of(scripts: Iterable[bytes]) -> str:
     return "".join(f" 'sha256-{base64.b64encode(one).decode()}'" for one in told)
 
 
-def shielded(send: Send, *, is_page: bool, later: str = "") -> Send:
+def shielded(send: Send, *, is_page: bool, first: bytes = b"", later: str = "") -> Send:
     """Every answer with its policies; a page waits until it is whole, so that its scripts can be told.
 
     Args:
         send: where the answer goes.
         is_page: whether gradio answers with one of its own pages; no other answer may run a script.
+        first: a script that the page runs before gradio's own.
         later: hashes of scripts that the page adds when it is open.
     """
     start: Message | None = None
@@ -72,10 +73,15 @@ def shielded(send: Send, *, is_page: bool, later: str = "") -> Send:
             page.extend(message.get("body", b""))
             if message.get("more_body", False):
                 return
-            hashes = hashes_of(inline_scripts(bytes(page))) + later
-            MutableHeaders(raw=start["headers"])["content-security-policy"] = POLICY.format(hashes=hashes)
+            whole = bytes(page)
+            if first:
+                whole = whole.replace(b"<head>", b"<head><script>" + first + b"</script>", 1)
+            hashes = hashes_of(inline_scripts(whole)) + later
+            headers = MutableHeaders(raw=start["headers"])
+            headers["content-security-policy"] = POLICY.format(hashes=hashes)
+            headers["content-length"] = str(len(whole))
             await send(start)
-            message, start = {"type": "http.response.body", "body": bytes(page)}, None
+            message, start = {"type": "http.response.body", "body": whole}, None
         await send(message)
 
     return shield

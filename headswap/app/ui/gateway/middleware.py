@@ -68,6 +68,7 @@ class ServedPages:
 
     names: frozenset[str] | None = None  # of this machine, under which alone the page is to be had; None: any
     pages: frozenset[str] = frozenset()  # names of the pages but the first
+    first_script: bytes = b""  # that a page runs before gradio's own
     scripts: tuple[bytes, ...] = ()  # inline scripts that the page adds to itself when it is open
 
 
@@ -96,7 +97,7 @@ class Gateway:
         """
         served = served or ServedPages()
         self._app, self._health, self._names, self._uploads = app, health, served.names, uploads
-        self._pages, self._later = served.pages, hashes_of(served.scripts)
+        self._pages, self._first, self._later = served.pages, served.first_script, hashes_of(served.scripts)
         self._logins = Logins(stamp) if stamp else None
         self._files, self._sessions, self._events = FileOwners(), SessionOwners(), SessionOwners()
         self._guesses = guesses or GuessCounter()
@@ -115,7 +116,8 @@ class Gateway:
                 is_begun = True
                 await send(message)
 
-            shield = shielded(note, is_page=is_page(route_of(scope), self._pages), later=self._later)
+            asks_for_page = is_page(route_of(scope), self._pages)
+            shield = shielded(note, is_page=asks_for_page, first=self._first, later=self._later)
             try:
                 await self._answer(without_strange_names(scope), receive, shield)
             except Exception:
