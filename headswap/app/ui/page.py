@@ -20,6 +20,7 @@ from headswap.app.ui.context import PageContext, PageParts, Updates, open_projec
 from headswap.app.ui.header import Header, build_header, build_notices, connect_header, show_header
 from headswap.app.ui.lessons.page import build_learn_page
 from headswap.app.ui.projects import remembered
+from headswap.app.ui.quick_blocks import QuickBlocks
 from headswap.app.ui.runs.page import build_runs_page
 from headswap.app.ui.steps.dataset import (
     DatasetStep,
@@ -80,7 +81,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
         service: answers every question and does every action.
         secret: locks what the browser remembers; the same after a restart, or projects are forgotten.
     """
-    with gr.Blocks(
+    with QuickBlocks(
         title="headswap", analytics_enabled=False, fill_width=True, delete_cache=(600, 3600)
     ) as page:
         project_id = gr.BrowserState("", storage_key="headswap-project", secret=secret)
