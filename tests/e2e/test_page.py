@@ -13,11 +13,12 @@ from tests.e2e.house import STEPS, House, Visit
 pytestmark = pytest.mark.browser
 
 WIDE, HIGH = (390, 320), 844
-# Counts what asks for the next frame of the screen, and how often.
+# Counts how often something asks for the next frame of the screen, of each two seconds.
 COUNTED = """(() => {
   const real = window.requestAnimationFrame.bind(window);
-  window.frames_asked = 0;
-  window.requestAnimationFrame = (call) => { window.frames_asked += 1; return real(call); };
+  let asked = 0;
+  window.requestAnimationFrame = (call) => { asked += 1; return real(call); };
+  setInterval(() => { window.framesAsked = asked; asked = 0; }, 2000);
 })()"""
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
 CUT_OFF = """() => {
@@ -141,11 +142,5 @@ def test_a_page_that_is_only_open_hardly_works(visit: Visit) -> None:
     visit.page.add_init_script(COUNTED)
     visit.reload()
     visit.wait(".card .state")
-    asked = []
-    for _ in range(5):  # what opening a page still does is over in one of them
-        before = visit.page.evaluate("window.frames_asked")
-        visit.page.wait_for_timeout(2000)
-        asked.append(visit.page.evaluate("window.frames_asked") - before)
-        if asked[-1] <= 20:  # gradio alone would ask for 120
-            return
-    pytest.fail(f"frames asked for in 2 s, five times: {asked}")
+
+    visit.page.wait_for_function("window.framesAsked <= 20", timeout=60_000)  # gradio alone: 120 for ever

@@ -30,6 +30,22 @@ def test_the_camera_is_answered_live_and_stops_when_it_is_told_to(taught: Visit)
     taught.wait("#hs-live-camera video", state="hidden")
 
 
+def test_a_picture_that_is_given_ends_the_camera_and_keeps_its_answer(taught: Visit) -> None:
+    page = taught.page
+    page.click("#hs-live-camera [data-camera]")
+    taught.wait("#hs-live-camera [data-camera][aria-pressed=true]")
+
+    page.set_input_files("#hs-try input[type=file]", SAMPLE / "train" / "vehicle" / "bus_01.png")
+
+    taught.wait("#hs-live-camera video", state="hidden")
+    taught.wait("#hs-look:visible")
+    taught.wait("#hs-answer .live b:has-text('vehicle')")
+    page.click("#hs-live-camera [data-camera]")
+    taught.wait("#hs-live-camera [data-camera][aria-pressed=true]")
+    page.click("#hs-examples [data-example='0']")
+    taught.wait("#hs-live-camera video", state="hidden")
+
+
 def test_the_heat_map_is_not_constant(taught: Visit) -> None:
     page = taught.page
     image, target = Image.new("RGB", (300, 300), "white"), BytesIO()

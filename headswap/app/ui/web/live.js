@@ -49,6 +49,11 @@ button.addEventListener('click', async () => {
   sendFrame();
 });
 
+/* Another picture, given or chosen, ends the camera: its next frame would take the place of the answer. */
+for (const [kind, other] of [['change', '#hs-try'], ['drop', '#hs-try'], ['click', '#hs-examples [data-example]']]) {
+  document.addEventListener(kind, (happened) => { if (stream && happened.target.closest?.(other)) button.click(); }, true);
+}
+
 /* Ctrl-V anywhere on this step: the picture on the clipboard is tried. */
 const tryFile = (file) => {
   const input = document.querySelector('#hs-try input[type=file]');
