@@ -3,7 +3,7 @@
 For each output of a listener that an answer does not name, gradio makes a component of the same settings and
 describes it twice, and a page draws its HTML again: a look at a run took 0.16 s of a processor, whatever came
 back. For each page that is opened it describes all components again, for links into the middle of a page,
-which we do not have.
+which we do not have; and twice for each `with`, though it does so again when the page is launched.
 """
 
 from __future__ import annotations
@@ -24,6 +24,14 @@ class QuickBlocks(gr.Blocks):  # type: ignore[misc]  # gradio has no types
         config: Any = _Config(self)
         vars(config).update(vars(vars(self)["default_config"]))
         self.default_config = config
+
+    def __exit__(self, *args: Any) -> None:
+        """Leave it, or one of its pages; gradio would describe all components twice, as at the launch."""
+        self.__dict__["get_config_file"] = dict
+        try:
+            super().__exit__(*args)
+        finally:
+            del self.__dict__["get_config_file"]
 
     def get_block_name(self) -> str:
         """What the browser knows it as."""

@@ -78,3 +78,21 @@ def test_the_page_is_described_as_by_gradio() -> None:
 
     assert ours == theirs
     assert pages[0].get_block_name() == pages[1].get_block_name()
+
+
+def test_it_is_described_when_it_is_launched_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    plain = gr.HTML.get_config
+    monkeypatch.setattr(gr.HTML, "get_config", lambda part, *a: made.append(part) or plain(part, *a))
+
+    page, _ = page_of(QuickBlocks)
+    with page.route("Other", "/other"):
+        gr.HTML("there")
+
+    assert made == []
+    page.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", ssr_mode=False)
+    try:
+        assert made
+        assert page.config["components"] == page.get_config_file()["components"]
+    finally:
+        page.close(verbose=False)
