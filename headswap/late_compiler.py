@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache, partial, wraps
 from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -39,6 +41,7 @@ def without_compiler() -> Iterator[None]:
             vars(compiler).update(__path__=[], disable=_disable)  # a path makes it a package
             vars(utils).update(is_compile_supported=_is_compile_supported)
             sys.modules.update({_COMPILER: compiler, _UTILS: utils})
+            sys.meta_path.insert(0, _parts)
         try:
             yield
         finally:
@@ -53,6 +56,31 @@ class _StandIn(ModuleType):
         if name.startswith("__"):  # what Python itself asks of a module
             raise AttributeError(name)
         return getattr(_real(self.__name__), name)
+
+
+class _Parts(MetaPathFinder):
+    """Whoever imports another part of the compiler gets that part of the real one."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return ModuleSpec(fullname, _RealPart()) if fullname.startswith(f"{_COMPILER}.") else None
+
+
+class _RealPart(Loader):
+    """Imports it in the usual way; not when it is found, for then Python lets no other thread import."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        self._module = _real(spec.name)
+        self._spec = self._module.__spec__
+        return self._module
+
+    def exec_module(self, module: ModuleType) -> None:
+        with suppress(AttributeError):  # some take no attributes, and so kept their own
+            module.__spec__ = self._spec  # Python has given it the one that led here
+
+
+_parts = _Parts()
 
 
 def _disable(
@@ -90,6 +118,8 @@ def _real(name: str) -> ModuleType:
 
 
 def _take_away() -> None:
+    if _parts in sys.meta_path:
+        sys.meta_path.remove(_parts)
     for name in (_COMPILER, _UTILS):
         if isinstance(sys.modules.get(name), _StandIn):
             del sys.modules[name]

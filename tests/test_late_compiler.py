@@ -56,6 +56,36 @@ with without_compiler():
     assert torch._dynamo.OptimizedModule is OptimizedModule
 """
 
+A_PART = """
+import sys
+import threading
+import torch
+from headswap.late_compiler import compiler_is_loaded, without_compiler
+
+def work_out_shapes():
+    for _ in range(100):
+        with without_compiler():
+            torch.empty(2, 3, 8, 8, device="meta").mean((2, 3))
+
+def take_parts():
+    with without_compiler():
+        import torch._dynamo.config as config
+        from torch._dynamo.eval_frame import OptimizedModule
+    assert config is sys.modules["torch._dynamo.config"]
+    assert config.__spec__.origin.endswith("config.py")
+    taken.append(OptimizedModule)
+
+taken = []
+threads = [threading.Thread(target=work) for work in (work_out_shapes, take_parts) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert compiler_is_loaded()
+assert taken == [sys.modules["torch._dynamo"].OptimizedModule] * 2
+assert not [finder for finder in sys.meta_path if type(finder).__module__.startswith("headswap")]
+"""
+
 
 def test_it_is_left_out_until_something_is_compiled() -> None:
     _run(HEADS_ARE_FOUND + THEN_SOMETHING_IS_COMPILED + AND_THE_LIBRARIES_ASK)
@@ -65,6 +95,12 @@ def test_a_library_that_wants_more_gets_it() -> None:
     _run(FROM_THE_START)
 
 
+def test_parts_of_it_are_had_in_several_threads_at_once() -> None:
+    _run(A_PART)
+
+
 def _run(program: str) -> None:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300
+    )
     assert done.returncode == 0, done.stderr
