@@ -59,7 +59,7 @@ class _StandIn(ModuleType):
 
 
 class _Parts(MetaPathFinder):
-    """Whoever imports another part of the compiler gets that part of the real one."""
+    """An import of another part of the compiler gives that part of the real one."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.house import STEPS, House, Visit
+from tests.e2e.house import STEPS, WAIT_MS, House, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -143,4 +143,5 @@ def test_a_page_that_is_only_open_hardly_works(visit: Visit) -> None:
     visit.reload()
     visit.wait(".card .state")
 
-    visit.page.wait_for_function("window.framesAsked <= 20", timeout=60_000)  # gradio alone: 120 for ever
+    # Looked at twice a second, for Playwright's own way asks for every frame. gradio alone: 120.
+    visit.page.wait_for_function("window.framesAsked <= 20", polling=500, timeout=WAIT_MS)
