@@ -58,6 +58,8 @@ def of_page(clone: Path) -> Seconds:
     ) as server:  # fmt: skip
         try:
             while not answers(port):
+                if server.poll() is not None:
+                    raise RuntimeError(f"app.py of {clone} ended with {server.returncode}")
                 time.sleep(0.05)
             times = psutil.Process(server.pid).cpu_times()
             return time.perf_counter() - begin, times.user + times.system
@@ -87,9 +89,7 @@ def main() -> None:
     measured: dict[str, dict[str, list[Seconds]]] = defaultdict(lambda: defaultdict(list))
     with tempfile.TemporaryDirectory() as folder:
         bundle = str(Path(folder) / "bundle")
-        of_process(
-            HERE, "-m", "headswap", "teach", str(HERE / "assets" / "sample" / "train"), "--out", bundle
-        )
+        of_process(HERE, "-m", "headswap", "teach", str(SAMPLE), "--out", bundle)
         starts: dict[str, Callable[[Path], Seconds]] = {
             "worker": lambda clone: of_process(clone, "-c", WORKER),
             "predict": lambda clone: of_process(clone, "-m", "headswap", "predict", bundle, str(IMAGE)),
