@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ BESIDE = (  # what tests read of it
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # threads of several processes would wait for each other's cores
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+gc.disable()  # until the tests are collected: what their modules make stays
 
 
 class FromBothEnds(LoadScopeScheduling):
@@ -46,6 +48,12 @@ def pytest_sessionstart() -> None:
     missing = [name for name in BESIDE if not (SHARED / name).exists()]
     if missing and os.environ.get("CI"):
         pytest.exit(f"CI needs what lies beside the checkout; missing in {SHARED}: {', '.join(missing)}", 4)
+
+
+def pytest_collection_finish() -> None:
+    """A look for garbage would go through torch, gradio and all tests each time."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "headswap"
 
 STEPS = {
-    "counted": 0, "errors": 0, "events": 0, "field_types": 0, "late_compiler": 0, "network": 0, "threads": 0,
+    "counted": 0, "errors": 0, "events": 0, "field_types": 0, "imports": 0, "network": 0, "threads": 0,
     "storage": 1, "plots": 1,
     "zoos": 2, "heads": 2, "data": 2, "cluster": 2,
     "features": 3, "evaluation": 3,

@@ -24,6 +24,7 @@ from headswap.app.ui.quick_import import without_editor_files
 from headswap.cluster.crew import ClusterLost
 from headswap.cluster.joining import find_cluster
 from headswap.errors import BadSetting
+from headswap.imports import made_to_stay
 from headswap.storage.locations import install_command, why_not_writable
 
 
@@ -51,13 +52,14 @@ def serve(choices: Options, environment: MutableMapping[str, str]) -> None:
     with log, temporary_folder(settings.workspace) as folder, Service(settings, cluster) as service:
         environment["GRADIO_TEMP_DIR"] = str(folder)
         sys.stdout.write(start_text(choices, cluster.state if cluster else None))
-        with without_editor_files():  # gradio takes seconds; the first network opens meanwhile
-            from headswap.app.ui.api import publish
-            from headswap.app.ui.launch import browser_secret, launch
-            from headswap.app.ui.page import build_page
+        with made_to_stay():  # gradio takes seconds; the first network opens meanwhile
+            with without_editor_files():
+                from headswap.app.ui.api import publish
+                from headswap.app.ui.launch import browser_secret, launch
+                from headswap.app.ui.page import build_page
 
-        page = build_page(service, secret=browser_secret(settings.workspace))
-        publish(page, service)
+            page = build_page(service, secret=browser_secret(settings.workspace))
+            publish(page, service)
         launch(page, choices.server_address, service)
 
 

@@ -27,7 +27,7 @@ from torch.utils import checkpoint
 
 from headswap.heads.meta_kernels import QuickShapes, meta_like
 from headswap.heads.outputs import named_tensors
-from headswap.late_compiler import compiler_is_loaded, without_compiler
+from headswap.imports import compiler_is_loaded, without_compiler
 
 InputSize = tuple[int, int, int]  # (channels, height, width)
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from headswap.errors import HeadNotFound, WeightsDamaged, WeightsNotHere
 from headswap.events import Listener
-from headswap.late_compiler import without_compiler
+from headswap.imports import without_compiler
 from headswap.network import CropMode, InputSpec, Network, NetworkCard, Weights
 from headswap.storage.files import sha256_of
 from headswap.zoos import hub, parameters, weights

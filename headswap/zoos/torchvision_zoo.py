@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headswap.events import Listener
-from headswap.late_compiler import without_compiler
+from headswap.imports import without_compiler
 from headswap.network import InputSpec, Interpolation, Network, NetworkCard, Weights
 from headswap.storage.files import sha256_of
 from headswap.zoos import parameters, weights

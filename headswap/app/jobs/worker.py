@@ -40,7 +40,7 @@ from headswap.app.processes.priority import step_back
 from headswap.cluster.crew import ClusterLost, ClusterRefused
 from headswap.errors import Cancelled, HeadswapError
 from headswap.events import Listener
-from headswap.late_compiler import without_compiler
+from headswap.imports import made_to_stay, without_compiler
 from headswap.storage.files import SEAL, DiskFull
 from headswap.threads import share_of_processors
 
@@ -223,7 +223,7 @@ def _run_pipeline(experiment_json: str, job_folder: Path, listener: Listener, on
 
 def _import_pipeline() -> None:
     """Seconds of torch, timm and scipy, spent before anyone waits."""
-    with without_compiler():
+    with without_compiler(), made_to_stay():
         for module in ("headswap.pipeline.run", "timm", "scipy.optimize"):
             importlib.import_module(module)
 

@@ -39,6 +39,7 @@ from headswap.app.processes.messages import (
 from headswap.app.processes.priority import step_back
 from headswap.app.processes.sandbox import AllowedPaths, confine
 from headswap.errors import HeadswapError
+from headswap.imports import made_to_stay
 from headswap.storage.files import from_json, to_json
 
 logger = logging.getLogger("headswap.child")
@@ -61,7 +62,8 @@ def main(target: str, *, memory_bytes: int = 0, silent: bool = False, confined: 
     if not confined:  # a server that is gone while this imports is noticed
         receiving.start()
     name, _, function = target.partition(":")
-    module = importlib.import_module(name)
+    with made_to_stay():
+        module = importlib.import_module(name)
     answer: Callable[[Any], object] = getattr(module, function)
     kind = get_type_hints(answer)["question"]
 

@@ -1,14 +1,18 @@
-"""Leave torch's compiler out until someone compiles: loading it takes as long as loading torch.
+"""Import the large libraries sooner: without torch's compiler, and without looking for garbage.
 
 torchvision imports `torch._dynamo` for one question about devices, timm to keep a few functions from being
-compiled, and torch, for the same reason, to work out shapes on its meta device. While `without_compiler`
-lasts, stand-ins answer. As long as the compiler is not loaded nothing can be compiled, so what they give does
-nothing; afterwards it does what the compiler's own would do. A library that wants something else of it gets
-the compiler itself: the gain is gone then, and nothing more.
+compiled, and torch, for the same reason, to work out shapes on its meta device; loading it takes as long as
+loading torch. While `without_compiler` lasts, stand-ins answer. As long as the compiler is not loaded nothing
+can be compiled, so what they give does nothing; afterwards it does what the compiler's own would do. A
+library that wants something else of it gets the compiler itself: the gain is gone then, and nothing more.
+
+What an import makes stays. Python looks through all of it for garbage again and again while it grows, a tenth
+of the time that the import takes; while `without_compiler` or `made_to_stay` lasts, it does not.
 """
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +38,7 @@ def compiler_is_loaded() -> bool:
 @contextmanager
 def without_compiler() -> Iterator[None]:
     """While it lasts, an import of torch's compiler gives stand-ins, unless it is loaded already."""
-    with _one_at_a_time:
+    with _one_at_a_time, _uncollected():
         is_outermost = _COMPILER not in sys.modules
         if is_outermost:
             compiler, utils = _StandIn(_COMPILER), _StandIn(_UTILS)
@@ -47,6 +51,28 @@ def without_compiler() -> Iterator[None]:
         finally:
             if is_outermost:
                 _take_away()
+
+
+@contextmanager
+def made_to_stay() -> Iterator[None]:
+    """While it lasts, nothing is looked through for garbage, and what is there at its end never is.
+
+    For the start of a process of headswap's own, which needs all of that until it ends.
+    """
+    with _uncollected():
+        yield
+        gc.freeze()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 class _StandIn(ModuleType):

@@ -1,4 +1,4 @@
-"""torch's compiler is not loaded by what compiles nothing, and is itself for what does."""
+"""Importing the large libraries: torch's compiler for what compiles only, no look for garbage meanwhile."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ for kind in ("cpu", "cuda", "mps"):
 """
 FROM_THE_START = """
 import sys
-from headswap.late_compiler import compiler_is_loaded, without_compiler
+from headswap.imports import compiler_is_loaded, without_compiler
 
 with without_compiler():
     import torch._dynamo
@@ -60,7 +60,7 @@ A_PART = """
 import sys
 import threading
 import torch
-from headswap.late_compiler import compiler_is_loaded, without_compiler
+from headswap.imports import compiler_is_loaded, without_compiler
 
 def work_out_shapes():
     for _ in range(100):
@@ -86,6 +86,27 @@ assert taken == [sys.modules["torch._dynamo"].OptimizedModule] * 2
 assert not [finder for finder in sys.meta_path if type(finder).__module__.startswith("headswap")]
 """
 
+NO_GARBAGE = """
+import gc
+from contextlib import suppress
+from headswap.imports import made_to_stay, without_compiler
+
+with made_to_stay():
+    with without_compiler():
+        pass
+    assert not gc.isenabled()
+    kept = [[] for _ in range(1000)]
+assert gc.isenabled()
+assert gc.get_freeze_count() > 1000
+with suppress(ZeroDivisionError), made_to_stay():
+    1 / 0
+assert gc.isenabled()
+gc.disable()  # as its owner wants it
+with without_compiler():
+    pass
+assert not gc.isenabled()
+"""
+
 
 def test_it_is_left_out_until_something_is_compiled() -> None:
     _run(HEADS_ARE_FOUND + THEN_SOMETHING_IS_COMPILED + AND_THE_LIBRARIES_ASK)
@@ -97,6 +118,10 @@ def test_a_library_that_wants_more_gets_it() -> None:
 
 def test_parts_of_it_are_had_in_several_threads_at_once() -> None:
     _run(A_PART)
+
+
+def test_nothing_is_looked_through_for_garbage_while_a_process_starts() -> None:
+    _run(NO_GARBAGE)
 
 
 def _run(program: str) -> None:
