@@ -26,9 +26,8 @@ from headswap.zoos.catalogue import describe_network, fetched_bytes, list_networ
 
 @dataclass(frozen=True)
 class AskModels:
-    """Which networks have this in their name?"""
+    """Which networks are there?"""
 
-    pattern: str
     kind: Literal["models"] = "models"
 
 
@@ -173,8 +172,8 @@ class BatchPredictions:
 def answer(question: Question) -> object:
     """Answer one question; called in the child process."""
     match question:
-        case AskModels(pattern):
-            return Cards(list_networks(pattern or None))
+        case AskModels():
+            return Cards(list_networks())
         case AskInspection(model, path, weights):
             return inspect_network(model, path=path, weights=weights)
         case AskCards(names):

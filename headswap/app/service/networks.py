@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -77,6 +78,7 @@ TO_START_WITH = (
 _LIBRARIES = ("headswap", "torch", "torchvision", "timm", "transformers")
 REACH_S = 4.0  # a server that has not answered by then would not send many megabytes either
 _FORM = 2  # of what is kept; another number forgets it all
+LISTED_S = 60.0  # a list of all networks is given again: a class that opens the page asks thirty times
 
 
 class Networks:
@@ -86,10 +88,14 @@ class Networks:
         """Keep in `folder` what opening a network up showed; safe to delete."""
         self._child, self._folder = child, folder
         self._opening: threading.Thread | None = None  # of the network that most people begin with
+        self._listing, self._listed_at, self._listed = threading.Lock(), 0.0, tuple[NetworkCard, ...]()
 
-    def models(self, pattern: str = "") -> tuple[NetworkCard, ...]:
-        """Every network that has the pattern in its name."""
-        return self._cards(AskModels(pattern[:100]))
+    def models(self) -> tuple[NetworkCard, ...]:
+        """Every network; weights that came or went in the last minute may not be known yet."""
+        with self._listing:  # who asks meanwhile gets the same list
+            if not self._listed or time.monotonic() - self._listed_at > LISTED_S:
+                self._listed, self._listed_at = self._cards(AskModels()), time.monotonic()
+            return self._listed
 
     def cards(self, names: tuple[str, ...]) -> tuple[NetworkCard, ...]:
         """The cards of a few networks, in their order; cheaper than listing all."""

@@ -25,6 +25,7 @@ from headswap.app.service.accounts import AccessCodes
 from headswap.app.service.options import ServerAddress, is_local
 from headswap.app.service.service import Service
 from headswap.app.ui.exported import ExportedPages
+from headswap.app.ui.gateway.assets import KeptAssets
 from headswap.app.ui.gateway.counting import UploadCounter, UploadRoom
 from headswap.app.ui.gateway.headers import inline_scripts
 from headswap.app.ui.gateway.middleware import Gateway, ServedPages
@@ -106,7 +107,7 @@ def launch(page: gr.Blocks, server_address: ServerAddress, service: Service) -> 
 def _before_gradio(
     page: gr.Blocks, server_address: ServerAddress, service: Service, codes: AccessCodes | None
 ) -> list[Middleware]:
-    """The gate, and what answers phones behind it."""
+    """The gate, and behind it what answers phones and what keeps gradio's files."""
     names = (
         None
         if codes or not is_local(server_address.host)
@@ -131,6 +132,7 @@ def _before_gradio(
         gateway,
         Middleware(Follow, view=following.view, vote=following.vote, secret=secret),
         Middleware(ExportedPages, page_of=service.exported_page),
+        Middleware(KeptAssets),
     ]
 
 

@@ -3,13 +3,15 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from headswap.app.processes.child import ChildProcess
-from headswap.app.service.networks import TO_START_WITH, Networks
+from headswap.app.service.networks import LISTED_S, TO_START_WITH, Networks
 from headswap.errors import HeadswapError
+from headswap.network import NetworkCard
 from headswap.zoos.candidates import ANY_USE
 from headswap.zoos.catalogue import describe_network
 from headswap.zoos.zoo import ZooSettings
@@ -41,6 +43,26 @@ def test_what_was_opened_once_is_known_without_asking_again(
     assert len(first.class_names) == 1000
     assert first.image_ms is not None
     assert first.image_ms > 0
+
+
+def test_a_class_that_opens_the_page_at_once_has_all_networks_listed_once(
+    networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card, asked, now = describe_network("squeezenet1_1"), [], [1000.0]
+
+    def cards(question: object) -> tuple[NetworkCard, ...]:
+        asked.append(question)
+        return (card,) * len(asked)
+
+    monkeypatch.setattr(networks, "_cards", cards)
+    monkeypatch.setattr("headswap.app.service.networks.time.monotonic", lambda: now[0])
+    with ThreadPoolExecutor(8) as pool:
+        lists = list(pool.map(lambda _: networks.models(), range(30)))
+
+    assert lists == [(card,)] * 30
+    now[0] += LISTED_S + 1
+    assert networks.models() == (card, card), "weights may have come meanwhile"
+    assert len(asked) == 2
 
 
 def test_a_kept_opening_that_is_damaged_is_made_again(networks: Networks, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_a_double_click_makes_one_job_and_a_stop_is_heard(service: Service) -> N
 
 
 def test_networks_are_listed_and_opened_without_torch_in_the_server(service: Service) -> None:
-    cards = service.networks.models("resnet18")
+    cards = service.networks.models()
     inspection = service.networks.inspect("torchvision/resnet18")
     project = service.new_project("ada").id
 
