@@ -26,7 +26,7 @@ THE_PAGE = ("app/ui/", "app/serve.py")  # rooms that may import what [app] bring
 OPTIONAL = {  # an extra: the modules that import it, inside a function
     "film": ("data/film.py",),
     "fast": ("features/onnx_backend.py", "exports/onnx.py"),
-    "transformers": ("zoos/transformers_zoo.py",),
+    "transformers": ("zoos/transformers_classes.py", "zoos/transformers_zoo.py"),
     "lite": ("exports/litert.py",),
     "cluster": ("cluster/joining.py", "cluster/ray_crew.py", "cluster/ray_gang.py"),
     "remote": ("data/parquet_shards.py",),

@@ -20,7 +20,8 @@ from headswap.storage.locations import install_command
 from headswap.zoos.own import OwnZoo, load_own_weights, names_code
 from headswap.zoos.timm_zoo import TimmZoo
 from headswap.zoos.torchvision_zoo import TorchvisionZoo
-from headswap.zoos.transformers_zoo import TransformersZoo, is_installed
+from headswap.zoos.transformers_classes import is_installed
+from headswap.zoos.transformers_zoo import TransformersZoo
 from headswap.zoos.zoo import Device, Zoo, ZooSettings
 
 DEFAULT_MODEL = "tf_efficientnet_lite0"  # its weights come with the requirements: it works offline

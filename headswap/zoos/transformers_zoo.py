@@ -7,18 +7,16 @@ A class is built from its default configuration. Pretrained numbers come from a 
 written by `save_pretrained` and put into the weights folder, or from the checkpoint that
 the library's documentation names for the class, if its configuration is of that class.
 
-Imports transformers when first asked; without the package the zoo is empty.
+Imports transformers when a network is built; without the package the zoo is empty.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,24 +26,21 @@ from headswap.network import InputSpec, Network, NetworkCard, Weights
 from headswap.storage.files import sha256_of
 from headswap.zoos import hub, parameters, weights
 from headswap.zoos.image_processor import fitted, input_of
+from headswap.zoos.transformers_classes import (
+    OfferedClass,
+    config_class,
+    default_config,
+    offered_classes,
+    quiet,
+)
 from headswap.zoos.weight_file import first_line
 from headswap.zoos.zoo import Device, ZooSettings
 
 if TYPE_CHECKING:
     from torch import nn
 
-PACKAGE = "transformers"
 NEW_HEAD_CLASSES = 1000  # a class built from its default configuration has no pretrained head
 _WEIGHTS, _CONFIG, _PROCESSOR = "model.safetensors", "config.json", "preprocessor_config.json"
-_NO_IMAGE = {  # why a class of the library is not offered
-    "DinatForImageClassification": "needs the package natten",
-    "ImageGPTForImageClassification": "takes colour clusters",
-    "PerceiverForImageClassificationConvProcessing": "its default configuration cannot be built",
-    "PerceiverForImageClassificationFourier": "its default configuration cannot be built",
-    "ShieldGemma2ForImageClassification": "takes text and a picture",
-    "Siglip2ForImageClassification": "takes patches and masks",
-    "TimmWrapperForImageClassification": "its networks are in the timm zoo",
-}
 _LABELS = ("id2label", "label2id", "num_labels", "problem_type")  # of every classifier's configuration
 
 
@@ -57,16 +52,16 @@ class TransformersZoo:
     name: str = "transformers"
 
     def names(self) -> tuple[str, ...]:
-        return tuple(_model_types())
+        return tuple(self._offered)
 
     def knows(self, name: str) -> bool:
-        return name in _model_types()
+        return name in self._offered
 
     def describe(self, name: str) -> NetworkCard:
         return NetworkCard(
             name=name,
             zoo=self.name,
-            input=_default_input(name),
+            input=self._offered[name].input,
             weights=self._weights(name),
             parameters=parameters.measured(self.name, name),
         )
@@ -88,7 +83,7 @@ class TransformersZoo:
 
     def load(self, name: str, listener: Listener) -> Network:
         folder = self._find(name) or self._fetch(name, listener)
-        _check_class(name, folder, self._folder_of(name))
+        self._check_class(name, folder)
         path = folder / _WEIGHTS
         digest = sha256_of(path)
         weights.check_named_hash(path, digest)
@@ -112,15 +107,27 @@ class TransformersZoo:
             head_is_new=head_is_new,
         )
 
+    @property
+    def _offered(self) -> Mapping[str, OfferedClass]:
+        return offered_classes(self.settings.folder / self.name)
+
     def _folder_of(self, name: str) -> Path:
         return self.settings.folder / self.name / name
+
+    def _check_class(self, name: str, folder: Path) -> None:
+        stated = json.loads((folder / _CONFIG).read_text(encoding="utf-8")).get("model_type")
+        if stated != self._offered[name].model_type:
+            raise WeightsNotHere(
+                f"The weights that transformers names for {name} are of another network ({stated}).",
+                remedy=f"Put a folder written by save_pretrained at {self._folder_of(name)}.",
+            )
 
     def _weights(self, name: str) -> Weights:
         found = self._find(name)
         if found is not None:
             path = found / _WEIGHTS
             return Weights(state="here", size_bytes=path.stat().st_size, source=str(path))
-        repository = _documented_checkpoint(name)
+        repository = self._offered[name].repository
         if repository is None or self.settings.offline:
             return Weights(state="not available", source=repository or "")
         return Weights(state="to fetch", source=f"huggingface.co/{repository}")
@@ -129,14 +136,14 @@ class TransformersZoo:
         mine = self._folder_of(name)
         if (mine / _WEIGHTS).is_file() and (mine / _CONFIG).is_file():
             return mine
-        repository = _documented_checkpoint(name)
+        repository = self._offered[name].repository
         if repository is None or repository not in hub.cached_repositories():
             return None
         found = hub.find_in_hub_cache(repository, [_WEIGHTS])
         return found.parent if found is not None and (found.parent / _CONFIG).is_file() else None
 
     def _fetch(self, name: str, listener: Listener) -> Path:
-        repository, by_hand = _documented_checkpoint(name), self._folder_of(name) / _WEIGHTS
+        repository, by_hand = self._offered[name].repository, self._folder_of(name) / _WEIGHTS
         if repository is None:
             raise WeightsNotHere(
                 f"transformers names no weights for {name}.",
@@ -145,24 +152,10 @@ class TransformersZoo:
         if self.settings.offline:
             raise weights.not_here(name, by_hand)
         small = hub.fetch_from_hub(repository, [_CONFIG], name=name, by_hand_path=by_hand, listener=silent)
-        _check_class(name, small.parent, by_hand.parent)  # a kilobyte, before gigabytes of another network
+        self._check_class(name, small.parent)  # a kilobyte, before gigabytes of another network
         hub.fetch_from_hub(repository, [_PROCESSOR], name=name, by_hand_path=by_hand, listener=silent)
         path = hub.fetch_from_hub(repository, [_WEIGHTS], name=name, by_hand_path=by_hand, listener=listener)
         return path.parent
-
-
-def is_installed() -> bool:
-    """Whether the extra is there."""
-    return find_spec(PACKAGE) is not None
-
-
-def _check_class(name: str, folder: Path, target: Path) -> None:
-    stated = json.loads((folder / _CONFIG).read_text(encoding="utf-8")).get("model_type")
-    if stated != _model_types()[name]:
-        raise WeightsNotHere(
-            f"The weights that transformers names for {name} are of another network ({stated}).",
-            remedy=f"Put a folder written by save_pretrained at {target}.",
-        )
 
 
 def _load_module(name: str, folder: Path) -> tuple[nn.Module, bool]:
@@ -171,7 +164,7 @@ def _load_module(name: str, folder: Path) -> tuple[nn.Module, bool]:
 
     model_class = _model_class(name)
     try:
-        with _quiet():
+        with quiet():
             module, report = model_class.from_pretrained(
                 str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True
             )
@@ -199,52 +192,18 @@ def _input_in(folder: Path, config: Any, usual: InputSpec) -> InputSpec:
     return fitted(usual, config)
 
 
-@cache
-def _default_input(name: str) -> InputSpec:
-    import transformers
-    from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
-
-    model_type = _model_types()[name]
-    backends = IMAGE_PROCESSOR_MAPPING_NAMES.get(model_type) or {}
-    class_name = backends.get("pil") or backends.get("torchvision")
-    usual = input_of(getattr(transformers, class_name)()) if class_name else InputSpec()
-    return fitted(usual, _default_config(name))
-
-
-@cache
-def _model_types() -> dict[str, str]:
-    """Class name -> model type, of every class offered."""
-    if not is_installed():
-        return {}
-    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES as MAPPING
-
-    pairs = ((model_type, classes) for model_type, classes in MAPPING.items())
-    return {
-        name: model_type
-        for model_type, classes in pairs
-        for name in ((classes,) if isinstance(classes, str) else classes)
-        if name not in _NO_IMAGE
-    }
-
-
-def _config_class(name: str) -> Any:
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
-    return CONFIG_MAPPING[_model_types()[name]]
-
-
 def _config(name: str, num_classes: int | None, variant: str) -> Any:
     """A checkpoint's own configuration, or the default one with a new head."""
     if not variant:
-        return _default_config(name, num_labels=NEW_HEAD_CLASSES if num_classes is None else num_classes)
+        return default_config(name, num_labels=NEW_HEAD_CLASSES if num_classes is None else num_classes)
     from huggingface_hub.errors import StrictDataclassError
 
     said = json.loads(variant)
     if not isinstance(said, dict):
         raise ValueError(f"{name} cannot be configured by {said!r}")
-    with _quiet():
+    with quiet():
         try:
-            config = _config_class(name).from_dict(_of_the_class(said, _own_settings(name)))
+            config = config_class(name).from_dict(_of_the_class(said, _own_settings(name)))
         except StrictDataclassError as error:
             raise ValueError(f"{name} cannot be configured so: {error}") from error
     if num_classes is not None:
@@ -257,7 +216,7 @@ def _own_settings(name: str) -> dict[str, Any]:
     """What the class of a network lets one choose: its settings and their usual values."""
     from transformers import PretrainedConfig
 
-    return _beside(_default_config(name).to_dict(), frozenset(PretrainedConfig().to_dict()))
+    return _beside(default_config(name).to_dict(), frozenset(PretrainedConfig().to_dict()))
 
 
 def _beside(settings: dict[str, Any], common: frozenset[str]) -> dict[str, Any]:
@@ -286,40 +245,10 @@ def _holds_settings(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, list) and any(map(_holds_settings, value)))
 
 
-def _default_config(name: str, *, num_labels: int = 2) -> Any:
-    with _quiet():  # some defaults of the library make it warn of itself
-        return _config_class(name)(num_labels=num_labels)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the library's remarks and bars off the screen; what matters is raised."""
-    from transformers.utils import logging
-
-    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
-        if bars:
-            logging.enable_progress_bar()
-
-
 def _model_class(name: str) -> Any:
     import transformers
 
     return getattr(transformers, name)
-
-
-@cache
-def _documented_checkpoint(name: str) -> str | None:
-    """The repository that the configuration's documentation links to."""
-    link = re.search(
-        r"\[([\w.-]+/[\w.-]+)\]\(https://huggingface\.co/\1\)", _config_class(name).__doc__ or ""
-    )
-    return link[1] if link else None
 
 
 @cache

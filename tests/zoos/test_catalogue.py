@@ -13,7 +13,7 @@ import torch
 
 from headswap.errors import HeadNotFound, ModelNotFound
 from headswap.storage.locations import install_command
-from headswap.zoos import catalogue, transformers_zoo
+from headswap.zoos import catalogue, transformers_classes
 from headswap.zoos.catalogue import (
     DEFAULT_MODEL,
     build_network,
@@ -117,14 +117,11 @@ def test_python_code_runs_only_where_it_is_allowed() -> None:
 
 
 def test_without_the_extra_the_transformers_zoo_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transformers_zoo, "find_spec", lambda name: None)
-    transformers_zoo._model_types.cache_clear()
-    try:
-        assert all(card.zoo != "transformers" for card in list_networks("ForImageClassification"))
-        with pytest.raises(ModelNotFound, match=re.escape(f"`{install_command('transformers')}`")):
-            resolve("transformers/ViTForImageClassification")
-    finally:
-        transformers_zoo._model_types.cache_clear()
+    monkeypatch.setattr(transformers_classes, "find_spec", lambda name: None)
+
+    assert all(card.zoo != "transformers" for card in list_networks("ForImageClassification"))
+    with pytest.raises(ModelNotFound, match=re.escape(f"`{install_command('transformers')}`")):
+        resolve("transformers/ViTForImageClassification")
 
 
 def test_every_card_is_listed_and_no_network_is_built(monkeypatch: pytest.MonkeyPatch) -> None:

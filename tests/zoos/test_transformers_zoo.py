@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,8 @@ import torch
 
 from headswap.errors import WeightsDamaged, WeightsNotHere
 from headswap.events import silent
-from headswap.zoos import hub, transformers_zoo
+from headswap.zoos import hub, transformers_classes, transformers_zoo
+from headswap.zoos.catalogue import list_networks
 from headswap.zoos.transformers_zoo import TransformersZoo
 from headswap.zoos.zoo import ZooSettings
 
@@ -107,7 +110,7 @@ def test_a_folder_of_another_class_is_refused(offline: TransformersZoo, tmp_path
 
 
 def test_the_documented_checkpoint_is_fetched_once(hub_shelf, tmp_path: Path, saved) -> None:
-    repository = transformers_zoo._documented_checkpoint(NAME)
+    repository = TransformersZoo()._offered[NAME].repository
     for path in saved[0].iterdir():
         hub_shelf.files[f"/{repository}/resolve/main/{path.name}"] = path.read_bytes()
     zoo = TransformersZoo(ZooSettings(cache=tmp_path / "cache"))
@@ -124,7 +127,7 @@ def test_the_documented_checkpoint_is_fetched_once(hub_shelf, tmp_path: Path, sa
 def test_a_documented_checkpoint_of_another_network_costs_a_kilobyte_and_is_refused(
     hub_shelf, tmp_path: Path
 ) -> None:
-    repository = transformers_zoo._documented_checkpoint(NAME)
+    repository = TransformersZoo()._offered[NAME].repository
     hub_shelf.files[f"/{repository}/resolve/main/config.json"] = json.dumps({"model_type": "llama"}).encode()
 
     with pytest.raises(WeightsNotHere, match=r"are of another network \(llama\)"):
@@ -173,7 +176,7 @@ def test_a_configuration_inside_a_configuration_is_read_in_the_same_way() -> Non
 def test_what_a_checkpoint_of_each_class_says_of_itself_is_read_as_a_whole() -> None:
     for name in TransformersZoo().names():
         own = transformers_zoo._own_settings(name)
-        config = transformers_zoo._default_config(name, num_labels=3)
+        config = transformers_classes.default_config(name, num_labels=3)
         said = json.loads(config.to_json_string(use_diff=False))
 
         again = transformers_zoo._config(name, None, json.dumps(said))
@@ -201,3 +204,43 @@ def test_every_class_builds_on_meta_and_takes_an_image_of_its_size() -> None:
         network = zoo.build(name, num_classes=7, device="meta")
         assert any(7 in parameter.shape for parameter in network.module.parameters()), name
         assert zoo.describe(name).parameters in (None, zoo.count_parameters(name))
+
+
+LISTED_AGAIN = """
+import sys
+from pathlib import Path
+from headswap.zoos.catalogue import list_networks
+from headswap.zoos.zoo import ZooSettings
+
+cards = list_networks("transformers/*", settings=ZooSettings(cache=Path(sys.argv[1]), offline=True))
+assert "transformers" not in sys.modules
+print(*(f"{card.name} {card.input.height} {card.weights.source}" for card in cards), sep="\\n")
+"""
+
+
+def test_what_the_library_states_is_asked_once_for_each_version(tmp_path: Path) -> None:
+    cards = list_networks("transformers/*", settings=ZooSettings(cache=tmp_path, offline=True))
+
+    done = subprocess.run(
+        [sys.executable, "-c", LISTED_AGAIN, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert len(cards) > 30
+    assert done.stdout.splitlines() == [
+        f"{card.name} {card.input.height} {card.weights.source}" for card in cards
+    ]
+
+
+def test_a_kept_answer_that_is_damaged_or_cannot_be_kept_is_asked_again(tmp_path: Path) -> None:
+    whole = transformers_classes.offered_classes(tmp_path / "kept")
+    (kept,) = (tmp_path / "kept").iterdir()
+    kept.write_text(kept.read_text()[:1000])
+    (tmp_path / "a file").touch()
+
+    transformers_classes._kept_in.cache_clear()
+    assert transformers_classes.offered_classes(tmp_path / "kept") == whole
+    assert transformers_classes.offered_classes(tmp_path / "a file") == whole
+    transformers_classes._kept_in.cache_clear()
+    assert transformers_classes.offered_classes(tmp_path / "kept") == whole
+    assert kept.stat().st_size > 1000
