@@ -64,6 +64,13 @@ def made_to_stay() -> Iterator[None]:
         gc.freeze()
 
 
+@cache
+def import_libraries() -> None:
+    """Import torch, torchvision and timm at once; for a process of headswap's own that needs them anyway."""
+    with without_compiler(), made_to_stay():
+        import_module("timm")
+
+
 @contextmanager
 def _uncollected() -> Iterator[None]:
     collects = gc.isenabled()

@@ -19,6 +19,7 @@ from headswap.exports.package import LaidOut, bundle_route, lay_out, onnx_route,
 from headswap.exports.parity import Route
 from headswap.exports.teachable_machine import write_teachable_machine
 from headswap.exports.webpage import write_page
+from headswap.imports import import_libraries
 from headswap.storage.records import read_record
 
 RouteName = Literal["bundle", "predict.py", "model.onnx"]
@@ -82,6 +83,7 @@ Question = AskLayOut | AskRoute | AskSeal | AskPage | AskTeachableMachine
 
 def answer(question: Question) -> object:
     """Do one step; called in the child process."""
+    import_libraries()
     source = Path(question.bundle)
     match question:
         case AskLayOut(_, folder, dataset):

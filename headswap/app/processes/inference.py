@@ -18,6 +18,7 @@ from headswap.bundle.heatmap import heat_map
 from headswap.bundle.prediction import Prediction
 from headswap.bundle.predictor import Bundle, load_bundle
 from headswap.data.decode import ImageLimits
+from headswap.imports import import_libraries
 from headswap.network import NetworkCard
 from headswap.pipeline.inspect import inspect_network
 from headswap.training.label_advice import LabelAdvice
@@ -171,6 +172,7 @@ class BatchPredictions:
 
 def answer(question: Question) -> object:
     """Answer one question; called in the child process."""
+    import_libraries()
     match question:
         case AskModels():
             return Cards(list_networks())

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from headswap.app.processes.run_folder import RunFolder
 from headswap.errors import Cancelled
 from headswap.events import Event, Progress
+from headswap.imports import import_libraries
 from headswap.lessons.catalogue import run_lesson
 from headswap.lessons.config import LessonConfig
 from headswap.lessons.lesson import LessonResult
@@ -98,6 +99,7 @@ def _kept() -> _Kept:
 
 def answer(question: Question) -> object:
     """Run one experiment; called in the child process."""
+    import_libraries()
     workspace = Path(question.workspace)
     if isinstance(question, AskReady):
         material = _kept().of(question.setting, workspace)

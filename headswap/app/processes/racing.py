@@ -14,6 +14,7 @@ from typing import Literal
 
 from headswap.app.processes.run_folder import RunFolder
 from headswap.events import Event, Note, Progress
+from headswap.imports import import_libraries
 from headswap.pipeline.race import RaceSetting, race
 from headswap.zoos.candidates import NetworkLimits
 
@@ -65,6 +66,7 @@ class _Telling:
 
 def answer(question: AskRace) -> object:
     """Run one race; called in the child process."""
+    import_libraries()
     setting = RaceSetting(limits=question.limits, may_fetch=question.may_fetch)
     return race(
         Path(question.dataset),
