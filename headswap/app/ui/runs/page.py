@@ -20,10 +20,11 @@ from headswap.app.ui.context import Updates, owner_of
 from headswap.app.ui.projects import remembered
 from headswap.app.ui.runs.race import RacePanel, build_race_panel, connect_race
 from headswap.app.ui.runs.table import FIRST, next_sort, runs_plot, runs_table
-from headswap.app.ui.widgets.cards import MARKS_TEXT, search_choices
+from headswap.app.ui.widgets.cards import MARKS_TEXT
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, sends, web_text
+from headswap.app.ui.widgets.network_search import every_network, narrowed
 from headswap.app.ui.widgets.pages import BRAND, page_links
 
 TICK_S = 1.5
@@ -140,11 +141,9 @@ def on_refresh(
     return _drawn(parts, owner_of(request), project_id, known, sort, asking)
 
 
-def on_networks(parts: RunsPage) -> Updates:
-    """Every network that can be compared."""
-    service = parts.service
-    choices = search_choices(service.networks.models(), service.fetching.reasons_against())
-    return {parts.models: gr.Dropdown(choices=choices)}
+def on_networks(parts: RunsPage, listed: gr.State, is_listed: bool) -> Updates:
+    """Every network that can be compared, when someone begins to search."""
+    return {} if is_listed else {parts.models: every_network(parts.service), listed: True}
 
 
 def on_action(
@@ -186,10 +185,11 @@ def _connect(page: gr.Blocks, parts: RunsPage, race: RacePanel) -> None:
     told, said = errors_as_text(parts.status), errors_as_text(parts.said)
     ids: list[Any] = [parts.project_id, parts.known, parts.sort, parts.asking]
     refresh = told(on_refresh, parts)
-    networks = errors_as_text(parts.said, clears=False)(on_networks, parts)
-    page.load(refresh, ids, [*parts.drawn, parts.status], **QUIET).then(
-        networks, None, [parts.models, parts.said], **QUIET
-    )
+    listed = gr.State(False)
+    networks = errors_as_text(parts.said, clears=False)(on_networks, parts, listed)
+    page.load(refresh, ids, [*parts.drawn, parts.status], **QUIET)
+    parts.models.focus(networks, listed, [parts.models, listed, parts.said], **QUIET)
+    listed.change(None, None, None, js=narrowed("#hs-compare-models"), **QUIET)
     parts.timer.tick(refresh, ids, [*parts.drawn, parts.status], queue=False, **QUIET)
     parts.table.click(
         told(on_action, parts), ids[:3],

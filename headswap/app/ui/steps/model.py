@@ -12,11 +12,12 @@ import htpy as h
 from headswap.app.service.views import Inspection, ProjectView
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of, thumbnails
 from headswap.app.ui.steps.headview import evidence, head_view, intro
-from headswap.app.ui.widgets.cards import MARKS_TEXT, model_cards, search_choices, shown_rows
+from headswap.app.ui.widgets.cards import MARKS_TEXT, model_cards, shown_rows
 from headswap.app.ui.widgets.errors import error_html, errors_as_text
 from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, next_bar, web_text
 from headswap.app.ui.widgets.icons import term
+from headswap.app.ui.widgets.network_search import every_network, narrowed
 
 CARD_SCRIPT = """
 element.addEventListener('change', (happened) => {
@@ -131,12 +132,8 @@ def on_cards(step: ModelStep, page: PageParts, project_id: str, request: gr.Requ
 
 
 def on_list(step: ModelStep, listed: gr.State, page: PageParts, is_listed: bool) -> Updates:
-    """Every network, for the search; once: a list that comes again closes under the hands of who searches."""
-    if is_listed:
-        return {}
-    service = page.service
-    choices = search_choices(service.networks.models(), service.fetching.reasons_against())
-    return {step.search: gr.Dropdown(choices=choices), listed: True}
+    """Every network, when someone begins to search; a list that came again would close under their hands."""
+    return {} if is_listed else {step.search: every_network(page.service), listed: True}
 
 
 def _choose(
@@ -192,7 +189,7 @@ def on_reach(step: ModelStep, page: PageParts, project_id: str, request: gr.Requ
 
 
 def connect_model_step(step: ModelStep, page: PageParts, drawn_first: Any) -> None:
-    """Connect step 1 to the service; the long list comes when the head has been drawn."""
+    """Connect step 1 to the service; the long list comes when someone looks for a network."""
     told, in_passing = errors_as_text(step.status), errors_as_text(step.status, clears=False)
     listed = gr.State(False)
     outputs = [*page.redrawn, step.cards, step.status]
@@ -216,7 +213,8 @@ def connect_model_step(step: ModelStep, page: PageParts, drawn_first: Any) -> No
     cards = in_passing(on_cards, step, page)
     page.project_id.change(cards, page.project_id, [step.cards, step.status], **quiet)
     timed = drawn_first.then(cards, page.project_id, [step.cards, step.status], **quiet)  # its speed now
-    seen = timed.then(
+    step.search.focus(
         in_passing(on_list, step, listed, page), listed, [step.search, listed, step.status], **quiet
     )
-    seen.then(in_passing(on_reach, step, page), page.project_id, [step.status], **quiet)
+    listed.change(None, None, None, js=narrowed("#hs-search"), **QUIET)
+    timed.then(in_passing(on_reach, step, page), page.project_id, [step.status], **quiet)

@@ -1,0 +1,29 @@
+"""The list that every network is searched in: 1,490 names, which come when someone begins to search.
+
+Sent to each page that was opened, it cost every pupil's browser a fifth of a second; hardly anyone searches.
+"""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from headswap.app.service.service import Service
+from headswap.app.ui.widgets.cards import search_choices
+
+
+def every_network(service: Service) -> gr.Dropdown:
+    """The list with its marks, as it is now."""
+    return gr.Dropdown(choices=search_choices(service.networks.models(), service.fetching.reasons_against()))
+
+
+def narrowed(box: str) -> str:
+    """Script for the moment when the list has come: what was typed meanwhile narrows it.
+
+    gradio's dropdown looks at what is typed when a key goes down; this one types nothing.
+    """
+    return f"""() => {{
+  const box = document.querySelector('{box} input');
+  if (box?.value && box === document.activeElement) {{
+    setTimeout(() => box.dispatchEvent(new KeyboardEvent('keydown', {{key: 'Shift', bubbles: true}})));
+  }}
+}}"""
