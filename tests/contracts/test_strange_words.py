@@ -25,11 +25,10 @@ STRANGE = (
 )  # fmt: skip
 SENT = (
     "project", "job", "run", "sha256", "name", "new", "into", "code", "label", "model", "path", "key",
-    "frame", "link", "pattern", "progress", "lesson", "voter",
+    "frame", "link", "progress", "lesson", "voter",
 )  # fmt: skip
 DEAR = {  # another process is asked, or a network opened: a few texts each, and over all of them each text
-    "LaterClasses.call_class", "Networks.models", "Networks.inspect", "Service.choose_model",
-    "Results.heat_map",
+    "LaterClasses.call_class", "Networks.inspect", "Service.choose_model", "Results.heat_map",
 }  # fmt: skip
 EACH = 4
 LISTS = ("names", "projects", "jobs", "runs", "sha256s", "files", "models")

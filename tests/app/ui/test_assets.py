@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headswap.app.ui.gateway import assets
 from headswap.app.ui.gateway.assets import KeptAssets
@@ -68,7 +68,7 @@ def test_whatever_else_is_asked_is_passed_on_each_time(files: Counted) -> None:
 
 def test_what_others_write_into_an_answer_is_in_no_later_one(files: Counted) -> None:
     async def signed(scope: Scope, receive: Receive, send: Send) -> None:
-        async def sign(message: dict) -> None:
+        async def sign(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"].append((b"x-person", b"ada"))
             await send(message)
