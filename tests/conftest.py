@@ -24,7 +24,7 @@ BESIDE = (  # what tests read of it
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # threads of several processes would wait for each other's cores
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-gc.disable()  # until the tests are collected: what their modules make stays
+    gc.disable()  # until the tests are collected: what their modules make stays
 
 
 class FromBothEnds(LoadScopeScheduling):

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,13 @@ def quiet() -> Iterator[None]:
 
 @cache
 def _kept_in(folder: Path) -> dict[str, OfferedClass]:
-    path = folder / f"classes-{_key()}.json"
+    try:
+        path = folder / f"classes-{_key()}.json"
+    except (
+        PackageNotFoundError,
+        OSError,
+    ):  # a library without a version, code without its source: ask each time
+        return _asked()
     with suppress(OSError, HeadswapError):  # not kept yet, or damaged
         kept: _Kept = from_json(_Kept, path.read_bytes())
         return kept.classes

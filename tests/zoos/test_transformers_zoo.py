@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,7 @@ def test_every_class_builds_on_meta_and_takes_an_image_of_its_size() -> None:
 
 LISTED_AGAIN = """
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from headswap.zoos.catalogue import list_networks
 from headswap.zoos.zoo import ZooSettings
@@ -230,6 +232,19 @@ def test_what_the_library_states_is_asked_once_for_each_version(tmp_path: Path) 
     assert done.stdout.splitlines() == [
         f"{card.name} {card.input.height} {card.weights.source}" for card in cards
     ]
+
+
+def test_a_library_without_a_version_is_asked_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(package: str) -> str:
+        raise PackageNotFoundError(package)
+
+    whole = transformers_classes.offered_classes(tmp_path / "kept")
+    monkeypatch.setattr(transformers_classes, "version", unknown)
+
+    assert transformers_classes.offered_classes(tmp_path / "not kept") == whole
+    assert not (tmp_path / "not kept").exists()
 
 
 def test_a_kept_answer_that_is_damaged_or_cannot_be_kept_is_asked_again(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ TO_START_WITH = (
 _LIBRARIES = ("headswap", "torch", "torchvision", "timm", "transformers")
 REACH_S = 4.0  # a server that has not answered by then would not send many megabytes either
 _FORM = 2  # of what is kept; another number forgets it all
-LISTED_S = 60.0  # a list of all networks is given again: a class that opens the page asks thirty times
+LISTED_S = 60.0  # for so long a list of all networks is given again: a class that searches asks thirty times
 
 
 class Networks:

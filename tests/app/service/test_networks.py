@@ -45,7 +45,7 @@ def test_what_was_opened_once_is_known_without_asking_again(
     assert first.image_ms > 0
 
 
-def test_a_class_that_opens_the_page_at_once_has_all_networks_listed_once(
+def test_for_a_class_that_searches_at_once_all_networks_are_listed_once(
     networks: Networks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card, asked, now = describe_network("squeezenet1_1"), [], [1000.0]

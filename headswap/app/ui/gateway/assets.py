@@ -20,7 +20,7 @@ from headswap.app.ui.gateway.routes import route_of
 
 MOST_BYTES = 32 * 2**20  # of all that are kept; all of gradio's are less
 _HASHED = re.compile(r"/assets/[\w.-]+-[\w-]{8,}\.(?:js|css|woff2?)", re.ASCII)
-_ONLY_A_PART = frozenset((b"range", b"if-none-match", b"if-modified-since", b"if-match", b"if-range"))
+_CONDITIONS = frozenset((b"range", b"if-none-match", b"if-modified-since", b"if-match", b"if-range"))
 _FOR_EVER = (b"cache-control", b"public, max-age=31536000, immutable")
 
 
@@ -77,7 +77,7 @@ def _name_of(scope: Scope) -> str | None:
     """The route of a file that may be kept; None: this is no plain request for one."""
     if scope["type"] != "http" or scope["method"] != "GET":
         return None
-    if _ONLY_A_PART & {name for name, _ in scope["headers"]}:
+    if _CONDITIONS & {name for name, _ in scope["headers"]}:
         return None
     route = route_of(scope)
     return route if _HASHED.fullmatch(route) else None
