@@ -76,7 +76,8 @@ def trained(
     return teach
 
 
-THOROUGH = pytest.mark.thorough  # "auto" tries it
+THOROUGH = pytest.mark.thorough  # a part, or a likeness, of what is tried here each time
+DIFFERENT_LESSONS = ("all-at-once", "every-layer")  # one trains the whole network, one reads all of it
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,11 @@ def test_networks_of_every_zoo_are_found_swapped_and_measured(device: Device, tm
                 assert choose_engine().name in measure(network, record.site, images, tmp_path).milliseconds
 
 
-@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+@pytest.mark.parametrize(
+    "lesson",
+    [pytest.param(one, marks=() if one.name in DIFFERENT_LESSONS else THOROUGH) for one in LESSONS],
+    ids=[one.name for one in LESSONS],
+)
 def test_every_lesson_runs_beside_a_gpu(lesson: object, material: Material) -> None:
     with pretend_device("mps"):
         result = run_lesson(lesson.name, workspace=material.workspace, material=material)  # type: ignore[attr-defined]

@@ -16,10 +16,11 @@ from tests.bundle.conftest import Untaught
 
 NETWORKS = (
     "squeezenet1_1",  # a convolution for a head
-    "googlenet",  # two auxiliary heads, odd options
+    pytest.param("googlenet", marks=pytest.mark.thorough),  # two auxiliary heads, odd options
     "timm/deit_tiny_distilled_patch16_224",  # two heads that are averaged
     "timm/test_vit",
-    "LevitForImageClassificationWithTeacher",  # the answer lies in a record
+    # the answer lies in a record; tests/bundle/test_wide_bundle.py builds it each time
+    pytest.param("LevitForImageClassificationWithTeacher", marks=pytest.mark.thorough),
 )
 
 

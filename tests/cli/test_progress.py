@@ -58,7 +58,10 @@ def tinted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("depth", get_args(Depth))
+@pytest.mark.parametrize(
+    "depth",
+    [pytest.param(one, marks=() if one == "last" else pytest.mark.thorough) for one in get_args(Depth)],
+)
 def test_teach_draws_its_steps_in_a_terminal_whatever_may_move(
     depth: str,
     tinted: Path,

@@ -137,7 +137,7 @@ def test_ten_thousand_images_that_are_not_alike_stay_apart() -> None:
 @pytest.mark.parametrize(
     ("name", "largest", "at_least"),
     [("data/magnetic_tile6", 20, 140), ("data/omniglot_greek_latin", 4, 440), ("data/cats_dogs", 1, 120),
-     ("data/sign_digits", 4, 460), ("sample/train", 1, 96)],
+     pytest.param("data/sign_digits", 4, 460, marks=pytest.mark.thorough), ("sample/train", 1, 96)],
 )  # fmt: skip
 def test_real_sets_are_grouped_as_they_look(name: str, largest: int, at_least: int) -> None:
     if not (SHARED / name).is_dir():

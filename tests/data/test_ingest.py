@@ -101,7 +101,7 @@ def test_results_come_in_the_order_of_the_names(tmp_path: Path, threads: int) ->
 @pytest.mark.parametrize("ending", ["jpg", "png"])
 @pytest.mark.parametrize("stored", [False, True])
 def test_what_is_read_again_is_what_was_prepared(tmp_path: Path, ending: str, stored: bool) -> None:
-    root = pets(tmp_path / "pets", ending=ending, width=1500, height=1100)
+    root = pets(tmp_path / "pets", each=1, ending=ending, width=1500, height=1100)
 
     intake = ingest(
         root,
@@ -110,7 +110,7 @@ def test_what_is_read_again_is_what_was_prepared(tmp_path: Path, ending: str, st
         wanted_px=wanted_px(SPEC),
     )
 
-    assert len(intake.prepared) == 6
+    assert len(intake.prepared) == 2
     for image in intake.manifest.images:
         again = prepare(reread(intake.manifest, image, wanted_px(SPEC)), SPEC)
         np.testing.assert_array_equal(again, intake.prepared[image.sha256])

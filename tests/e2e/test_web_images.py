@@ -53,7 +53,12 @@ def chosen(folder: Path, count: int) -> list[Path]:
 
 @pytest.mark.parametrize(
     ("group", "least"),
-    [(made.jpegs, 140), (made.turned, 80), (made.pngs, 280), (made.large, 4)],
+    [
+        (made.jpegs, 140),
+        (made.turned, 80),
+        (made.pngs, 280),
+        pytest.param(made.large, 4, marks=pytest.mark.thorough),  # as real photos, which are tried below
+    ],
     ids=lambda group: getattr(group, "__name__", ""),
 )
 def test_made_images_are_read_and_prepared_equally(
@@ -190,7 +195,7 @@ def test_a_refusal_completes_a_sentence(page: Page, data: bytes, words: str) -> 
     [
         ((16000, 12500), {}, True),  # 200 megapixels, reduced while they are decoded
         ((16000, 12501), {}, False),
-        ((14000, 14000), {"separate": True}, True),
+        pytest.param((14000, 14000), {"separate": True}, True, marks=pytest.mark.thorough),
     ],
 )
 def test_the_limits_of_sizes_are_pythons(

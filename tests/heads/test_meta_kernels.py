@@ -161,8 +161,8 @@ def test_what_pytorch_refuses_is_refused_in_the_same_words(wrong: Callable[[Tens
     "name",
     [
         "tf_efficientnet_lite0",
-        "torchvision/densenet121",
-        "torchvision/mobilenet_v2",
+        pytest.param("torchvision/densenet121", marks=pytest.mark.thorough),
+        pytest.param("torchvision/mobilenet_v2", marks=pytest.mark.thorough),
         "timm/convnext_atto",
         "timm/vit_tiny_patch16_224",
     ],

@@ -257,6 +257,7 @@ def test_images_of_another_size_are_learned_measured_and_predicted_at_it(
     assert right_in_own_test(folder, few_drawings) == read_report(folder).test_right
 
 
+@pytest.mark.thorough  # tests/zoos/test_resampled.py goes the same way each time
 def test_the_positions_of_a_transformer_are_resampled_and_travel(
     trained_at: TrainedAt, few_drawings: Path, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def taught_tiny(data: Path | str, weights: Path, out: Path, **more: Any) -> head
     )
 
 
+@pytest.mark.thorough  # the one at an address is read the same way
 def test_a_zip_with_odd_files_gives_the_same_bundle(
     odd: Path, tiny_weights: Path, tmp_path: Path, here: list[str]
 ) -> None:
@@ -218,6 +219,7 @@ def test_what_is_tried_elsewhere_leaves_the_same_bundle_though_the_first_driver_
     assert list((tmp_path / "many-workspace" / "unfinished").iterdir()) == []
 
 
+@pytest.mark.thorough  # the test before spreads the same search
 def test_auto_chooses_the_same_from_what_is_tried_elsewhere(
     tinted: Path, tmp_path: Path, here: list[str]
 ) -> None:

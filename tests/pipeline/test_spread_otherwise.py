@@ -257,7 +257,7 @@ def unseen(folder: Path) -> str:
     return rf"^{re.escape(socket.gethostname())} does not see {folder} as the other machines do\. Mount there"
 
 
-@pytest.mark.parametrize("when", ["always", "in the end"])
+@pytest.mark.parametrize("when", ["always", pytest.param("in the end", marks=pytest.mark.thorough)])
 def test_features_that_another_machine_puts_onto_a_disk_of_its_own_do_not_count(
     when: str, data: Path, tmp_path: Path, unmounted: list[str]
 ) -> None:
@@ -310,7 +310,11 @@ def test_a_try_whose_machine_cannot_open_an_image_is_refused_and_gone_on_with(
     check_same(tmp_path / "one", tmp_path / "many")
 
 
-@pytest.mark.parametrize("ranks", [Ranks(), Ranks(rank=1, size=2)], ids=["alone", "one of two"])
+@pytest.mark.parametrize(
+    "ranks",
+    [pytest.param(Ranks(), marks=pytest.mark.thorough), Ranks(rank=1, size=2)],
+    ids=["alone", "one of two"],
+)
 def test_a_try_whose_machine_cannot_open_its_first_image_is_refused_too(
     ranks: Ranks, sample: Path, tmp_path: Path, shut: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

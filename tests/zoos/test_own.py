@@ -54,7 +54,7 @@ def test_the_class_count_is_read_from_the_file(zoo: str, name: str, classes: int
     assert all(torch.equal(value, state[key]) for key, value in network.module.state_dict().items())
 
 
-@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+@pytest.mark.parametrize("name", ["googlenet", pytest.param("inception_v3", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("with_aux", [True, False])
 def test_auxiliary_heads_are_kept_only_if_the_file_has_them(
     name: str, with_aux: bool, tmp_path: Path

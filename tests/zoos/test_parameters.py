@@ -62,6 +62,7 @@ def test_all_of_torchvision_has_the_numbers_that_torchvision_states() -> None:
     assert other == {"googlenet"}  # with its auxiliary heads, which torchvision does not count
 
 
+@pytest.mark.thorough  # the counts change with the libraries only
 @pytest.mark.skipif(not SAME, reason="measured with other versions of the libraries")
 def test_a_spread_of_measured_counts_equals_networks_built_now() -> None:
     torch.set_num_threads(1)
