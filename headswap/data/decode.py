@@ -168,6 +168,11 @@ class OpenImage:
     file: ImageFile
     data: bytes
 
+    @property
+    def is_upright(self) -> bool:
+        """Whether a JPEG lies as it is shown, so that a decoder need not know of rotations."""
+        return _transpose_of(self.file) is None
+
     def decode(self) -> Decoded:
         """Decode it, once.
 
