@@ -32,7 +32,7 @@ from headswap.network import InputSpec
 
 _RESIZED_ALIKE = ("bilinear", "bicubic")  # by torch as by Pillow; the other filters torch has not
 _MOST_PIXELS = 2**25  # of an image, and of all that are decoded at once: 400 MB as floats
-_MOST_BYTES = 2**24  # of a file: a batch of them waits in memory
+_MOST_BYTES = 2**24  # of a file: many wait in memory
 _IDS = [1, 2, 3]  # of the components, where they are luminance and colours; others may be red, green and blue
 _TRIED = (200, 30, 90)  # a colour
 _NEAR = 8  # of 255; for the first try only, which is to tell colours from noise

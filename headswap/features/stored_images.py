@@ -24,8 +24,11 @@ from headswap.network import InputSpec
 from headswap.threads import processors
 
 Prepare = Callable[[int], NDArray[np.uint8]]  # number of a picture -> (H, W, C) uint8
+Fetched = tuple[int, EncodedImage | NDArray[np.uint8]]  # number of an image, for the GPU or prepared
 Compare = Callable[[Sequence[NDArray[np.uint8]], Sequence[NDArray[np.uint8]]], bool]  # decoded there and here
 _COMPARED = 4  # images
+_AHEAD = 4  # files for each thread: they may be large, and wait in memory
+_BATCH_BYTES = 2**27  # of files and prepared images, that go to the GPU together
 T = TypeVar("T")
 
 
@@ -60,13 +63,13 @@ def ahead(
 def decoded_ahead(
     images: StoredImages, numbers: Sequence[int], spec: InputSpec, *, at_once: int, is_right: Compare
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Read files in threads, a batch ahead, and let the GPU decode them; Pillow decodes what that cannot.
+    """Read files in threads, and let the GPU decode a batch of them; Pillow decodes what that cannot.
 
     Args:
         images: with files.
         numbers: whose images are wanted.
         spec: of the network.
-        at_once: how many the GPU decodes.
+        at_once: how many the GPU decodes, at most.
         is_right: asked once, with the first few as the GPU and as Pillow decodes them; if not, nothing comes.
     """
     encoded, is_checked = images.encoded, False
@@ -75,8 +78,8 @@ def decoded_ahead(
         sent = encoded_image(encoded(number), spec) if encoded is not None else None
         return sent or images.prepared(number)
 
-    with closing(ahead(read, numbers, lambda: at_once)) as coming:
-        while batch := list(islice(coming, at_once)):
+    with closing(ahead(read, numbers, lambda: _AHEAD * processors())) as coming:
+        for batch in _batches(coming, at_once):
             ready = prepared_on_gpu([one for _, one in batch], spec)
             if not is_checked and any(isinstance(one, EncodedImage) for _, one in batch):
                 is_checked = True
@@ -92,3 +95,17 @@ def decoded_ahead(
                     return
             for (number, _), image in zip(batch, ready, strict=True):
                 yield number, images.prepared(number) if image is None else image
+
+
+def _batches(coming: Iterator[Fetched], at_once: int) -> Iterator[list[Fetched]]:
+    """So many at once, or fewer where they are large."""
+    batch: list[Fetched] = []
+    size_bytes = 0
+    for number, image in coming:
+        batch.append((number, image))
+        size_bytes += image.data.nbytes if isinstance(image, EncodedImage) else image.nbytes
+        if len(batch) == at_once or size_bytes >= _BATCH_BYTES:
+            yield batch
+            batch, size_bytes = [], 0
+    if batch:
+        yield batch

@@ -249,6 +249,21 @@ def test_no_more_pixels_are_decoded_at_once_than_there_is_room_for(
     assert max(decoder.batches) == 3
 
 
+def test_fewer_files_than_a_batch_go_to_the_gpu_where_they_are_large(
+    files: list[bytes],
+    decoder: Decoder,
+    fill: Callable[..., FeatureBank],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("headswap.features.stored_images._BATCH_BYTES", 1)
+
+    bank = fill(files, tmp_path)
+
+    assert bank.engine == NVJPEG.name
+    assert decoder.batches == [1] * len(files)
+
+
 def test_only_the_filters_that_torch_has_are_for_the_gpu() -> None:
     assert is_prepared_on_gpu(SPEC)
     assert not is_prepared_on_gpu(replace(SPEC, interpolation="lanczos"))
