@@ -49,6 +49,7 @@ from headswap.pipeline.replay import train_again
 from headswap.pipeline.run import Outcome, run_experiment
 from headswap.pipeline.scoring import bank_of, task_of
 from headswap.storage.records import write_record
+from headswap.training import verify
 from headswap.training.config import TrainConfig
 from headswap.training.head_choice import source_of
 from headswap.zoos.catalogue import load_network
@@ -580,6 +581,25 @@ def test_a_network_is_taught_repeated_and_changed_with_what_the_gpu_decodes(
     ours, theirs = headswap.load_bundle(outcome.bundle), headswap.load_bundle(by_processor.bundle)
     for path in list(drawings.glob("*/*.jpg"))[::4]:
         assert ours.predict(path).probabilities == pytest.approx(theirs.predict(path).probabilities, abs=0.02)
+
+
+@pytest.mark.parametrize("is_folded", [True, False])
+def test_close_test_images_are_looked_at_again_by_pillow_in_single_precision_too(
+    drawings: Path,
+    tiny_weights: Path,
+    decoder: Decoder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_folded: bool,
+) -> None:
+    single = Engine("cuda", "float32", folded=is_folded)
+    monkeypatch.setattr("headswap.features.autotune.choose_engine", lambda: single)
+
+    with patch.object(verify, "_recomputed_logits", wraps=verify._recomputed_logits) as again:
+        outcome = taught(drawings, tiny_weights, tmp_path / "one")
+
+    assert outcome.engine == f"{single.name}-nvjpeg"
+    assert again.call_count == 1
 
 
 def test_where_the_gpu_does_not_decode_a_run_is_repeated_by_pillow_and_a_note_says_so(
