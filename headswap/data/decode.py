@@ -7,7 +7,8 @@ and API. Trusts nothing: the name's ending is ignored, formats come from a short
 are checked before a pixel is decoded, and whatever Pillow raises becomes `UnreadableImage`.
 Colour profiles are ignored, as they were when the pretrained networks were made.
 A JPEG is reduced while it is decoded, never below twice the side that is wanted: the same
-rule in teaching, predicting and exports, so that all three see the same pixels.
+rule in teaching, predicting and exports, so that all three see the same pixels. Only features of images that
+are read again may come from a GPU's decoder (docs/decisions/0024-gpu-and-apple-machines.md).
 
 Knows no classes, no networks and no folders.
 """
@@ -167,6 +168,11 @@ class OpenImage:
     memory_bytes: int  # that decoding will take, at most
     file: ImageFile
     data: bytes
+
+    @property
+    def is_upright(self) -> bool:
+        """Whether a JPEG lies as it is shown, so that a decoder need not know of rotations."""
+        return _transpose_of(self.file) is None
 
     def decode(self) -> Decoded:
         """Decode it, once.

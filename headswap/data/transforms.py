@@ -52,19 +52,39 @@ def prepare(image: Image.Image, spec: InputSpec) -> NDArray[np.uint8]:
     """
     if spec.channels == 1 and image.mode != "L":
         image = image.convert("L")
-    fill: tuple[int, ...] = (0,) * spec.channels
-    if spec.crop_mode == "squash":
-        height, width = _squashed(spec)
-    elif spec.crop_mode == "border":
-        ratio = max(image.height / spec.height, image.width / spec.width)
-        width, height = max(round(image.width / ratio), 1), max(round(image.height / ratio), 1)
-        fill = tuple(round(255 * value) for value in spec.mean[:: -1 if spec.channel_order == "BGR" else 1])
-    else:
-        width, height = _size_before_crop(image.width, image.height, spec)
+    width, height = size_before_cut(image.width, image.height, spec)
     if (width, height) != image.size:
         image = image.resize((width, height), _FILTERS[spec.interpolation])
+    fill = fill_of(spec)
     image = _cut_centre(image, spec.width, spec.height, fill if spec.channels > 1 else fill[0])
     return np.asarray(image).reshape(spec.height, spec.width, spec.channels)
+
+
+def size_before_cut(width: int, height: int, spec: InputSpec) -> tuple[int, int]:
+    """(width, height) to which `prepare` resizes an image of that width and height, before the cut."""
+    if spec.crop_mode == "squash":
+        height, width = _squashed(spec)
+        return width, height
+    if spec.crop_mode == "border":
+        ratio = max(height / spec.height, width / spec.width)
+        return max(round(width / ratio), 1), max(round(height / ratio), 1)
+    return _size_before_crop(width, height, spec)
+
+
+def cut_of(size: int, wanted: int) -> tuple[slice, slice]:
+    """Of one side of a resized image: which part is kept, and where in the network's input it lies."""
+    if size < wanted:
+        begin = (wanted - size) // 2
+        return slice(0, size), slice(begin, begin + size)
+    begin = round((size - wanted) / 2)
+    return slice(begin, begin + wanted), slice(0, wanted)
+
+
+def fill_of(spec: InputSpec) -> tuple[int, ...]:
+    """The colour around an image that is smaller than the network's input: of each channel, as RGB."""
+    if spec.crop_mode != "border":
+        return (0,) * spec.channels
+    return tuple(round(255 * value) for value in spec.mean[:: -1 if spec.channel_order == "BGR" else 1])
 
 
 def uncut(image: Image.Image, spec: InputSpec) -> NDArray[np.uint8]:
@@ -134,14 +154,13 @@ def _size_before_crop(width: int, height: int, spec: InputSpec) -> tuple[int, in
 
 
 def _cut_centre(image: Image.Image, width: int, height: int, fill: int | tuple[int, ...]) -> Image.Image:
-    """Cut the centre; where the picture is smaller, surround it with `fill` first."""
+    """Cut the centre; where the picture is smaller, surround it with `fill`."""
     if image.size == (width, height):
         return image
-    missing_x, missing_y = max(width - image.width, 0), max(height - image.height, 0)
-    if missing_x or missing_y:
-        size = image.width + missing_x, image.height + missing_y
-        padded = Image.new(image.mode, size, fill)
-        padded.paste(image, (missing_x // 2, missing_y // 2))
-        image = padded
-    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
-    return image.crop((left, top, left + width, top + height))
+    (across, to_x), (down, to_y) = cut_of(image.width, width), cut_of(image.height, height)
+    image = image.crop((across.start, down.start, across.stop, down.stop))
+    if image.size == (width, height):
+        return image
+    padded = Image.new(image.mode, (width, height), fill)
+    padded.paste(image, (to_x.start, to_y.start))
+    return padded

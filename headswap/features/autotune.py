@@ -75,6 +75,7 @@ def extractor_for(
         flip=flip,
         flipped=flipped,
         autotuned=found is not None,
+        takes_nvjpeg=engine is None,
     )
 
 

@@ -5,18 +5,16 @@ Flow:  Manifest pictures + Extractor --fill_bank--> FeatureBank (N, D)
 Shards of 256 pictures lie under a key made of the backbone's weights, the head's place, the
 preprocessing and the engine; inside, each row belongs to the sha256 of a picture. A run
 that was killed recomputes one shard at most; another run over the same pictures none.
-Pictures may come while they are decoded (`BankBuilder`), or be fetched here (`fill_bank`).
+Pictures may come while they are decoded (`BankBuilder`), or be fetched here (`fill_bank`). What is fetched
+from files (`StoredImages`) a GPU may decode: that is part of the engine, so it is never mixed with the other.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,16 +27,19 @@ from headswap.errors import TeachingFailed
 from headswap.events import Listener, Note, Progress, silent
 from headswap.features.autotune import autotune
 from headswap.features.devices import images_at_once
-from headswap.features.engines import engine_named, exact, needs_every_core
+from headswap.features.engines import MAX_DECODER_ERROR, Decoder, engine_named, exact, needs_every_core
 from headswap.features.extractor import Extractor
+from headswap.features.gpu_decoding import decodes_here, encoded_image, is_prepared_on_gpu
 from headswap.features.memmap import matrix
 from headswap.features.remote_shelf import shelf_of
+from headswap.features.stored_images import Prepare, StoredImages, ahead, decoded_ahead
 from headswap.storage.files import make_folder, write_bytes
 from headswap.threads import processors
 
 SHARD = 256  # pictures
 _GIVEN_UP = "given-up"  # in the folder of an engine that was not near enough to the exact one
 _FORMAT = "1"  # of a shard; another number is another folder
+_INSPECTED = 8  # images: most of them are for the GPU, or Pillow decodes all
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +49,6 @@ class FeatureBank:
     features: Tensor  # (N, D) float32
     engine: str  # what computed them
     computed: int  # pictures that went through the backbone now; the others were on disk
-
-
-Prepare = Callable[[int], NDArray[np.uint8]]  # number of a picture -> (H, W, C) uint8
 
 
 class FeaturesVanished(TeachingFailed):
@@ -90,25 +88,77 @@ class BankBuilder:
         self._shelf, self._is_believed = shelf_of(folder, shelf), one_of_many or shelf is not None
         self._one_of_many = one_of_many
         self._key = extractor.key
+        self._batch: dict[str, NDArray[np.uint8]] = {}
+        self._shard: dict[str, Tensor] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        """Read what is known by the extractor's engine, or by the one that it was given up for."""
+        extractor = self.extractor
         self._asked = self._shard_folder
         given_up = self._asked / _GIVEN_UP
         if given_up.exists():  # remembered, or each run would find it out and compute again
             extractor.given_up = (*extractor.given_up, extractor.engine.name)
             extractor.change(engine_named(given_up.read_text(encoding="utf-8")) or exact(extractor.engine))
-        self._batch: dict[str, NDArray[np.uint8]] = {}
-        self._shard: dict[str, Tensor] = {}
         self._known = self._on_disk()
-        self._at_once = images_at_once(extractor.engine.device, batch_size)
+        self.at_once = images_at_once(extractor.engine.device, self._batch_size)
+
+    def choose_decoder(self, sha256s: Sequence[str], images: StoredImages) -> None:
+        """Let a GPU decode, where that is free to choose and most images are for it.
+
+        It is not where someone has named an engine, where Pillow's pixels of these images were seen before or
+        are at hand, or where there are no files.
+        """
+        engine, spec = self.extractor.engine, self.extractor.network.input
+        if images.encoded is None:
+            if engine.decoder != "pillow":
+                self._decode_by("pillow")
+            return
+        is_untouched = not (self._batch or self._shard or self.computed) and self._known.isdisjoint(sha256s)
+        is_free = self.extractor.takes_nvjpeg and is_untouched and not images.are_in_memory
+        if is_free and engine.device == "cuda" and is_prepared_on_gpu(spec) and decodes_here():
+            few = range(0, len(sha256s), max(1, len(sha256s) // _INSPECTED))
+            for_gpu = [encoded_image(images.encoded(number), spec) is not None for number in few]
+            if 2 * sum(for_gpu) > len(for_gpu):
+                self._decode_by("nvjpeg")
+
+    def check_decoder(
+        self, decoded: Sequence[NDArray[np.uint8]], by_pillow: Sequence[NDArray[np.uint8]]
+    ) -> bool:
+        """Whether the GPU's decoder may go on; if not, it is given up.
+
+        Args:
+            decoded: some of the first images, (H, W, C) uint8; none: it could decode none of them.
+            by_pillow: the same images.
+        """
+        extractor = self.extractor
+        if decoded and extractor.decoder_error(np.stack(decoded), np.stack(by_pillow)) <= MAX_DECODER_ERROR:
+            return True
+        extractor.give_up_decoder()
+        self._known, self._shard, self._batch = self._on_disk(), {}, {}
+        return False
+
+    def _decode_by(self, decoder: Decoder) -> None:
+        self.extractor.change(replace(self.extractor.engine, decoder=decoder))
+        self._begin()
+
+    @property
+    def decoder(self) -> Decoder:
+        """Whose pixels are taken."""
+        return self.extractor.engine.decoder
 
     def lacks(self, sha256: str) -> bool:
         """Whether a picture has not been given yet."""
         return sha256 not in self._known and sha256 not in self._batch
 
-    def add(self, sha256: str, image: NDArray[np.uint8]) -> None:
-        """Take one picture, (H, W, C) uint8; one that is known is not computed again."""
-        if self.lacks(sha256):
+    def add(self, sha256: str, image: NDArray[np.uint8], *, decoder: Decoder = "pillow") -> None:
+        """Take one picture, (H, W, C) uint8; one that is known is not computed again.
+
+        Pixels of another decoder than the engine's are not taken: `fill_bank` fetches the picture.
+        """
+        if decoder == self.decoder and self.lacks(sha256):
             self._batch[sha256] = image
-        if len(self._batch) >= self._at_once:
+        if len(self._batch) >= self.at_once:
             self.catch_up()
 
     def learn(self, sha256s: Sequence[str], features: Tensor) -> None:
@@ -138,7 +188,7 @@ class BankBuilder:
             return
         images = np.stack(list(self._batch.values()))
         folder, begin = self._shard_folder, time.perf_counter()
-        spare = self._at_once - len(images) if self._one_of_many else 0
+        spare = self.at_once - len(images) if self._one_of_many else 0
         whole = np.concatenate([images, images[-1:].repeat(spare, axis=0)]) if spare else images
         rows = dict(zip(self._batch, self.extractor.features(whole)[: len(images)], strict=True))
         pace_s = (time.perf_counter() - begin) / len(images)
@@ -146,7 +196,7 @@ class BankBuilder:
             self._shard_folder != folder
         ):  # the engine was given up: what it computed before is of another folder
             self._known = self._on_disk()
-            self._at_once = images_at_once(self.extractor.engine.device, self._batch_size)
+            self.at_once = images_at_once(self.extractor.engine.device, self._batch_size)
         self._known.update(rows)
         self._shard.update(rows)
         self._batch = {}
@@ -223,7 +273,7 @@ class BankBuilder:
 def fill_bank(
     extractor: Extractor | BankBuilder,
     sha256s: Sequence[str],
-    prepare: Prepare,
+    images: StoredImages | Prepare,
     *,
     folder: Path,
     batch_size: int = 16,
@@ -235,7 +285,7 @@ def fill_bank(
     Args:
         extractor: the frozen backbone, or a filling to which some of the pictures were added already.
         sha256s: N content hashes, one per picture; equal pictures are computed once.
-        prepare: gives picture number i as network input, (H, W, C) uint8; called in several threads.
+        images: give picture number i as network input, (H, W, C) uint8; called in several threads.
         folder: where shards are kept.
         batch_size: pictures that the backbone sees at once on a processor; a GPU takes more.
         shelf: an address where shards are kept too; None: in the folder alone.
@@ -248,11 +298,13 @@ def fill_bank(
             extractor, folder=folder, expected=len(sha256s), batch_size=batch_size, shelf=shelf
         )
     builder.catch_up()
-    _fill(builder, sha256s, prepare, listener)
+    stored = images if isinstance(images, StoredImages) else StoredImages(prepared=images)
+    builder.choose_decoder(sha256s, stored)
+    _fill(builder, sha256s, stored, listener)
     try:
         bank = builder.bank(sha256s)
     except FeaturesVanished:  # a shard was damaged, or taken away, since its names were read
-        _fill(builder, sha256s, prepare, listener)
+        _fill(builder, sha256s, stored, listener)
         bank = builder.bank(sha256s)
     for name in builder.extractor.given_up:
         if "-cpu-" not in name:
@@ -260,35 +312,35 @@ def fill_bank(
     return bank
 
 
-def _fill(builder: BankBuilder, sha256s: Sequence[str], prepare: Prepare, listener: Listener) -> None:
+def _fill(builder: BankBuilder, sha256s: Sequence[str], images: StoredImages, listener: Listener) -> None:
     """Let the backbone see what the bank lacks."""
     total = len(sha256s)
     missing = [number for number, sha in enumerate(sha256s) if builder.lacks(sha)]
     done = total - len(missing)
     listener(Progress("features", done, total))
     while missing:  # once more when the engine has changed after the first batches
-        for number, image in _ahead(prepare, missing, builder):
-            builder.add(sha256s[number], image)
+        decoder = builder.decoder
+        for number, image in _fetched(images, missing, builder):
+            builder.add(sha256s[number], image, decoder=decoder)
             done += 1
             listener(Progress("features", min(done, total), total))
         builder.catch_up()
         missing = [number for number in range(total) if builder.lacks(sha256s[number])]
 
 
-def _ahead(
-    prepare: Prepare, numbers: Sequence[int], builder: BankBuilder
+def _fetched(
+    images: StoredImages, numbers: Sequence[int], builder: BankBuilder
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Prepare pictures in threads, a few ahead of anyone who takes them; in their order."""
-    threads = processors()
-    waiting: deque[Future[NDArray[np.uint8]]] = deque()
-    coming = iter(numbers)
-    with ThreadPoolExecutor(threads, thread_name_prefix="prepare") as pool:
-        try:
-            for number in numbers:
-                most = most_prefetched(threads, alone=builder.needs_every_core)
-                room = max(0, most - len(waiting))  # fewer than wait already, when the engine has fallen back
-                waiting.extend(pool.submit(prepare, one) for one in islice(coming, room))
-                yield number, waiting.popleft().result()
-        finally:  # cancelled or failed: do not prepare the rest
-            for future in waiting:
-                future.cancel()
+    """Prepared pictures in their order, by the engine's decoder."""
+    if builder.decoder == "pillow":
+        threads = processors()
+        return ahead(
+            images.prepared, numbers, lambda: most_prefetched(threads, alone=builder.needs_every_core)
+        )
+    return decoded_ahead(
+        images,
+        numbers,
+        builder.extractor.network.input,
+        at_once=builder.at_once,
+        is_right=builder.check_decoder,
+    )

@@ -1,23 +1,23 @@
 """Which ways of running a backbone this machine offers.
 
-An engine is a library, a device and a precision. CUDA runs in half precision (AMP): bfloat16 where
-the card has it, not where it emulates it, else float16. Apple MPS runs in single; a processor with
-native bfloat16 runs in it, any other in single precision. Norms are folded into convolutions where
-the network allows. On a processor ONNX Runtime and OpenVINO are engines too where they are
+An engine is a library, a device, a precision, and what decodes images. CUDA runs in half precision
+(AMP): bfloat16 where the card has it, not where it emulates it, else float16. Apple MPS runs in single;
+a processor with native bfloat16 runs in it, any other in single precision. Norms are folded into
+convolutions where the network allows. On a processor ONNX Runtime and OpenVINO are engines too where they are
 installed; `headswap.features.autotune` measures which is fastest.
 
 Every engine is checked against the network as it is, in single precision, on the first
 pictures, and given up when the features differ by more than `largest_error` allows
 (docs/decisions/0003-engines.md: heads solved on features within it are as good). That reference
 runs on CUDA without TF32, and on the processor for everything else: MPS is checked like the others
-(docs/decisions/0024-gpu-and-apple-machines.md).
+(docs/decisions/0024-gpu-and-apple-machines.md). A decoder other than Pillow is checked in the same way.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Literal
 
@@ -26,13 +26,19 @@ from torch import Tensor, nn
 
 from headswap.errors import TeachingFailed
 from headswap.features.devices import full_precision, is_out_of_memory
+from headswap.features.gpu_decoding import decodes_here
 from headswap.threads import processors
 
 Library = Literal["torch", "onnxruntime", "openvino"]
 Precision = Literal["float32", "bfloat16", "float16"]
+Decoder = Literal["pillow", "nvjpeg"]
 
 MAX_RELATIVE_ERROR = 0.2  # of the norm of the features; bfloat16 is off by 0.04 to 0.17 and teaches as well
 MAX_SINGLE_ERROR = 0.01  # of an engine in single precision: it only adds up in another order
+# Of another decoder, by the exact network. Errors of two causes add up in squares: with the 0.17 of bfloat16
+# they stay below 0.2 (docs/decisions/0024-gpu-and-apple-machines.md has what was measured).
+MAX_DECODER_ERROR = 0.1
+_NVJPEG = "-nvjpeg"
 
 
 @dataclass(frozen=True)
@@ -43,16 +49,19 @@ class Engine:
     precision: Precision
     folded: bool = False  # norms folded into convolutions; the other libraries do so by themselves
     library: Library = "torch"
+    decoder: Decoder = "pillow"  # what decodes images that are read again; nvJPEG is on CUDA
 
     @property
     def name(self) -> str:
-        return f"{self.library}-{self.device}-{self.precision}{'-folded' if self.folded else ''}"
+        plain = f"{self.library}-{self.device}-{self.precision}{'-folded' if self.folded else ''}"
+        return plain if self.decoder == "pillow" else f"{plain}{_NVJPEG}"
 
     @property
     def is_exact(self) -> bool:
         """Whether it computes just what the network says, so that others are compared with it.
 
-        MPS never does: some of its kernels are wrong (pytorch issue 188335).
+        Of the pixels that it is given, whatever decoded them. MPS never does: some of its kernels are wrong
+        (pytorch issue 188335).
         """
         plain = self.library == "torch" and self.precision == "float32" and not self.folded
         return plain and self.device != "mps"
@@ -84,7 +93,7 @@ def needs_every_core(engine: Engine) -> bool:
 
 
 def exact(engine: Engine) -> Engine:
-    """What an engine is compared with: the network as it is, in single precision."""
+    """What an engine is compared with: the network as it is, in single precision, on Pillow's pixels."""
     return Engine("cuda" if engine.device == "cuda" else "cpu", "float32")
 
 
@@ -122,8 +131,17 @@ def engines_here() -> tuple[Engine, ...]:
     return own, *others
 
 
+def is_rough(name: str) -> bool:
+    """Whether the engine of that name differs so much from the exact one that close answers need that one."""
+    return "float32" not in name or name.endswith(_NVJPEG)
+
+
 def engine_named(name: str) -> Engine | None:
     """The engine of that name, to repeat a run; None when this machine has no such thing."""
+    if name.endswith(_NVJPEG):
+        plain = engine_named(name.removesuffix(_NVJPEG))
+        is_here = plain is not None and plain.device == "cuda" and decodes_here()
+        return replace(plain, decoder="nvjpeg") if plain and is_here else None
     devices = ["cpu", *["cuda"] * torch.cuda.is_available(), *["mps"] * torch.backends.mps.is_available()]
     precisions: tuple[Precision, ...] = ("float32", "bfloat16", "float16")
     every = [Engine(device, how, fold) for device in devices for how in precisions for fold in (False, True)]
@@ -140,7 +158,7 @@ def nearest_engine(name: str) -> Engine:
     both: what half precision is off by is much the same for all images, and would tell the two apart. Torch
     rounds to bfloat16 on any processor, slowly where that emulates it.
     """
-    found = engine_named(name)
+    found = engine_named(name) or engine_named(name.removesuffix(_NVJPEG))
     if found is not None:
         return found
     return Engine("cpu", "bfloat16", folded=True) if "bfloat16" in name else exact(choose_engine())

@@ -69,6 +69,7 @@ class Extractor:
     flip: bool = False  # features and answers are the mean over picture and mirrored picture
     flipped: bool = False  # every picture is seen in the mirror only
     autotuned: bool = True  # False: a faster engine may still be looked for
+    takes_nvjpeg: bool = False  # True: no engine was named, so another decoder may still be taken
     given_up: tuple[str, ...] = field(init=False, default=())  # names of engines that were not near enough
     _exact: Run = field(init=False)
     _fast: Run | None = field(init=False, default=None)
@@ -127,10 +128,26 @@ class Extractor:
         (features, logits), (flipped, others) = self._fitting(batch), self._fitting(batch.flip(-1))
         return (features + flipped) / 2, (logits + others) / 2
 
+    def decoder_error(self, images: NDArray[np.uint8], by_pillow: NDArray[np.uint8]) -> float:
+        """How far the exact features of images are from those of the same images, as Pillow decodes them.
+
+        Infinite where there is no room for one of them.
+        """
+        spec = self.network.input
+        both = [torch.from_numpy(to_float(some, spec)).split(1) for some in (images, by_pillow)]
+        try:
+            decoded, true = (torch.cat([self._exact(one)[0] for one in some]) for some in both)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            return float("inf")
+        return relative_error(decoded, true)
+
     def give_up(self) -> None:
         """Leave an engine that is not near enough.
 
-        For single precision first; from MPS for the processor's own engine; then for the exact one.
+        For single precision first; from MPS for the processor's own engine; then for the exact one. What
+        decodes stays: it is compared by itself.
         """
         self._fast, self.given_up = None, (*self.given_up, self.engine.name)
         if self.engine.precision != "float32":
@@ -138,7 +155,12 @@ class Extractor:
         elif self.engine.device == "mps":
             self.engine = processor_engine()
         else:
-            self.engine = exact(self.engine)
+            self.engine = replace(exact(self.engine), decoder=self.engine.decoder)
+
+    def give_up_decoder(self) -> None:
+        """Go on in the same engine with what Pillow decodes."""
+        self.given_up = (*self.given_up, self.engine.name)
+        self.engine = replace(self.engine, decoder="pillow")  # what runs already goes on
 
     def change(self, engine: Engine) -> None:
         """Go on in another engine that is compared with the same exact one."""

@@ -17,13 +17,14 @@ from headswap.data.ingest import IngestedImages, ingest
 from headswap.data.layout import class_name
 from headswap.data.manifest import ImageRecord, SkippedFile
 from headswap.data.split import with_groups
-from headswap.data.store import reread
+from headswap.data.store import bytes_of, reread
 from headswap.data.transforms import prepare, wanted_px
 from headswap.data.upload import open_upload, store_for
 from headswap.errors import BadUpload
 from headswap.events import Listener, Note, Progress, silent
 from headswap.features.autotune import extractor_for
-from headswap.features.engines import nearest_engine
+from headswap.features.engines import Decoder, nearest_engine
+from headswap.features.gpu_decoding import encoded_image, prepared_on_gpu
 
 _BATCH = 16  # images
 _MOST_SHOWN = 8  # images on which a new head is proved
@@ -85,11 +86,26 @@ class AddedReader:
         extractor = extractor_for(network, card.site, self.workspace / "features", engine, flip=card.flip)
         parts = [np.empty((0, extractor.width), np.float32)]
         for start in range(0, len(images), _BATCH):
-            batch = np.stack([self._prepared(intake, image) for image in images[start : start + _BATCH]])
+            batch = np.stack(self._decoded(intake, images[start : start + _BATCH], engine.decoder))
             parts.append(extractor.features(batch).numpy())
             self._shown += list(batch[: max(0, _MOST_SHOWN - len(self._shown))])
             self.listener(Progress("features", start + len(batch), len(images)))
         return np.concatenate(parts)
+
+    def _decoded(
+        self, intake: IngestedImages, images: Sequence[ImageRecord], decoder: Decoder
+    ) -> list[NDArray[np.uint8]]:
+        """Some images as the network wants them, by what decoded those that are known."""
+        if decoder == "pillow":
+            return [self._prepared(intake, image) for image in images]
+        spec = self.bundle.card.input
+        files = [encoded_image(bytes_of(intake.manifest, image), spec) for image in images]
+        known = [file or self._prepared(intake, image) for file, image in zip(files, images, strict=True)]
+        ready = prepared_on_gpu(known, spec)
+        return [
+            self._prepared(intake, image) if one is None else one
+            for one, image in zip(ready, images, strict=True)
+        ]
 
     def _prepared(self, intake: IngestedImages, image: ImageRecord) -> NDArray[np.uint8]:
         ready = intake.prepared.get(image.sha256)

@@ -32,7 +32,7 @@ def is_worth_a_cluster(images: int) -> bool:
 
 def backbone_of(experiment: Experiment, config: TrainConfig, stream: FeatureStream) -> SeenBy | None:
     """What all machines run for a stream that has begun; None: its features cannot be caught elsewhere."""
-    if stream.builder is None:
+    if stream.builder is None or stream.builder.decoder != "pillow":  # machines of a crew have that one
         return None
     return SeenBy(
         run=new_run(),

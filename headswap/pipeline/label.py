@@ -154,25 +154,24 @@ def _features(
     data: Path, model: str, workspace: Path, listener: Listener
 ) -> tuple[Manifest, Tensor, HeadKind]:
     from headswap.data.ingest import ingest
-    from headswap.data.store import reread
-    from headswap.data.transforms import prepare, wanted_px
     from headswap.data.upload import store_for
     from headswap.features.autotune import extractor_for
     from headswap.features.bank import fill_bank
     from headswap.heads.detect import locate_head
     from headswap.pipeline.labelling import head_choice_for
     from headswap.training.head_choice import source_of
+    from headswap.training.task import stored_from
     from headswap.zoos.catalogue import load_network
 
     manifest = ingest(data, store=store_for(data, workspace), min_classes=0, listener=listener).manifest
     network = load_network(model)
-    spec, images, folder = network.input, manifest.images, workspace / "features"
+    images, folder = manifest.images, workspace / "features"
     source = source_of(network, locate_head(network), head_choice_for(len(images)), len(images))
     extractor = extractor_for(source.network, source.site, folder, None)
     bank = fill_bank(
         extractor,
         [image.sha256 for image in images],
-        lambda number: prepare(reread(manifest, images[number], wanted_px=wanted_px(spec)), spec),
+        stored_from(manifest, network),
         folder=folder,
         listener=listener,
     )

@@ -3,7 +3,8 @@
 Flow:  data --task_of--> ScoringTask
        a network, pictures --score_network--> NetworkScore: answers out of fold of the better of its heads
 
-Features come from the disk where they are known, and are the very same ones that teaching uses.
+Features come from the disk where they are known, and are the very same ones that teaching uses; only where a
+GPU decodes what is read again, teaching from files that it reads for the first time computes its own.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from headswap.cluster.crew import Crew
 from headswap.data.ingest import HERE_FIRST, IngestedImages, ingest
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.split import with_groups
-from headswap.data.store import reread
+from headswap.data.store import bytes_of, reread
 from headswap.data.transforms import prepare, wanted_px
 from headswap.data.upload import store_for
 from headswap.errors import HeadswapError, TooFewImages
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from headswap.evaluation.label_ranking import LabelRanking
     from headswap.features.bank import BankBuilder, FeatureBank
+    from headswap.features.stored_images import StoredImages
     from headswap.training.head_choice import FeatureSource
 
 BATCH = 16  # images, as the bank takes them when no one says otherwise
@@ -74,6 +76,16 @@ class ScoringTask:
         if known is not None:
             return known
         return prepare(reread(self.manifest, image, wanted_px(network.input)), network.input)
+
+    def stored(self, network: Network, images: Sequence[ImageRecord]) -> StoredImages:
+        """Some pictures, for the bank of a network's features."""
+        from headswap.features.stored_images import StoredImages
+
+        return StoredImages(
+            prepared=lambda number: self.ready(network, images[number]),
+            encoded=lambda number: bytes_of(self.manifest, images[number]),
+            are_in_memory=bool(self.prepared) and network.input == self.spec,
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -238,7 +250,7 @@ def bank_of(
     listener: Listener,
     engine: str | None = None,
 ) -> FeatureBank:
-    """The features of some pictures: the very same ones that teaching uses."""
+    """The features of some pictures, from the disk where they are known."""
     from headswap.features.autotune import extractor_for
     from headswap.features.bank import BankBuilder, fill_bank
     from headswap.features.engines import engine_named
@@ -251,7 +263,7 @@ def bank_of(
     return fill_bank(
         builder,
         [image.sha256 for image in images],
-        lambda number: task.ready(source.plain, images[number]),
+        task.stored(source.plain, images),
         folder=folder,
         listener=listener,
     )
@@ -265,7 +277,12 @@ def _see_elsewhere(
     builder: BankBuilder,
     listener: Listener,
 ) -> None:
-    """Let a crew see what the bank lacks, after a few images have settled which engine does."""
+    """Let a crew see what the bank lacks, after a few images have settled which engine does.
+
+    Machines of a crew decode by Pillow: what a GPU has decoded is left to this one.
+    """
+    if builder.decoder != "pillow":
+        return
     lacking = [image for image in images if builder.lacks(image.sha256)]
     for image in lacking[:HERE_FIRST]:
         builder.add(image.sha256, task.ready(source.plain, image))

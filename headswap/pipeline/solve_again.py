@@ -29,6 +29,7 @@ from headswap.data.manifest import Manifest
 from headswap.errors import SwapFailed, TooFewImages
 from headswap.evaluation.evaluate import SplitLogits
 from headswap.evaluation.report import Advice, ClassScore, Report
+from headswap.features.engines import is_rough
 from headswap.heads.site import HeadSite
 from headswap.heads.swap import swap_head
 from headswap.heads.trainable import head_parameters
@@ -267,8 +268,9 @@ def _sentence(images: KnownImages, said: Sequence[str], moved: bool) -> str:
     known, recorded = len(images.known.part("train")), len(images.manifest.part("train"))
     of_all = f"{known} training pictures" if known == recorded else f"{known} of {recorded} training pictures"
     notes = " Its body was taught the classes of before, not these." if moved else ""
-    if "float32" not in images.engine:
-        notes += " Pictures are judged by features in half precision: the network may answer a few otherwise."
+    if is_rough(images.engine):
+        how = "of what a GPU decoded" if "float32" in images.engine else "in half precision"
+        notes += f" Pictures are judged by features {how}: the network may answer a few otherwise."
     return (
         f"Changed after it was taught: {'; '.join(said)}. The head was solved again on the features of "
         f"{of_all}, without the old pictures.{notes} The figures are of the new head; those of before no "

@@ -109,11 +109,11 @@ class _OtherViews:
 
     def at(self, spec: InputSpec, *, flipped: bool = False) -> Tensor:
         """(N, D) features of all pictures."""
-        task, network, images = self.task, self.network.seeing(spec), self.task.manifest.images
+        task, network = self.task, self.network.seeing(spec)
         bank = fill_bank(
             extractor_for(network, self.site, task.features_folder, self.engine, flipped=flipped),
-            [image.sha256 for image in images],
-            lambda number: task.prepared(images[number], network),
+            [image.sha256 for image in task.manifest.images],
+            task.stored(network),
             folder=task.features_folder,
             shelf=task.shelf,
             batch_size=task.config.batch_size,

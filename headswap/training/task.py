@@ -16,11 +16,12 @@ from torch import Tensor
 
 from headswap.data.ingest import IngestedImages
 from headswap.data.manifest import ImageRecord, Manifest
-from headswap.data.store import reread
+from headswap.data.store import bytes_of, reread
 from headswap.data.transforms import prepare, wanted_px
 from headswap.evaluation.evaluate import SplitLogits
 from headswap.evaluation.report import FinetuneSummary
 from headswap.features.bank import BankBuilder
+from headswap.features.stored_images import StoredImages
 from headswap.heads.site import HeadSite
 from headswap.network import InputSpec, Network
 from headswap.training.budget import Budget
@@ -61,6 +62,15 @@ class TrainingTask:
             return ready
         return prepared_from(self.manifest, image, network)
 
+    def stored(self, network: Network) -> StoredImages:
+        """All pictures, for the bank of a network's features."""
+        images = self.manifest.images
+        return StoredImages(
+            prepared=lambda number: self.prepared(images[number], network),
+            encoded=lambda number: bytes_of(self.manifest, images[number]),
+            are_in_memory=bool(self.intake.prepared) and self.prepared_for in (None, network.input),
+        )
+
     @property
     def unlabeled(self) -> Manifest | None:
         """Images without a label, of no class and no part; None: there are none."""
@@ -78,6 +88,15 @@ class TrainingTask:
 def prepared_from(manifest: Manifest, image: ImageRecord, network: Network) -> NDArray[np.uint8]:
     """A picture of a manifest as the network wants it, read again; (H, W, C)."""
     return prepare(reread(manifest, image, wanted_px=wanted_px(network.input)), network.input)
+
+
+def stored_from(manifest: Manifest, network: Network) -> StoredImages:
+    """All pictures of a manifest, of which none is in memory."""
+    images = manifest.images
+    return StoredImages(
+        prepared=lambda number: prepared_from(manifest, images[number], network),
+        encoded=lambda number: bytes_of(manifest, images[number]),
+    )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -227,11 +227,10 @@ def _builder(task: TrainingTask, source: FeatureSource, listener: Listener) -> B
 
 
 def _bank(task: TrainingTask, source: FeatureSource, listener: Listener) -> FeatureBank:
-    images = task.manifest.images
     return fill_bank(
         task.builder or _builder(task, source, listener),
-        [image.sha256 for image in images],
-        lambda number: task.prepared(images[number], source.network),
+        [image.sha256 for image in task.manifest.images],
+        task.stored(source.network),
         folder=task.features_folder,
         listener=listener,
     )

@@ -21,7 +21,7 @@ from headswap.features.bank import BankBuilder, fill_bank
 from headswap.training.config import HeadKind
 from headswap.training.head_choice import ChosenHead, choose_guesses
 from headswap.training.linear.heads import LinearHeads
-from headswap.training.task import TrainingTask, prepared_from
+from headswap.training.task import TrainingTask, stored_from
 
 Solve = Callable[[HeadKind, bool], LinearHeads]  # a head of one kind, with guesses or without
 
@@ -59,7 +59,7 @@ def features_without_label(
         return fill_bank(
             builder,
             [image.sha256 for image in others.images],
-            lambda number: prepared_from(others, others.images[number], builder.extractor.network),
+            stored_from(others, builder.extractor.network),
             folder=task.features_folder,
             listener=listener,
         ).features

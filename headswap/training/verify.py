@@ -22,7 +22,7 @@ from headswap.data.manifest import ImageRecord
 from headswap.evaluation.evaluate import SplitLogits
 from headswap.evaluation.multi_label import all_right, choose_thresholds
 from headswap.features.bank import BankBuilder, FeatureBank, fill_bank
-from headswap.features.engines import choose_engine, exact
+from headswap.features.engines import choose_engine, exact, is_rough
 from headswap.features.extractor import Extractor
 from headswap.heads.site import HeadSite
 from headswap.network import Network
@@ -114,7 +114,7 @@ def training_result_of(
     """What a head that was proved in its network knows: its exam, and its practice by cross-validation."""
     heads = proof.heads
     logits = heads.logits(bank.features)
-    if "float32" not in bank.engine:
+    if is_rough(bank.engine):
         logits = _recomputed_logits(task, network, proof, logits)
     train, test = task.rows("train"), task.rows("test")
     labels = task.labels(task.manifest.images)
@@ -153,7 +153,7 @@ def every_label_right(logits: Tensor, labels: Tensor, folds: Tensor | None, prac
 
 
 def _recomputed_logits(task: TrainingTask, network: Network, proof: HeadProof, logits: Tensor) -> Tensor:
-    """Let the backbone, in single precision, see the exam pictures that half precision leaves open.
+    """Let the backbone, in single precision, see the exam pictures that a rough engine leaves open.
 
     What the network will say of a picture later must be what the exam says now; only a picture whose
     two best classes are nearer than half precision is exact can be told otherwise. The first of them
