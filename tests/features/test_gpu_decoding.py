@@ -583,7 +583,7 @@ def test_a_network_is_taught_repeated_and_changed_with_what_the_gpu_decodes(
         assert ours.predict(path).probabilities == pytest.approx(theirs.predict(path).probabilities, abs=0.02)
 
 
-@pytest.mark.parametrize("is_folded", [True, False])
+@pytest.mark.parametrize("is_folded", [pytest.param(True, marks=pytest.mark.thorough), False])
 def test_close_test_images_are_looked_at_again_by_pillow_in_single_precision_too(
     drawings: Path,
     tiny_weights: Path,
@@ -639,6 +639,7 @@ def test_a_crew_decodes_by_pillow(
     assert not decoder.batches
 
 
+@pytest.mark.thorough  # that a crew decodes by Pillow is tried each time
 def test_a_crew_is_not_asked_for_what_a_gpu_has_decoded(
     drawings: Path, tiny_weights: Path, decoder: Decoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
