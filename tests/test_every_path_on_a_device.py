@@ -76,7 +76,7 @@ def trained(
     return teach
 
 
-THOROUGH = pytest.mark.thorough  # a part, or a likeness, of what is tried here each time
+THOROUGH = pytest.mark.thorough  # the gate tries one that does all of it, or works like it
 DIFFERENT_LESSONS = ("all-at-once", "every-layer")  # one trains the whole network, one reads all of it
 
 

@@ -50,9 +50,8 @@ def ahead(
     with ThreadPoolExecutor(processors(), thread_name_prefix="prepare") as pool:
         try:
             for number in numbers:
-                room = max(
-                    0, most() - len(waiting)
-                )  # fewer than wait already, when the engine has fallen back
+                # Fewer than wait already, when the engine has fallen back.
+                room = max(0, most() - len(waiting))
                 waiting.extend(pool.submit(read, one) for one in islice(coming, room))
                 yield number, waiting.popleft().result()
         finally:  # cancelled or failed: do not prepare the rest

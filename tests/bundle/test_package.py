@@ -190,15 +190,14 @@ def test_openvino_is_written_run_and_compared_on_wish_and_without_onnx_nothing_o
     assert not [name for name in names if "onnx" in name]
 
 
-@pytest.mark.thorough  # tests/bundle/test_rebuild.py and the test above build them each time
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [
         "squeezenet1_1",
-        "googlenet",
-        "timm/deit_tiny_distilled_patch16_224",
-        "MobileViTForImageClassification",
+        pytest.param("googlenet", marks=pytest.mark.thorough),
+        pytest.param("timm/deit_tiny_distilled_patch16_224", marks=pytest.mark.thorough),
+        pytest.param("MobileViTForImageClassification", marks=pytest.mark.thorough),
     ],
 )
 def test_networks_of_every_zoo_agree(model: str, untaught: Untaught, tmp_path: Path) -> None:

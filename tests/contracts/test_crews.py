@@ -407,7 +407,6 @@ def test_a_bundle_answers_and_is_measured_as_here(
     assert theirs == mine
 
 
-@pytest.mark.thorough  # tests/pipeline/test_spread.py kills the driver of the same search
 def test_a_try_whose_process_is_killed_is_gone_on_with(
     ray_here: RayCrew, cluster: Cluster, sample: Path, tmp_path: Path
 ) -> None:
@@ -489,7 +488,6 @@ def test_a_bundle_is_the_same_to_the_byte_though_a_machine_dies_on_the_way(
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "many" / name).read_bytes(), name
 
 
-@pytest.mark.thorough  # one that dies while it trains is tried each time
 def test_a_machine_that_dies_while_it_is_asked_is_left_out(
     ray_here: RayCrew, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,11 +19,8 @@ from headswap.lessons.material import Material
 
 SEEDS, SEEDS_OF_THE_WHOLE = (0, 1, 2), (0, 1)  # with --thorough; with every image, each takes seconds
 WIDE = "every-layer"  # the lesson about it
-SMALL_ENOUGH = (
-    WIDE,
-    "wrong-glasses",
-    "all-at-once",
-)  # few and small images show the same: with all of them for --thorough
+# Few and small images show the same: with all of them for --thorough.
+SMALL_ENOUGH = (WIDE, "wrong-glasses", "all-at-once")
 EPOCHS_ENOUGH = {"all-at-once": 2, "everything": 1}  # as much is lost, or not learned, as in more
 Run = Callable[..., tuple[LessonResult, ...]]
 

@@ -134,7 +134,6 @@ def test_a_head_for_labels_may_read_every_layer(collages: Path, workspace: Path,
         assert [said[name] for name in bundle.classes] == pytest.approx(told[image.file], abs=1e-3)
 
 
-@pytest.mark.thorough  # two networks over all images; the figure is that of each report
 def test_networks_are_compared_by_mean_average_precision(
     taught: headswap.Outcome, collages: Path, workspace: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],

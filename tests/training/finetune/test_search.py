@@ -73,7 +73,6 @@ def test_auto_keeps_the_solved_head_where_nothing_can_be_gained(classroom: Make)
     assert same(before, room.module)
 
 
-@pytest.mark.thorough  # the search is the same, with another figure
 def test_for_several_labels_auto_goes_further_only_where_average_precision_rises(classroom: Make) -> None:
     rate = FinetuneConfig(batch_size=8, epochs=12, learning_rate=1e-2)
     room, hopeless = classroom(120, several=True), classroom(60, shuffled=True, several=True)
