@@ -1,7 +1,7 @@
 """Find, swap, prove and undo the head of every architecture that can be built here.
 
-    python benchmarks/sweep_heads.py                      everything, resumed where it stopped
-    python benchmarks/sweep_heads.py --zoos torchvision --only 'resnet*' --fresh
+    python -m benchmarks.sweep_heads                      everything, resumed where it stopped
+    python -m benchmarks.sweep_heads --zoos torchvision --only 'resnet*' --fresh
 
 One line of JSON per architecture goes to --out; at the end a table, written to --table too,
 and exit code 1 if any architecture failed.
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import inspect
 import json
 import multiprocessing
 import resource
@@ -24,11 +23,12 @@ import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from benchmarks.architectures import BUILDERS, NotBuildable, names_of
 
 ROOT = Path(__file__).resolve().parents[1]
 ORACLE = ROOT.parent / "shared" / "oracle" / "heads.json"
@@ -56,10 +56,6 @@ class Line:
     swap_s: float = 0.0  # one swap with its proof
 
 
-class NotBuildable(Exception):
-    """This architecture cannot be built here, with the reason."""
-
-
 def main() -> int:
     arguments = _arguments()
     out = Path(arguments.out)
@@ -69,7 +65,7 @@ def main() -> int:
     wanted = [
         (zoo, name)
         for zoo in arguments.zoos.split(",")
-        for name in _names(zoo)
+        for name in names_of(zoo)
         if fnmatch.fnmatch(name, arguments.only)
     ]
     waiting = [job for job in wanted if job not in known]
@@ -254,112 +250,6 @@ def _changed_numbers(network: Any) -> list[str]:
         if value.numel() and not bool((value == expected).all()):
             changed.append(f"tensor {number} of shape {tuple(value.shape)} has changed")
     return changed[:3]
-
-
-# --- the libraries ----------------------------------------------------------------------------
-
-
-def _names(zoo: str) -> list[str]:
-    if zoo == "torchvision":
-        import torchvision
-
-        return list(torchvision.models.list_models(module=torchvision.models))
-    if zoo == "quantization":
-        import torchvision
-
-        return list(torchvision.models.list_models(module=torchvision.models.quantization))
-    if zoo == "timm":
-        import timm
-
-        return list(timm.list_models())
-    import transformers
-
-    return sorted(name for name in dir(transformers) if "ForImageClassification" in name)
-
-
-def _torchvision(name: str, classes: int) -> Any:
-    import torch
-    import torchvision
-
-    builder = torchvision.models.get_model_builder(name)
-    arguments = {"weights": None, "num_classes": classes}
-    if "init_weights" in inspect.signature(builder).parameters or name in ("googlenet", "inception_v3"):
-        arguments["init_weights"] = False
-    try:
-        with torch.device("meta"):
-            return builder(**arguments)
-    except NotImplementedError:  # it computes widths with tensors while it is built
-        with _parameters_on_meta():
-            return builder(**arguments).to("meta")
-
-
-@contextmanager
-def _parameters_on_meta() -> Iterator[None]:
-    """New parameters get no memory; other tensors are real."""
-    from torch import nn
-
-    register = nn.Module.register_parameter
-
-    def registering(module: Any, name: str, value: Any) -> None:
-        register(
-            module, name, value if value is None else nn.Parameter(value.to("meta"), value.requires_grad)
-        )
-
-    nn.Module.register_parameter = registering  # type: ignore[assignment, method-assign]
-    try:
-        yield
-    finally:
-        nn.Module.register_parameter = register  # type: ignore[method-assign]
-
-
-def _quantization(name: str, classes: int) -> Any:
-    import torch
-    import torchvision
-
-    builder = torchvision.models.get_model_builder(name)
-    with torch.device("meta"):
-        return builder(weights=None, quantize=False, num_classes=classes)
-
-
-def _timm(name: str, classes: int) -> Any:
-    import timm
-    import torch
-
-    with torch.device("meta"):
-        try:
-            return timm.create_model(name, num_classes=classes)
-        except TypeError as error:
-            if "num_classes" not in str(error):
-                raise
-            return timm.create_model(name)  # takes no class count: must be refused
-
-
-def _transformers(name: str, classes: int) -> Any:
-    import torch
-    import transformers
-
-    builder = getattr(transformers, name)
-    try:
-        config = builder.config_class(num_labels=classes)
-        with torch.device("meta"):
-            network = builder(config)
-    except (ImportError, ValueError, TypeError, AttributeError, KeyError) as error:
-        raise NotBuildable(
-            f"cannot be built from its default configuration: {str(error).strip()[:120]}"
-        ) from error
-    if "spatial_shapes" in inspect.signature(network.forward).parameters:
-        raise NotBuildable("takes a picture cut into patches, not a picture")
-    if network.main_input_name not in ("pixel_values", "inputs"):
-        raise NotBuildable(f"takes {network.main_input_name}, not a picture")
-    return network
-
-
-BUILDERS: dict[str, Callable[[str, int], Any]] = {
-    "torchvision": _torchvision,
-    "quantization": _quantization,
-    "timm": _timm,
-    "transformers": _transformers,
-}
 
 
 # --- the table --------------------------------------------------------------------------------

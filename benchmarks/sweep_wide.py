@@ -32,7 +32,8 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sweep_heads import BUILDERS, ROOT, NotBuildable, _names
+from benchmarks.architectures import BUILDERS, NotBuildable, names_of
+from benchmarks.sweep_heads import ROOT
 from benchmarks.wide_oracle import disagreements
 
 CLASSES = 7
@@ -258,7 +259,7 @@ def main() -> int:
         choices.out.write_text("".join(f"{json.dumps(line)}\n" for line in newest.values()))
     zoos = choices.zoos.split(",")
     lines = [line for line in read_lines(choices.out) if line["zoo"] in zoos]
-    written = table(lines, {zoo: len(_names(zoo)) for zoo in zoos})
+    written = table(lines, {zoo: len(names_of(zoo)) for zoo in zoos})
     print(written)
     if choices.table:
         before = choices.table.read_text().partition(f"\n{TITLE}\n")[0].rstrip()
@@ -270,7 +271,7 @@ def _sweep(choices: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Lines of the architectures that have none yet."""
     end = time.monotonic() + 60 * choices.minutes
     known = {(line["zoo"], line["name"]) for line in read_lines(choices.out)}
-    jobs = [(zoo, name) for zoo in choices.zoos.split(",") for name in _names(zoo)]
+    jobs = [(zoo, name) for zoo in choices.zoos.split(",") for name in names_of(zoo)]
     for zoo, name in ordered(jobs):
         if time.monotonic() > end:
             return

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from headswap.errors import HeadswapError
+from headswap.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from headswap.bundle.evaluate import BundleEvaluation
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
     from headswap.training.config import FinetuneConfig, TrainConfig
     from headswap.zoos.catalogue import load_network
     from headswap.zoos.zoo import ZooSettings
-
-__version__ = "0.2.0"
 
 __all__ = [
     "Bundle",

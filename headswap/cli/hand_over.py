@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from headswap import __version__
 from headswap.cli.frames import Screen, frames_of, other_lines
 from headswap.cli.progress import Bars
 from headswap.cli.verb import HandedOptions, shelf_named
@@ -34,6 +33,7 @@ from headswap.data.remote import refuse_address, url_of
 from headswap.errors import BadSetting, BundleDamaged, HeadswapError
 from headswap.storage.files import make_folder, remove, write_text
 from headswap.storage.locations import path_for_bundle, why_not_writable
+from headswap.version import __version__
 
 Answer = TypeVar("Answer")
 

@@ -22,13 +22,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
-from headswap import __version__
 from headswap.cli.frames import FramedEvents, FramedText, write_frame
 from headswap.cli.main import VERBS, said_by, workspace_of
 from headswap.cluster.nodes import what_lies_at
 from headswap.data.remote_target import RemoteTarget, put_at
 from headswap.errors import BadSetting, HeadswapError
 from headswap.storage.files import discard, from_json, make_folder, remove
+from headswap.version import __version__
 
 
 @dataclass(frozen=True, kw_only=True)

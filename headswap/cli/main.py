@@ -23,7 +23,6 @@ from typing import NoReturn
 
 from platformdirs import user_cache_path
 
-from headswap import __version__
 from headswap.cli.progress import Bars, escape_unprintable
 from headswap.cli.verb import VerbAnswer, cluster_of
 from headswap.cli.verbs import (
@@ -46,6 +45,7 @@ from headswap.cli.verbs import (
     users,
 )
 from headswap.errors import HeadswapError
+from headswap.version import __version__
 
 VERBS = (
     models,

@@ -13,10 +13,10 @@ import uuid
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from headswap import __version__
 from headswap.cluster.crew import ClusterRefused, Parcel, task
 from headswap.errors import HeadswapError
 from headswap.storage.files import SEAL, remove, write_bytes
+from headswap.version import __version__
 
 _PACKAGES = (
     "torch", "timm", "transformers", "torchvision", "numpy", "pillow", "pillow-heif", "av", "onnxruntime",

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from headswap.bundle.predictor import Bundle
 from headswap.evaluation.ood import NEIGHBOURS
-from headswap.exports.onnx import HEAT_MAP, OOD_SCORE, PROBABILITIES
+from headswap.exports.graph_names import HEAT_MAP, OOD_SCORE, PROBABILITIES
 from headswap.features.hooks import HookedNetwork
 from headswap.heads.loss import logits_of
 from headswap.heads.site import Tap

@@ -25,9 +25,9 @@ from headswap.bundle.predictor import Bundle
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.transforms import to_float
 from headswap.errors import HeadswapError
-from headswap.exports.onnx import INPUT, OOD_SCORE, PROBABILITIES
-from headswap.exports.parity import compare, expected_answer
-from headswap.exports.quantized import LEAST_SAVED, QuantizedCheck, count_right
+from headswap.exports.graph_names import INPUT, OOD_SCORE, PROBABILITIES
+from headswap.exports.parity import QuantizedCheck, compare, expected_answer
+from headswap.exports.quantized import LEAST_SAVED, count_right
 from headswap.storage.files import remove
 from headswap.storage.locations import install_command
 

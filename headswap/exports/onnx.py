@@ -14,12 +14,11 @@ from pathlib import Path
 
 from headswap.bundle.predictor import Bundle
 from headswap.errors import HeadswapError
+from headswap.exports.graph_names import INPUT
 from headswap.storage.files import remove
 from headswap.storage.locations import install_command
 
 OPSET = 18
-INPUT = "pictures"
-PROBABILITIES, OOD_SCORE, HEAT_MAP = "probabilities", "unlike", "places"  # what a graph answers
 _MOST_BYTES = 1_900_000_000  # one protobuf message holds 2 GB
 
 

@@ -39,6 +39,7 @@ from headswap.exports.onnx import NoOnnx, write_onnx, write_openvino
 from headswap.exports.parity import (
     ExpectedAnswer,
     ParityCheck,
+    QuantizedCheck,
     Route,
     check_of,
     choose_images,
@@ -46,7 +47,7 @@ from headswap.exports.parity import (
     expect,
     run_script,
 )
-from headswap.exports.quantized import QuantizedCheck, quantization_summary
+from headswap.exports.quantized import quantization_summary
 from headswap.exports.rebuild import CannotRebuild, spec_of
 from headswap.network import InputSpec
 from headswap.storage.files import (

@@ -19,11 +19,11 @@ from pathlib import Path
 from headswap.bundle.prediction import Prediction
 from headswap.bundle.predictor import Bundle
 from headswap.data.manifest import ImageRecord, Manifest
-from headswap.exports.quantized import QuantizedCheck
 from headswap.field_types import keys_on_disk
 
 BOUND = 0.001  # of any probability: a tenth of the last digit that the page shows
 MOST_IMAGES = 10
+MOST_LOST_POINTS = 1.0  # of accuracy by a network in eight bits: more is said in words that cannot be missed
 _MOST_BYTES = 8_000_000  # of one picture that travels in the zip
 _LONGEST_RUN_S = 600.0
 _SOME_LEFT_OUT = 3  # the exit code of pictures.py where it answered for the others
@@ -66,6 +66,34 @@ class Route:
         """Within the bound, on every picture."""
         measured = self.largest_difference is not None and self.largest_difference <= BOUND
         return measured and self.same == self.images
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizedCheck:
+    """How well the smaller network does on the images that were not trained on."""
+
+    __pydantic_config__ = keys_on_disk(images="pictures")
+
+    name: str  # of its file
+    size_bytes: int
+    full_size_bytes: int  # of the same network in single precision
+    images: int  # of the test, at least 1
+    right: int
+    right_full: int  # by the bundle itself
+    same: int  # given the same label and warning as by the bundle
+    largest_difference: float  # of any probability
+    low: float  # its accuracy lies between these two, 95 times of 100
+    high: float
+
+    @property
+    def lost_points(self) -> float:
+        """Percentage points of accuracy; below zero where it happens to do better."""
+        return 100 * (self.right_full - self.right) / self.images
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether it loses more than one point."""
+        return self.lost_points > MOST_LOST_POINTS
 
 
 @dataclass(frozen=True, kw_only=True)

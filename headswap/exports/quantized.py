@@ -9,45 +9,11 @@ one more way to get the same answers: it is another network, and its accuracy is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from headswap.evaluation.metrics import wilson_interval
-from headswap.field_types import keys_on_disk
+from headswap.exports.parity import ExpectedAnswer, QuantizedCheck, Route
 
-if TYPE_CHECKING:
-    from headswap.exports.parity import ExpectedAnswer, Route
-
-MOST_LOST_POINTS = 1.0  # more than this is said in words that cannot be missed
 LEAST_SAVED = 0.4  # of the size: a less exact network is worth it only if it is smaller
-
-
-@dataclass(frozen=True, kw_only=True)
-class QuantizedCheck:
-    """How well the smaller network does on the images that were not trained on."""
-
-    __pydantic_config__ = keys_on_disk(images="pictures")
-
-    name: str  # of its file
-    size_bytes: int
-    full_size_bytes: int  # of the same network in single precision
-    images: int  # of the test, at least 1
-    right: int
-    right_full: int  # by the bundle itself
-    same: int  # given the same label and warning as by the bundle
-    largest_difference: float  # of any probability
-    low: float  # its accuracy lies between these two, 95 times of 100
-    high: float
-
-    @property
-    def lost_points(self) -> float:
-        """Percentage points of accuracy; below zero where it happens to do better."""
-        return 100 * (self.right_full - self.right) / self.images
-
-    @property
-    def is_costly(self) -> bool:
-        """Whether it loses more than one point."""
-        return self.lost_points > MOST_LOST_POINTS
 
 
 def count_right(

@@ -26,7 +26,8 @@ from headswap.bundle.predictor import Bundle
 from headswap.data.manifest import Manifest, check_one_class
 from headswap.errors import HeadswapError
 from headswap.exports.canvas import library_route
-from headswap.exports.onnx import INPUT, OPSET
+from headswap.exports.graph_names import INPUT
+from headswap.exports.onnx import OPSET
 from headswap.exports.parity import ParityCheck, check_of
 from headswap.storage.files import replacing, to_json
 

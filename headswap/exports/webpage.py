@@ -31,9 +31,10 @@ from headswap.data.transforms import to_float, wanted_px
 from headswap.errors import HeadswapError
 from headswap.evaluation.report import Report
 from headswap.exports.edge_cases import draw_edge_cases
+from headswap.exports.graph_names import INPUT, OOD_SCORE, PROBABILITIES
 from headswap.exports.home_screen import ICONS, MANIFEST, draw_icon, web_manifest
 from headswap.exports.model_card import limit_sentences, result_sentences
-from headswap.exports.onnx import INPUT, OOD_SCORE, PROBABILITIES, write_onnx
+from headswap.exports.onnx import write_onnx
 from headswap.exports.parity import BOUND, ExpectedAnswer, ParityCheck, check_of, compare, expect
 from headswap.storage.files import replacing, to_plain, write_text
 
@@ -44,7 +45,10 @@ _VENDOR = {  # written by .ci/runtime
     "runtime.js.gz": "77387d83f6b787f4bb86a1acab3191f41bd0941ab35de6c47cc2b97ee1efe932",
     "runtime.wasm.gz": "9a202915ab712f2ac4504f9fd8c634d244a11e9f9e734361471a1fe6e7f984c0",
 }
-_IN_WORKER = ("jpeg.js", "png.js", "images.js", "network.js")
+_IN_WORKER = (
+    "undecodable.js", "jpeg-pixels.js", "jpeg-coefficients.js", "jpeg.js", "inflate.js", "png.js",
+    "resampling.js", "images.js", "network.js",
+)  # fmt: skip
 _IN_PAGE = ("client.js", "heat.js", "page.js")
 _IMPORTS = re.compile(r"^import .*;\n", re.MULTILINE)
 _EXPORTS = re.compile(r"^export (?=async|class|const|function|let)", re.MULTILINE)

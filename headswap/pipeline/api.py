@@ -9,13 +9,20 @@ Libraries are imported when a verb is called: `headswap.models()` loads no torch
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from headswap.errors import BadSetting, BadUpload
 from headswap.events import Listener, silent
+from headswap.pipeline.resources import (
+    crew_if,
+    crew_on,
+    folder_of_copies,
+    loaded,
+    opened_shelf,
+    path_of,
+)
 from headswap.training.config import HeadChoice, TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL, list_networks
 
@@ -23,7 +30,6 @@ if TYPE_CHECKING:
     from headswap.bundle.evaluate import BundleEvaluation
     from headswap.bundle.prediction import Prediction
     from headswap.bundle.predictor import Bundle
-    from headswap.cluster.crew import Crew
     from headswap.data.manifest import Manifest, SkippedFile
     from headswap.errors import UnreadableImage
     from headswap.network import NetworkCard
@@ -259,7 +265,7 @@ def _answers(
         raise BadSetting(
             "Answers of a cluster are not kept one by one.", remedy="Give either `kept` or `on`, not both."
         )
-    path = _path_of(bundle)
+    path = path_of(bundle)
     from headswap.data.remote_upload import address_of
 
     copies = workspace if any(address_of(Path(one)) for one in images) else None
@@ -301,26 +307,13 @@ def evaluate(
         from headswap.bundle.evaluate import evaluate_bundle
 
         return evaluate_bundle(loaded(bundle, allow_code), source, workspace=folder, listener=listener)
-    path = _path_of(bundle)
+    path = path_of(bundle)
     with crew_on(on, path, source, workspace=folder) as crew:
         from headswap.pipeline.spread_answers import evaluate_elsewhere
 
         return evaluate_elsewhere(
             crew, path, source, allow_code=allow_code, workspace=folder, listener=listener
         )
-
-
-def _path_of(bundle: str | Path | Bundle) -> Path:
-    """Of a bundle that other machines load.
-
-    Raises:
-        BadSetting: it is loaded already.
-    """
-    if isinstance(bundle, str | Path):
-        return Path(bundle)
-    raise BadSetting(
-        "A cluster cannot be given a loaded bundle.", remedy="Give the path of its folder or zip."
-    )
 
 
 def _refuse_early(on: str | None, processes: int | None = None) -> None:
@@ -332,62 +325,3 @@ def _refuse_early(on: str | None, processes: int | None = None) -> None:
         from headswap.cluster.joining import find_cluster
 
         find_cluster(on)
-
-
-@contextmanager
-def crew_on(on: str, *paths: str | Path | None, workspace: Path | None = None) -> Iterator[Crew]:
-    """The machines of a cluster, for a while.
-
-    Args:
-        on: as for `train`.
-        paths: files and folders that every machine must see; None: nothing. Addresses need no common folder.
-        workspace: what it is for `train`; None: nothing is kept.
-
-    Raises:
-        BadSetting: the cluster cannot be used, or must not.
-    """
-    from headswap.cluster.joining import joined
-    from headswap.data.remote import url_of
-
-    wanted = [Path(path) for path in paths if path is not None and url_of(path) is None]
-    with joined(on, paths=wanted, folder=workspace) as crew:
-        yield crew
-
-
-@contextmanager
-def crew_if(on: str | None, *paths: str | Path | None, workspace: Path) -> Iterator[Crew | None]:
-    """The same; None where no cluster is asked for: this process does the work."""
-    if on is None:
-        yield None
-    else:
-        with crew_on(on, *paths, workspace=workspace) as crew:
-            yield crew
-
-
-def loaded(bundle: str | Path | Bundle, allow_code: bool) -> Bundle:
-    """The bundle itself, loaded if it is a path."""
-    from headswap.bundle.predictor import load_bundle
-
-    return load_bundle(bundle, allow_code=allow_code) if isinstance(bundle, str | Path) else bundle
-
-
-def opened_shelf(named: str | Path | None) -> str | None:
-    """The address of a shelf, once something could be written there; None: there is none.
-
-    Raises:
-        HeadswapError: it cannot be used; said before any work.
-    """
-    if named is None:
-        return None
-    from headswap.data.remote_target import RemoteTarget, address_of_folder
-
-    address = address_of_folder(named)
-    RemoteTarget(address, is_there=True).check()
-    return address
-
-
-def folder_of_copies(folder: str | Path | None) -> Path:
-    """Where features and copies are kept: the folder that was named, or the system's."""
-    from platformdirs import user_cache_path
-
-    return Path(folder) if folder else user_cache_path("headswap")

@@ -29,8 +29,8 @@ from headswap.pipeline.experiment import Experiment
 from headswap.pipeline.unlabeled import digest_of
 from headswap.storage.files import to_json
 from headswap.training.config import Depth, ReplayedChoices
-from headswap.training.diagnostics import features_of
 from headswap.training.task import TrainingResult, TrainingTask
+from headswap.training.verify import features_of
 
 
 def report_of(trained: TrainingResult, manifest: Manifest) -> Report:

@@ -22,8 +22,8 @@ from typing import Literal
 from headswap.errors import BadSetting, HeadswapError
 from headswap.events import Listener, Note, silent
 from headswap.network import Network
-from headswap.pipeline.api import crew_if, opened_shelf
 from headswap.pipeline.comparison import Comparison, ComparisonRow
+from headswap.pipeline.resources import crew_if, opened_shelf
 from headswap.pipeline.scoring import (
     NOT_LINEAR,
     ScoringTask,

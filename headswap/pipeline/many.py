@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 from headswap.data.manifest import SkippedFile
 from headswap.errors import BadSetting, UnreadableImage
 from headswap.events import Listener, Progress, silent
+from headswap.pipeline.resources import folder_of_copies, loaded
 from headswap.storage.files import copy, make_folder, replacing, write_bytes, write_text
 
 if TYPE_CHECKING:
@@ -197,8 +198,6 @@ def sort(
         BadSetting: the folder exists, or a class cannot be the name of a folder.
         BundleDamaged, BadUpload.
     """
-    from headswap.pipeline.api import folder_of_copies, loaded
-
     if not 0 <= least_sure <= _MOST_SURE:
         raise BadSetting(f"least_sure is {least_sure}.", remedy="Choose 0 to 1, such as 0.9.")
     target, known = Path(out), loaded(bundle, allow_code)

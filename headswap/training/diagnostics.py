@@ -8,33 +8,23 @@ enough by itself, are not studied.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from headswap.data.manifest import Manifest
-from headswap.errors import HeadNotFound
 from headswap.evaluation.evaluate import ENOUGH_FOR_A_TEST, SplitLogits
 from headswap.evaluation.ood import cross_split_duplicates, embeddings_of
 from headswap.evaluation.report import LearningCurve
-from headswap.features.engines import choose_engine, exact
-from headswap.features.extractor import Extractor
 from headswap.features.memmap import columns_of
 from headswap.heads.site import HeadSite
-from headswap.network import Network
 from headswap.training.config import TrainConfig
 from headswap.training.linear.heads import LinearHeads, fit_heads
 from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import fit_head
 from headswap.training.targets import labels_of
-
-if TYPE_CHECKING:
-    from headswap.training.task import TrainingTask
 
 _FOLDS = 5  # as many as leave each head four fifths to practise on, like the final one
 _MOST_WORK = 4e8  # pictures * min(pictures, features) * classes, above which only the exam speaks
@@ -149,24 +139,6 @@ def _cross_split_duplicates(manifest: Manifest, features: Tensor) -> tuple[str, 
         embeddings[test], embeddings[train], groups[test].tolist(), groups[train].tolist()
     )
     return tuple(manifest.images[test[row]].file for row in rows)
-
-
-def features_of(
-    task: TrainingTask, site: HeadSite, network: Network, rows: Sequence[int], *, flip: bool
-) -> NDArray[np.float32] | None:
-    """(M, D) features by the network as it is now, of rows of the manifest; None: they cannot be caught."""
-    try:
-        extractor = Extractor(network, site, exact(choose_engine()), flip=flip)
-    except HeadNotFound:
-        return None
-    images, size = task.manifest.images, task.config.batch_size
-    parts = [
-        extractor.features(
-            np.stack([task.prepared(images[row], network) for row in rows[start : start + size]])
-        )
-        for start in range(0, len(rows), size)
-    ]
-    return np.asarray(torch.cat(parts).numpy())
 
 
 def _learning(labels: Tensor, halves: Tensor, heads: LinearHeads, folds: int) -> LearningCurve | None:

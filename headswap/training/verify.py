@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headswap.data.manifest import ImageRecord
+from headswap.errors import HeadNotFound
 from headswap.evaluation.evaluate import SplitLogits
 from headswap.evaluation.multi_label import all_right, choose_thresholds
 from headswap.features.bank import BankBuilder, FeatureBank, fill_bank
@@ -203,3 +204,21 @@ def split_logits(task: TrainingTask, part: str, logits: Tensor) -> SplitLogits:
         labels=task.labels(images).numpy(),
         logits=logits.numpy(),
     )
+
+
+def features_of(
+    task: TrainingTask, site: HeadSite, network: Network, rows: Sequence[int], *, flip: bool
+) -> NDArray[np.float32] | None:
+    """(M, D) features by the network as it is now, of rows of the manifest; None: they cannot be caught."""
+    try:
+        extractor = Extractor(network, site, exact(choose_engine()), flip=flip)
+    except HeadNotFound:
+        return None
+    images, size = task.manifest.images, task.config.batch_size
+    parts = [
+        extractor.features(
+            np.stack([task.prepared(images[row], network) for row in rows[start : start + size]])
+        )
+        for start in range(0, len(rows), size)
+    ]
+    return np.asarray(torch.cat(parts).numpy())

@@ -10,8 +10,8 @@ import pytest
 from headswap.cli.verbs import export as verb
 from headswap.errors import TooFewImages
 from headswap.exports.model_card import _agreement
-from headswap.exports.parity import ExpectedAnswer, Route, check_of, compare
-from headswap.exports.quantized import QuantizedCheck, count_right, quantization_summary
+from headswap.exports.parity import ExpectedAnswer, QuantizedCheck, Route, check_of, compare
+from headswap.exports.quantized import count_right, quantization_summary
 from headswap.storage.files import from_json, to_json
 
 SIZES = (4_600_000, 14_000_000)

@@ -19,6 +19,7 @@ from typing import Any
 from playwright.sync_api import Browser, CDPSession, Page, Route, sync_playwright
 
 from headswap.data.transforms import wanted_px
+from headswap.exports import webpage
 from headswap.exports.templates import pictures
 from headswap.network import InputSpec
 from headswap.storage.files import to_plain
@@ -27,7 +28,7 @@ from tests.e2e.house import FLAGS, ROOT, WAIT_MS, chromium_path
 from tests.e2e.made_images import mosaic, saved
 
 WEB = ROOT / "headswap" / "exports" / "web"
-MODULES = ("jpeg.js", "png.js", "images.js")
+MODULES = webpage._IN_WORKER[:-1]  # all but the network
 TIMES = 9
 BATCH_BYTES = 8_000_000
 Case = tuple[str, bytes]

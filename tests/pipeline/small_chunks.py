@@ -11,7 +11,7 @@ import pytest
 from headswap.cluster.crew import Crew
 from headswap.data import ingest
 from headswap.features import autotune
-from headswap.pipeline import api, scoring, spread, spread_answers
+from headswap.pipeline import api, resources, scoring, spread, spread_answers
 
 
 def use_crew(monkeypatch: pytest.MonkeyPatch, crew: Crew) -> None:
@@ -21,7 +21,8 @@ def use_crew(monkeypatch: pytest.MonkeyPatch, crew: Crew) -> None:
     def crew_on(_on: str, *_paths: object, workspace: Path | None = None) -> Iterator[Crew]:
         yield crew
 
-    monkeypatch.setattr(api, "crew_on", crew_on)
+    for room in (api, resources):
+        monkeypatch.setattr(room, "crew_on", crew_on)
     monkeypatch.setattr(api, "_refuse_early", lambda _on, _processes=None: None)
     for room in (spread, spread_answers):
         monkeypatch.setattr(room, "CHUNK", 6)

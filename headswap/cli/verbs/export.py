@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
 
 if TYPE_CHECKING:
-    from headswap.exports.parity import ParityCheck
-    from headswap.exports.quantized import QuantizedCheck
+    from headswap.exports.parity import ParityCheck, QuantizedCheck
 
 FORMS = (
     "programs",

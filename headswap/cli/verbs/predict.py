@@ -46,8 +46,9 @@ def add(verbs: Verbs) -> None:
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Say what pictures show."""
     from headswap.cluster.joining import find_cluster
-    from headswap.pipeline.api import loaded, predict
+    from headswap.pipeline.api import predict
     from headswap.pipeline.many import csv_of
+    from headswap.pipeline.resources import loaded
 
     target = Path(choices.csv) if choices.csv else None
     reason = why_not_writable(target) if target is not None else ""
