@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, TimeoutError
+from playwright.sync_api import Browser, Route, TimeoutError
 
 from headswap.app.ui.widgets.text import number
 from headswap.pipeline.inspect import inspect_network
@@ -13,6 +13,10 @@ from tests.e2e.house import NARROWED, WAIT_MS, House, Visit, new_profile
 
 pytestmark = pytest.mark.browser
 
+ON_ITS_WAY = """() => {
+  const said = getComputedStyle(document.querySelector('#hs-search'), '::after');
+  return said.visibility === 'visible' && said.content.includes('is on its way');
+}"""
 FAMILIES = (  # one of each kind of head; tests/heads/ looks at every family, without a browser
     "torchvision/googlenet", "torchvision/squeezenet1_1", "torchvision/resnet18",
     "torchvision/mobilenet_v3_small", "timm/deit_tiny_distilled_patch16_224", "timm/levit_128s",
@@ -88,7 +92,17 @@ def test_a_network_that_may_not_be_fetched_is_marked_before_and_told_when_it_is_
     visit.wait("#hs-head svg.wide")
     visit.wait("#hs-cards .state")
     assert page.locator("[role=option]").count() == 0
+    held: list[Route] = []
+    page.route(
+        "**/queue/join*", lambda route: held.append(route)
+    )  # a server that has just started takes seconds for the list
     page.click("#hs-search input")
+    page.wait_for_function(ON_ITS_WAY, timeout=WAIT_MS)
+    for route in held:
+        route.continue_()
+    held.clear()
+    page.unroute("**/queue/join*")
+    page.wait_for_function(f"() => !({ON_ITS_WAY})()", timeout=WAIT_MS)
     page.keyboard.type("hardcorenas_a")  # the list comes when someone begins to search, and is narrowed then
     visit.wait("[role=option]:has-text('✕ hardcorenas_a')")
     page.wait_for_function(NARROWED, arg="hardcorenas_a")

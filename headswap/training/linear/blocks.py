@@ -6,7 +6,8 @@ The order that fixes every bit: images stand by fold, in a fold as they were giv
 `rows_at_once` of one fold; what a block gives in single precision is added up in double precision, block
 after block. So a head that must not see a fold is the sum of the other folds' blocks: nothing is copied for
 it, and no table of images times classes is ever whole. `each` decides who works on blocks; here, one
-after another. Another one may answer in any order, from as many threads as it likes: the sums are the same.
+after another. Another one may answer in any order, and in several threads in which torch uses as many of
+its own: the sums are the same.
 
 Blocks can be worked on by a GPU, where they stay between passes while it has room for them.
 """

@@ -24,7 +24,7 @@ from headswap.app.ui.widgets.cards import MARKS_TEXT
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, sends, web_text
-from headswap.app.ui.widgets.network_search import every_network, narrowed
+from headswap.app.ui.widgets.network_search import every_network, has_ended, narrowed, waits
 from headswap.app.ui.widgets.pages import BRAND, page_links
 
 TICK_S = 1.5
@@ -188,7 +188,10 @@ def _connect(page: gr.Blocks, parts: RunsPage, race: RacePanel) -> None:
     listed = gr.State(False)
     networks = errors_as_text(parts.said, clears=False)(on_networks, parts, listed)
     page.load(refresh, ids, [*parts.drawn, parts.status], **QUIET)
-    parts.models.focus(networks, listed, [parts.models, listed, parts.said], **QUIET)
+    parts.models.focus(None, None, None, js=waits("#hs-compare-models"), **QUIET)
+    parts.models.focus(networks, listed, [parts.models, listed, parts.said], **QUIET).then(
+        None, None, None, js=has_ended("#hs-compare-models"), **QUIET
+    )
     listed.change(None, None, None, js=narrowed("#hs-compare-models"), **QUIET)
     parts.timer.tick(refresh, ids, [*parts.drawn, parts.status], queue=False, **QUIET)
     parts.table.click(

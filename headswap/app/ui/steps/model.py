@@ -17,7 +17,7 @@ from headswap.app.ui.widgets.errors import error_html, errors_as_text
 from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, next_bar, web_text
 from headswap.app.ui.widgets.icons import term
-from headswap.app.ui.widgets.network_search import every_network, narrowed
+from headswap.app.ui.widgets.network_search import every_network, has_ended, narrowed, waits
 
 CARD_SCRIPT = """
 element.addEventListener('change', (happened) => {
@@ -213,8 +213,9 @@ def connect_model_step(step: ModelStep, page: PageParts, drawn_first: Any) -> No
     cards = in_passing(on_cards, step, page)
     page.project_id.change(cards, page.project_id, [step.cards, step.status], **quiet)
     timed = drawn_first.then(cards, page.project_id, [step.cards, step.status], **quiet)  # its speed now
+    step.search.focus(None, None, None, js=waits("#hs-search"), **QUIET)
     step.search.focus(
         in_passing(on_list, step, listed, page), listed, [step.search, listed, step.status], **quiet
-    )
+    ).then(None, None, None, js=has_ended("#hs-search"), **QUIET)
     listed.change(None, None, None, js=narrowed("#hs-search"), **QUIET)
     timed.then(in_passing(on_reach, step, page), page.project_id, [step.status], **quiet)

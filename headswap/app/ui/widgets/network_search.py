@@ -16,6 +16,16 @@ def every_network(service: Service) -> gr.Dropdown:
     return gr.Dropdown(choices=search_choices(service.networks.models(), service.fetching.reasons_against()))
 
 
+def waits(box: str) -> str:
+    """Script for the first look at the box: says that the list is on its way, if it takes a moment."""
+    return f"() => {{ const box = document.querySelector('{box}'); box.dataset.list ||= 'on its way'; }}"
+
+
+def has_ended(box: str) -> str:
+    """Script for the moment when the list was asked for and has come, or has not."""
+    return f"() => {{ document.querySelector('{box}').dataset.list = 'asked for'; }}"
+
+
 def narrowed(box: str) -> str:
     """Script for the moment when the list has come: what was typed meanwhile narrows it.
 
