@@ -54,7 +54,6 @@ PRIVATE_NAMES_THAT_STAY = {  # keys of what is on disk or answered to programs, 
     "headswap/app/service/limits.py: pictures",  # --pictures
     "headswap/exports/litert.py: pictures",  # the input of the file
     "headswap/pipeline/api.py: teach",  # the verb
-    "headswap/pipeline/run.py: place",  # of run_experiment
     "headswap/data/placing.py: in_place",  # the field's own word
     "headswap/lessons/glossary.py: WORDS",  # words, each by itself
     "headswap/lessons/glossary.py: words",

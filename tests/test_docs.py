@@ -64,7 +64,8 @@ def test_every_public_name_is_documented_at_its_home() -> None:
         if name != "teach"
     }
 
-    assert sorted(named) == sorted(homes)
+    whole = {"headswap.errors", "headswap.events"}  # all that is in them is documented
+    assert sorted(named) == sorted(whole | {home for home in homes if home.rpartition(".")[0] not in whole})
 
 
 def test_the_architecture_names_only_functions_and_types_that_exist() -> None:
@@ -161,7 +162,7 @@ def test_a_parameter_whose_option_has_another_name_is_taken() -> None:
         if parameter not in inspect.signature(getattr(headswap, name)).parameters
     ]
 
-    assert len(named) == 7
+    assert len(named) == 4
     assert unknown == []
 
 

@@ -180,11 +180,11 @@ def probabilities_of(card: BundleCard, logits: Floats) -> Floats:
     return calibrated(logits, card.temperature, card.even_share)
 
 
-def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
+def load_bundle(bundle: str | Path, *, allow_code: bool = False) -> Bundle:
     """Load a bundle, folder or zip, after checking its seal.
 
     Args:
-        path: where it is.
+        bundle: the folder or zip that `train` wrote.
         allow_code: let a bundle that was taught on "package.module:factory" import that module.
 
     Raises:
@@ -198,7 +198,7 @@ def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
     from headswap.zoos.own import names_code
     from headswap.zoos.zoo import ZooSettings
 
-    with opened(Path(path)) as folder:
+    with opened(Path(bundle)) as folder:
         card = read_card(folder)
         if names_code(card.model.partition("/")[2]) and not allow_code:
             raise BadSetting(
@@ -210,7 +210,7 @@ def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
         network = build_network(card.model, variant=card.variant, settings=settings)
         if card.input.size != network.input.size:
             take_size(network.module, card.input.size)
-        record = swap_head(network, len(card.classes), input_size=card.input.size, path=card.head_path)
+        record = swap_head(network, len(card.classes), input_size=card.input.size, head=card.head_path)
         if card.site.taps:
             network, _ = widen(network, record.site, card.site.taps, len(card.classes))
         load_weights(folder, network)

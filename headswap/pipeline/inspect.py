@@ -81,7 +81,7 @@ def inspect_network(
     else:
         network = build_network(name, settings=settings)
     start = time.perf_counter()
-    site = find_head(network, path=path)
+    site = find_head(network, head=path)
     seconds = time.perf_counter() - start
     swap_head(network, _PROBE_CLASSES, site=site).undo()  # raises when the head does not prove itself
     in_head = {id(parameter) for parameter in head_parameters(network.module, site)}

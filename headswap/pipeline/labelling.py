@@ -133,5 +133,5 @@ def _manifest(dataset: Path) -> Manifest:
 @lru_cache(maxsize=1)
 def _extractor(model: str, head_path: str | None, weights: str | None, images: int) -> Extractor:
     network = load_network(model, weights=Path(weights) if weights else None)
-    source = source_of(network, locate_head(network, path=head_path), head_choice_for(images), images)
+    source = source_of(network, locate_head(network, head=head_path), head_choice_for(images), images)
     return Extractor(source.network, source.site, choose_engine())

@@ -171,7 +171,7 @@ def csv_of(said: Iterable[Prediction], classes: Sequence[str]) -> str:
 
 def sort(
     bundle: str | Path | Bundle,
-    data: str | Path,
+    images: str | Path,
     out: str | Path,
     *,
     least_sure: float = 0.0,
@@ -187,7 +187,7 @@ def sort(
 
     Args:
         bundle: the folder or zip that `train` wrote, or one that is loaded already.
-        data: a folder with pictures at any depth, a zip, or an address such as s3://bucket/new.
+        images: a folder with pictures at any depth, a zip, or an address such as s3://bucket/new.
         out: a folder that does not exist yet.
         least_sure: pictures that it is less sure of are kept apart, in [0, 1].
         allow_code: let a bundle trained on your own code import that code.
@@ -209,7 +209,7 @@ def sort(
     kept: list[Prediction] = []
     counts: Counter[str] = Counter()
     left_out: list[SkippedFile] = []
-    for name, image, said in answers(known, [data], listener, workspace=folder_of_copies(workspace)):
+    for name, image, said in answers(known, [images], listener, workspace=folder_of_copies(workspace)):
         if isinstance(said, UnreadableImage):
             left_out.append(SkippedFile(file=name, reason=str(said)))
             continue

@@ -181,7 +181,7 @@ class _Clock:
 
 def run_experiment(  # noqa: PLR0913
     experiment: Experiment,
-    place: Path,
+    out: Path,
     *,
     workspace: Path,
     shelf: str | None = None,
@@ -195,7 +195,7 @@ def run_experiment(  # noqa: PLR0913
 
     Args:
         experiment: every choice.
-        place: where the bundle goes; must not exist.
+        out: where the bundle goes; must not exist.
         workspace: a folder for features and unpacked zips; safe to delete between runs.
         shelf: an address where features are kept too, for other machines; None: nowhere else.
         settings: where weights come from, and whether the model may be Python code.
@@ -204,10 +204,20 @@ def run_experiment(  # noqa: PLR0913
         processes: that make each run of fine-tuning together; None: one on each GPU, and for a run that is
             repeated as many as then.
         listener: hears every step; may raise `Cancelled`.
+
+    Returns:
+        Where the bundle is, its report, and what was taught with which images.
+
+    Raises:
+        BadSetting: a choice that this network or these images do not allow.
+        ModelNotFound, WeightsNotHere, WeightsDamaged: as `load_network`.
+        HeadNotFound, SwapFailed: as `swap_head`.
+        BadUpload, TooFewImages: the images cannot be read, or are too few to train and to test with.
+        DiskFull: the bundle could not be written; there is none then.
     """
     clock, config = _Clock(), _config_of(experiment)
     listener = listener if listener is silent else LastWord(listener)
-    unfinished = _unfinished(place, workspace if crew else None)
+    unfinished = _unfinished(out, workspace if crew else None)
     own = describe_network(experiment.model, settings=settings).input
     spec = own.sized(config.px).fitted(config.crop_mode)
     with torch_threads(experiment.replay.threads if experiment.replay else None), _libraries_uncollected():
@@ -228,11 +238,11 @@ def run_experiment(  # noqa: PLR0913
             listener.conclude(report)
         pace_ms = _pace(task, network)
         with _saving(clock, listener):
-            bind(place, experiment, task, trained, network, report)
+            bind(out, experiment, task, trained, network, report)
     discard(unfinished)
     seconds = clock.stop()
     return Outcome(
-        bundle=str(place),
+        bundle=str(out),
         model=network.card.full_name,
         report=report,
         counts=intake.manifest.counts,

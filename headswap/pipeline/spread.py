@@ -331,7 +331,7 @@ def _bank(backbone: SeenBy) -> BankBuilder:
         model=backbone.model, weights=backbone.weights, px=backbone.px, crop_mode=backbone.crop_mode
     )
     network = load_as_asked(origin, settings=ZooSettings(allow_code=True))
-    located = locate_head(network, path=backbone.head_path)
+    located = locate_head(network, head=backbone.head_path)
     source = source_of(network, located, backbone.head, backbone.expected)
     folder = Path(backbone.folder)
     extractor = Extractor(source.network, source.site, engine, folder / TRANSLATIONS, flip=backbone.flip)

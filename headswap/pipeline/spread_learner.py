@@ -127,7 +127,7 @@ class _Learner:
     def _setup(self) -> FinetuneSetup:
         about = self.about
         network = load_as_asked(about.origin, settings=ZooSettings(allow_code=True)).seeing(about.input)
-        located = locate_head(network, path=about.head_path)
+        located = locate_head(network, head=about.head_path)
         images, classes = about.manifest.images, len(about.manifest.classes)
         site = swap_located(located, classes).site
         if about.site.taps:

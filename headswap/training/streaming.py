@@ -73,7 +73,7 @@ class FeatureStream:
         network = self.network()
         if network.input != self.spec:  # the weights know better than the description
             return
-        located = locate_head(network, path=self.head_path)
+        located = locate_head(network, head=self.head_path)
         self.source = source_of(network, located, self.head, self.expected)
         if self.source.fits_linear_head:
             engine = engine_named(self.engine) if self.engine else None

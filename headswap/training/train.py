@@ -129,7 +129,7 @@ def _check_gradient(task: TrainingTask) -> None:
 
 
 def _source(task: TrainingTask, network: Network) -> FeatureSource:
-    located = locate_head(network, path=task.head_path)
+    located = locate_head(network, head=task.head_path)
     return source_of(network, located, task.config.head, len(task.manifest.images))
 
 
