@@ -10,14 +10,14 @@ Records only; importing this file loads no torch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import Literal
 
 from headswap.counted import counted
 from headswap.field_types import keys_on_disk
 from headswap.lessons.glossary import Term
-from headswap.plots.draw import draw
+from headswap.plots.draw import drawn
 from headswap.plots.figure import Figure
+from headswap.plots.svg import shape, written
 
 Unit = Literal["share", "count", "seconds", "number"]
 
@@ -102,10 +102,11 @@ class LessonResult:
 
 def as_html(result: LessonResult) -> str:
     """What a run gave: what happened, the drawing, and where the numbers come from."""
-    sentences = "".join(f"<p>{escape(sentence)}</p>" for sentence in result.sentences)
-    texts = "".join(f'<pre style="white-space:pre-wrap">{escape(text)}</pre>' for text in result.texts)
+    sentences = [shape("p", {}, sentence) for sentence in result.sentences]
+    texts = [shape("pre", {"style": "white-space:pre-wrap"}, text) for text in result.texts]
     origin = f"{counted(result.images, 'picture')} of {result.data}, {result.model}, {result.seconds:.1f} s"
-    return f"<div>{sentences}{draw(result.figure)}{texts}<p><small>{escape(origin)}</small></p></div>"
+    last = shape("p", {}, inside=(shape("small", {}, origin),))
+    return written(shape("div", {}, inside=(*sentences, drawn(result.figure), *texts, last)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,11 +18,11 @@ from headswap.events import Listener, silent
 from headswap.pipeline.resources import (
     crew_if,
     crew_on,
-    folder_of_copies,
     loaded,
     opened_shelf,
     path_of,
 )
+from headswap.storage.locations import folder_of_copies
 from headswap.training.config import HeadChoice, TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL, list_networks
 

@@ -33,6 +33,7 @@ from headswap.pipeline.scoring import (
     task_of,
 )
 from headswap.storage.files import from_json, to_json, write_text
+from headswap.storage.locations import folder_of_copies
 from headswap.zoos.candidates import NetworkLimits
 from headswap.zoos.catalogue import describe_network, load_network
 from headswap.zoos.zoo import ZooSettings
@@ -83,12 +84,10 @@ def compare(  # noqa: PLR0913
             number of folds that cannot be.
         TooFewImages: a class has not two pictures that differ.
     """
-    from platformdirs import user_cache_path
-
     if not 2 <= folds <= 20:
         raise BadSetting(f"folds is {folds}.", remedy="Choose 2 to 20, such as 5.")
     limits = NetworkLimits(fetch=fetch, most_ms=most_ms, most_mb=most_mb, any_use=any_use)
-    folder = Path(workspace) if workspace else user_cache_path("headswap")
+    folder = folder_of_copies(workspace)
     address = opened_shelf(shelf)
     with crew_if(on, data, workspace=folder) as crew:
         if models in (AUTO, [AUTO], (AUTO,)):

@@ -18,6 +18,7 @@ from headswap.data.manifest import Manifest, SkippedFile
 from headswap.errors import BadSetting
 from headswap.events import Listener, silent
 from headswap.pipeline.many import plain_cell, table_cell
+from headswap.storage.locations import folder_of_copies
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -94,11 +95,9 @@ def label(
         BadSetting: the answers cannot be read, or name an image that is not there.
         BadUpload: there is no image.
     """
-    from platformdirs import user_cache_path
-
     from headswap.training.labelling import advise, cluster_tree
 
-    target = Path(workspace) if workspace else user_cache_path("headswap")
+    target = folder_of_copies(workspace)
     known = dict(labels) if isinstance(labels, Mapping) else _read(Path(labels)) if labels else {}
     manifest, features, head = _features(Path(data), model, target, listener)
     names, numbers = _numbered(manifest, known)

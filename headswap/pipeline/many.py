@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, TypeVar
 from headswap.data.manifest import SkippedFile
 from headswap.errors import BadSetting, UnreadableImage
 from headswap.events import Listener, Progress, silent
-from headswap.pipeline.resources import folder_of_copies, loaded
+from headswap.pipeline.resources import loaded
 from headswap.storage.files import copy, make_folder, replacing, write_bytes, write_text
+from headswap.storage.locations import folder_of_copies
 
 if TYPE_CHECKING:
     from headswap.bundle.prediction import Prediction

@@ -20,7 +20,7 @@ from headswap.events import Listener, Note, silent
 from headswap.pipeline.experiment import Experiment
 from headswap.pipeline.run import Outcome, run_experiment
 from headswap.storage.files import from_json
-from headswap.storage.locations import path_for_bundle
+from headswap.storage.locations import folder_of_copies, path_for_bundle
 from headswap.zoos.zoo import ZooSettings
 
 
@@ -46,8 +46,6 @@ def train_again(  # noqa: PLR0913
         out, workspace, listener: as for `train`; shelf, crew, processes: as for `run_experiment`.
         weights: the weight file again, when it was your own.
     """
-    from platformdirs import user_cache_path
-
     with opened(Path(bundle)) as folder:
         before: Experiment = from_json(Experiment, (folder / EXPERIMENT).read_bytes())
         card, known = read_card(folder), read_dataset(folder)
@@ -63,7 +61,7 @@ def train_again(  # noqa: PLR0913
         data=replace(before.data, source=str(source), unlabeled=others),
         weights=str(weights) if weights else None,
     )
-    target = Path(workspace) if workspace else user_cache_path("headswap")
+    target = folder_of_copies(workspace)
     settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
     outcome = run_experiment(
         experiment,
