@@ -26,8 +26,8 @@ _SHARES = np.geomspace(1e-3, 0.5, 30)  # of labels that are wrong
 def label_issues_of(labels: Labels, probabilities: Rows) -> tuple[tuple[int, int], ...]:
     """Say which labels are doubted and what they should perhaps be.
 
-    An image is doubted when another class is believed at least as much as that class is
-    believed, on average, for its own images. One image of every class is never doubted.
+    A label is doubted when another class is believed at least as much as that class is
+    believed, on average, for its own images. One label of every class is never doubted.
 
     Args:
         labels: (N,) in [0, C).

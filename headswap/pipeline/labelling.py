@@ -98,7 +98,7 @@ def advise_on(dataset: Path, labels: tuple[int, ...], skipped: tuple[int, ...] =
     Args:
         dataset: a dataset.json with clusters next to it.
         labels: of each image a class in [0, C), or -1.
-        skipped: rows that a person could not name.
+        skipped: rows that a person could not label.
 
     Raises:
         NotFound: there are no clusters yet.
