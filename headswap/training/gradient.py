@@ -65,7 +65,7 @@ def train_through(  # noqa: PLR0913
         batch: images to (B, H, W, C) uint8.
         train, labels: N images and their (N,) classes.
         test, test_labels: only looked at, for the eye and the report.
-        config, seed, listener: as those of `train_head`'s task, and its own.
+        config, seed, listener: those of `train_head` and of its task.
 
     Raises:
         TeachingFailed: the loss is not a number.
