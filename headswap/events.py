@@ -37,7 +37,7 @@ class StepText:
 
     name: str  # next to a bar of its own
     sentence: str  # with {done} and {total}
-    share_head: tuple[float, float]  # begin and end, when only the head is taught: the backbone takes most
+    share_head: tuple[float, float]  # begin and end, when only the head is trained: the backbone takes most
     share_finetune: tuple[float, float]  # when more than the head may move: that takes most
 
 
@@ -97,7 +97,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class EpochEnd:
-    """One pass (epoch) over the practice pictures is over."""
+    """One epoch over the training images, or one iteration of the solver, is over."""
 
     __pydantic_config__ = keys_on_disk(
         train_right="practice_right",
@@ -117,7 +117,7 @@ class EpochEnd:
 
 @dataclass(frozen=True)
 class Guess:
-    """What the network says now of one picture it has never practised on."""
+    """What the network says now of one image it has never trained on."""
 
     file: str
     truth: str
@@ -127,9 +127,9 @@ class Guess:
 
 @dataclass(frozen=True)
 class Guesses:
-    """The guesses on the few fixed pictures that a person watches."""
+    """The guesses on the few fixed images that a person watches."""
 
-    number: int  # the pass they belong to
+    number: int  # the epoch or iteration they belong to
     guesses: tuple[Guess, ...]
     kind: Literal["guesses"] = "guesses"
 

@@ -22,7 +22,7 @@ _USUAL_CROP = 0.875  # of the shorter side, where the makers of a network did no
 
 @dataclass(frozen=True, kw_only=True)
 class InputSpec:
-    """How a picture must look before it enters the network. Travels with the weights."""
+    """How an image must look before it enters the network. Travels with the weights."""
 
     __pydantic_config__ = keys_on_disk(crop_mode="fit")
 
@@ -48,14 +48,14 @@ class InputSpec:
         return self.channels, self.height, self.width
 
     def sized(self, px: int | None) -> InputSpec:
-        """The same for square pictures of another size, cut out of as much; None: as it is."""
+        """The same for square images of another size, cut out of as much; None: as it is."""
         if px is None or (px, px) == (self.height, self.width):
             return self
         resize_px = round(self.resize_px * px / min(self.height, self.width))
         return replace(self, height=px, width=px, resize_px=resize_px, squash_px=None)
 
     def fitted(self, crop_mode: CropMode | None) -> InputSpec:
-        """The same with another way of making a picture fill the frame; None: as it is."""
+        """The same with another way of making an image fill the frame; None: as it is."""
         if crop_mode is None or crop_mode == self.crop_mode:
             return self
         resize_px = (
@@ -108,7 +108,7 @@ class NetworkCard:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Network:
-    """A module with everything needed to use it: what zoos give, what heads and teaching take."""
+    """A module with everything needed to use it: what zoos give, what heads and training take."""
 
     card: NetworkCard
     module: nn.Module
@@ -125,5 +125,5 @@ class Network:
         return self.card.input
 
     def seeing(self, spec: InputSpec) -> Network:
-        """The same network, the same module, with pictures prepared in another way."""
+        """The same network, the same module, with images prepared in another way."""
         return self if spec == self.input else replace(self, card=replace(self.card, input=spec))

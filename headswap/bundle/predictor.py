@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A taught network, ready to answer."""
+    """A trained network, ready to answer."""
 
     card: BundleCard
     report: Report
     network: Network
-    reference: ReferenceFeatures | None = None  # of its practice pictures; None: it was taught without
-    limits: ImageLimits = field(default_factory=ImageLimits)  # of a picture that is asked about
-    dataset: Manifest | None = None  # which pictures it was taught and tested on; None: not known
+    reference: ReferenceFeatures | None = None  # of its training images; None: it was trained without
+    limits: ImageLimits = field(default_factory=ImageLimits)  # of an image that is asked about
+    dataset: Manifest | None = None  # which images it was trained and tested on; None: not known
     # Features are caught by hooks on the network, which fire in every thread: one thread runs it at a time.
     lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -64,20 +64,20 @@ class Bundle:
         return self.card.classes
 
     def predict(self, image: str | Path | bytes | Image) -> Prediction:
-        """Say what one picture shows.
+        """Say what one image shows.
 
         Args:
             image: a path, the bytes of a file, or a Pillow image.
 
         Raises:
-            UnreadableImage: it is not a picture that can be read.
+            UnreadableImage: it is not an image that can be read.
         """
         return next(self.predict_many([image]))
 
     def predict_many(
         self, images: Iterable[str | Path | bytes | Image], *, batch_size: int = 16
     ) -> Iterator[Prediction]:
-        """The same for many pictures, a batch at a time.
+        """The same for many images, a batch at a time.
 
         Raises:
             UnreadableImage: at the first that cannot be read.
@@ -117,7 +117,7 @@ class Bundle:
         ]
 
     def prepare(self, image: str | Path | bytes | Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """A picture as this network's input, (H, W, C) uint8."""
+        """An image as this network's input, (H, W, C) uint8."""
         spec = self.card.input
         name = Path(_name(image)).name
         if isinstance(image, str | Path):
@@ -155,7 +155,7 @@ class Bundle:
     def _beside(
         self, features: Floats32 | None, count: int
     ) -> list[tuple[float | None, tuple[str, ...], dict[str, float] | None]]:
-        """How unlike each picture is, its nearest practice pictures, the old head's names."""
+        """The OOD score of each image, its nearest training images, the old head's names."""
         if self.reference is None or features is None:
             return [(None, (), None)] * count
         last_features = features[:, self.card.site.last_features]
@@ -185,7 +185,7 @@ def load_bundle(bundle: str | Path, *, allow_code: bool = False) -> Bundle:
 
     Args:
         bundle: the folder or zip that `train` wrote.
-        allow_code: let a bundle that was taught on "package.module:factory" import that module.
+        allow_code: let a bundle that was trained on "package.module:factory" import that module.
 
     Raises:
         BundleDamaged: there is no bundle there, or it is not what was saved.

@@ -158,7 +158,7 @@ def _page_of(bundle: Bundle, source: Path, title: str) -> tuple[str, ParityCheck
 def _asked(
     bundle: Bundle, graph: bytes, drawings: Sequence[Path]
 ) -> tuple[list[dict[str, float]], list[float | None]]:
-    """What the graph itself says of the drawings, prepared here: probabilities, and how unlike."""
+    """What the graph itself says of the drawings, prepared here: probabilities and OOD scores."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -59,7 +59,7 @@ def find_head(
     """Find every layer that turns features into classes; the network stays exactly as it was.
 
     Args:
-        target: a Network, or any nn.Module that takes one batch of pictures.
+        target: a Network, or any nn.Module that takes one batch of images.
         input_size: (channels, height, width); None: from metadata, or tried out.
         head: the path of the layer to take, such as "fc"; None: found.
 
@@ -116,7 +116,7 @@ def locate(
 
 
 def _seen_whole(module: nn.Module, run: DryRun, stated: int | None) -> ObservedPass:
-    """The run, read; or a second run, if the network cut the picture off on its way."""
+    """The run, read; or a second run, if the network cut the image off on its way."""
     seen = read(run, stated)
     if seen.rows:
         return seen
@@ -184,7 +184,7 @@ def _merged(known: HeadModule | None, head_module: HeadModule) -> HeadModule:
 
 
 def _split_scores(answer: LogitsOutput) -> tuple[tuple[Hit, ...], tuple[Hit, ...]]:
-    """Heads that answer for the picture, and auxiliary ones that score its places and are added to those."""
+    """Heads that answer for the image, and auxiliary ones that score its places and are added to those."""
     whole: list[Hit] = []
     scored: list[Hit] = []
     for hit in answer.walk.heads:

@@ -272,7 +272,7 @@ def _put_together(
 
 
 def _joining(before: _Opened, manifest: Manifest, more: Manifest) -> tuple[ImageRecord, ...]:
-    """What is added, as the pictures of the bundle are: with one class, or with several labels."""
+    """What is added, as the images of the bundle are: with one class, or with several labels."""
     if before.bundle.card.is_multi_label:
         if set(more.classes) <= {"0", "1"}:
             raise BadUpload(

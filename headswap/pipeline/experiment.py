@@ -15,10 +15,10 @@ from headswap.zoos.catalogue import DEFAULT_MODEL
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Which pictures, and how many are locked away."""
+    """Which images, and how many are locked away."""
 
     source: str  # a folder, a zip, or a dataset.json that the page made
-    test_share: float = 0.2  # locked away for the exam, in (0, 0.9]
+    test_share: float = 0.2  # locked away for the test, in (0, 0.9]
     seed: int = 0  # drives the split, the folds and the shuffle of the training
     unlabeled: str | None = None  # images without a label, as `source`; for training only
 

@@ -1,9 +1,9 @@
-"""Many pictures at once: those of folders, zips and lists are answered, and sorted into classes if asked.
+"""Many images at once: those of folders, zips and lists are answered, and sorted into classes if asked.
 
-Flow:  Bundle + folders, zips, files --answers--> (name, picture, Prediction | why it cannot be read)
+Flow:  Bundle + folders, zips, files --answers--> (name, image, Prediction | why it cannot be read)
        --csv_of--> a table;  --sort--> copies in one folder for each class;  --pack_sorted--> a zip of them
 
-A batch is in memory at a time. Nothing is moved or changed: pictures are copied.
+A batch is in memory at a time. Nothing is moved or changed: images are copied.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Answer = tuple[str, ImageSource, "Prediction | UnreadableImage"]  # the name as 
 
 @dataclass(frozen=True)
 class _Found:
-    """One picture that is to be answered."""
+    """One image that is to be answered."""
 
     name: str
     path: Path  # the file, or the zip that holds it
@@ -81,7 +81,7 @@ def answers(
     kept: KeptAnswers | None = None,
     workspace: Path | None = None,
 ) -> Iterator[Answer]:
-    """Answer every picture of some folders, zips and files, in their order.
+    """Answer every image of some folders, zips and files, in their order.
 
     Args:
         bundle: loaded.
@@ -152,7 +152,7 @@ def _asked(
 
 
 def csv_of(said: Iterable[Prediction], classes: Sequence[str]) -> str:
-    """A table: file, label, how sure, how unlike, the nearest practice pictures, the share of every class."""
+    """A table: file, label, how sure, OOD score, the nearest training images, the share of every class."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["file", "label", "sure", "unlike", "is_unlike", "nearest", *map(table_cell, classes)])
@@ -180,17 +180,17 @@ def sort(
     workspace: str | Path | None = None,
     listener: Listener = silent,
 ) -> SortedImages:
-    """Copy pictures into one folder for each class, by what a bundle says of them.
+    """Copy images into one folder for each class, by what a bundle says of them.
 
-    What is unlike all practice pictures goes to a folder of its own, and so does what it is not sure of. The
-    table of all answers lies next to them. Where a picture may have several labels, it is copied into the
+    What is out of distribution goes to a folder of its own, and so does what it is not sure of. The
+    table of all answers lies next to them. Where an image may have several labels, it is copied into the
     folder of each; what has none goes to a folder of its own.
 
     Args:
         bundle: the folder or zip that `train` wrote, or one that is loaded already.
-        images: a folder with pictures at any depth, a zip, or an address such as s3://bucket/new.
+        images: a folder with images at any depth, a zip, or an address such as s3://bucket/new.
         out: a folder that does not exist yet.
-        least_sure: pictures that it is less sure of are kept apart, in [0, 1].
+        least_sure: images that it is less sure of are kept apart, in [0, 1].
         allow_code: let a bundle trained on your own code import that code.
         workspace: where what lies elsewhere is copied to; None: the system's cache folder.
         listener: hears how far it is; may raise `Cancelled`.
@@ -223,7 +223,7 @@ def sort(
 
 
 def folders_of(said: Prediction, least_sure: float) -> tuple[str, ...]:
-    """Where a sorted image goes: to its class or labels; apart when it is unlike all, or not sure enough."""
+    """Where a sorted image goes: to its class or labels; apart when out of distribution or unsure."""
     if said.is_ood:
         return (OOD,)
     if said.sure < least_sure:
@@ -356,7 +356,7 @@ def _reopened(
 
 
 def _put(image: ImageSource, folder: Path, name: str) -> None:
-    """Copy a picture into a folder, next to others of the same name."""
+    """Copy an image into a folder, next to others of the same name."""
     target = _free_name(folder / name, Path.exists)
     if isinstance(image, bytes):
         write_bytes(target, image)

@@ -1,9 +1,9 @@
 """Repeat a run from what its bundle says: nothing is chosen or measured again.
 
-Flow:  bundle + the same pictures --train_again--> the same head, bit for bit, and what differs in words
+Flow:  bundle + the same images --train_again--> the same head, bit for bit, and what differs in words
 
 Settings, seed, engine, precision, threads, penalty and how far the network went come from
-`experiment.json`; hashes of the pictures, of the pretrained weights and the versions are compared.
+`experiment.json`; hashes of the images, of the pretrained weights and the versions are compared.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def train_again(  # noqa: PLR0913
     processes: int | None = None,
     listener: Listener = silent,
 ) -> Outcome:
-    """Repeat the run that left a bundle: on the same pictures and machine, the same head bit for bit.
+    """Repeat the run that left a bundle: on the same images and machine, the same head bit for bit.
 
     Args:
         bundle: the folder or zip.
-        data: the pictures again; others are taught with the same choices, and the listener hears so.
-        unlabeled: the pictures without a label again, when the head learned from some.
+        data: the images again; others are trained on with the same choices, and the listener hears so.
+        unlabeled: the images without a label again, when the head learned from some.
         out, workspace, listener: as for `train`; shelf, crew, processes: as for `run_experiment`.
         weights: the weight file again, when it was your own.
     """
@@ -87,7 +87,7 @@ def _unlabeled_of(bundle: Path) -> str:
 
 
 def _unlabeled_again(before: Experiment, unlabeled: str | Path | None) -> str | None:
-    """Where the pictures without a label are this time; None: that run used none."""
+    """Where the images without a label are this time; None: that run used none."""
     used = bool(before.replay and before.replay.unlabeled)
     if used and unlabeled is None:
         raise BadSetting(

@@ -72,7 +72,7 @@ class FileChunk:
     """Some files, and who sees them."""
 
     source: str  # a folder, a zip, or an address
-    store: str | None  # where pictures of a zip and frames of films are kept, and what lies elsewhere
+    store: str | None  # where images of a zip and frames of films are kept, and what lies elsewhere
     placed: tuple[PlacedFile, ...]
     backbone: SeenBy | None  # None: they are read only
     marks: tuple[str, ...]  # in the folders that are written into
