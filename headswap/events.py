@@ -83,10 +83,10 @@ def text_of_step(step: Step) -> StepText:
 class Progress:
     """`done` of `total` units of one step; `total` 0 means no one knows yet."""
 
-    step: Step
-    done: int
-    total: int
-    unit: str = "pictures"
+    step: Step  # of the run
+    done: int  # units so far
+    total: int  # units in all; 0: not known yet
+    unit: str = "pictures"  # what is counted
     kind: Literal["progress"] = "progress"
 
     @property
@@ -107,11 +107,11 @@ class EpochEnd:
     )
 
     number: int  # from 1
-    of: int
-    train_right: int
-    train_total: int
-    test_right: int
-    test_total: int
+    of: int  # at most so many
+    train_right: int  # training images answered rightly
+    train_total: int  # of so many
+    test_right: int  # test images answered rightly
+    test_total: int  # of so many
     kind: Literal["pass"] = "pass"
 
 
@@ -119,9 +119,9 @@ class EpochEnd:
 class Guess:
     """What the network says now of one image it has never trained on."""
 
-    file: str
-    truth: str
-    label: str
+    file: str  # of the image
+    truth: str  # its label
+    label: str  # what the network says
     sure: float  # in [0, 1]
 
 
@@ -130,7 +130,7 @@ class Guesses:
     """The guesses on the few fixed images that a person watches."""
 
     number: int  # the epoch or iteration they belong to
-    guesses: tuple[Guess, ...]
+    guesses: tuple[Guess, ...]  # one for each of them
     kind: Literal["guesses"] = "guesses"
 
 
@@ -138,7 +138,7 @@ class Guesses:
 class Note:
     """One sentence worth reading."""
 
-    sentence: str
+    sentence: str  # for people
     kind: Literal["note"] = "note"
 
 

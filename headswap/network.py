@@ -90,13 +90,13 @@ class NetworkCard:
     """What is known of a network without its weights. None means "not stated"."""
 
     name: str  # unique within its zoo
-    zoo: str
-    input: InputSpec
-    weights: Weights
+    zoo: str  # where it comes from, such as "timm"
+    input: InputSpec  # what it expects to see
+    weights: Weights  # where they come from, and whether they are here
     parameters: int | None = None  # numbers in the network, old head included
     num_classes: int | None = None  # classes the pretrained head knows; 0: it has no head of its own
     licence: str | None = None  # of the weights, as the library states it
-    year: int | None = None
+    year: int | None = None  # of the architecture, as the library states it
     # what `build_network` must be told in addition to the name to build the very same module
     variant: str = ""
 
@@ -110,18 +110,20 @@ class NetworkCard:
 class Network:
     """A module with everything needed to use it: what zoos give, what heads and training take."""
 
-    card: NetworkCard
-    module: nn.Module
+    card: NetworkCard  # what is known of it
+    module: nn.Module  # the network itself
     class_names: tuple[str, ...] = ()  # of the pretrained head; empty when the library does not state them
     weights_sha256: str = ""  # of the weight file; empty: random weights
     head_is_new: bool = False  # built with a head it did not have when pretrained
 
     @property
     def name(self) -> str:
+        """Of the architecture, unique within its zoo."""
         return self.card.name
 
     @property
     def input(self) -> InputSpec:
+        """What it expects to see."""
         return self.card.input
 
     def seeing(self, spec: InputSpec) -> Network:

@@ -57,10 +57,10 @@ class Tally:
 class BundleEvaluation:
     """How a bundle did on some images; the figures of the record itself are of unseen ones only."""
 
-    unseen: Tally
+    unseen: Tally  # the images that count
     seen: dict[SeenAs, Tally]  # what was met before, by how; only what there is
-    seen_files: tuple[SeenFile, ...]
-    left_out: tuple[SkippedFile, ...]
+    seen_files: tuple[SeenFile, ...]  # images of its training or test, each with the part
+    left_out: tuple[SkippedFile, ...]  # what could not be read
     label_scores: tuple[LabelScore, ...] = ()  # of unseen images, where an image may have several labels
 
     @property

@@ -14,7 +14,7 @@ class Prediction:
 
     __pydantic_config__ = keys_on_disk(ood_score="unlike")
 
-    file: str
+    file: str  # of the image, as it was given
     label: str  # of several: all of them as one name, see `labels`
     # Every class, most likely first; calibrated; sums to 1, or, of several labels, to anything.
     probabilities: dict[str, float]

@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 class Bundle:
     """A trained network, ready to answer."""
 
-    card: BundleCard
-    report: Report
-    network: Network
+    card: BundleCard  # what it was made of and how
+    report: Report  # how good it was found to be
+    network: Network  # with its head, ready to be asked
     reference: ReferenceFeatures | None = None  # of its training images; None: it was trained without
     limits: ImageLimits = field(default_factory=ImageLimits)  # of an image that is asked about
     dataset: Manifest | None = None  # which images it was trained and tested on; None: not known
@@ -61,6 +61,7 @@ class Bundle:
 
     @property
     def classes(self) -> tuple[str, ...]:
+        """What it tells apart, in the order of its logits."""
         return self.card.classes
 
     def predict(self, image: str | Path | bytes | Image) -> Prediction:
@@ -79,6 +80,10 @@ class Bundle:
     ) -> Iterator[Prediction]:
         """The same for many images, a batch at a time.
 
+        Args:
+            images: as for `predict`; read when their turn comes.
+            batch_size: images in one forward pass, 1 or more.
+
         Raises:
             UnreadableImage: at the first that cannot be read.
         """
@@ -90,7 +95,12 @@ class Bundle:
     def predict_each(
         self, images: Iterable[str | Path | bytes | Image], *, batch_size: int = 16
     ) -> Iterator[tuple[str | Path | bytes | Image, Prediction | UnreadableImage]]:
-        """Each image with its answer, or with why it cannot be read; a batch at a time, in their order."""
+        """Each image with its answer, or with why it cannot be read; a batch at a time, in their order.
+
+        Args:
+            images: as for `predict`; read when their turn comes.
+            batch_size: images in one forward pass, 1 or more.
+        """
         for chunk in _chunks(images, batch_size):
             prepared = [self._try_to_prepare(image) for image in chunk]
             pairs = list(zip(chunk, prepared, strict=True))

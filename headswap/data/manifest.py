@@ -96,12 +96,12 @@ class Manifest:
 
     __pydantic_config__ = keys_on_disk(images="pictures")
 
-    name: str
+    name: str  # of the set
     root: str  # folder that `ImageRecord.source` is relative to
     classes: tuple[str, ...]  # sorted; the order of the new head's outputs
-    images: tuple[ImageRecord, ...]
-    left_out: tuple[SkippedFile, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    images: tuple[ImageRecord, ...]  # each with its class, part and group
+    left_out: tuple[SkippedFile, ...] = ()  # each file that is no image of the set, with the reason
+    findings: tuple[Finding, ...] = ()  # what is odd about the set
 
     @property
     def is_multi_label(self) -> bool:

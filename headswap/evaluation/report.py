@@ -222,26 +222,26 @@ class Report:
         finetune="further",
     )
 
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # in the order of the logits
     method: Literal["exam", "cross-validated"]  # what `answers` are: the test, or every image's own fold
-    answers: tuple[TestAnswer, ...]
-    right: int
-    total: int
-    accuracy: float
+    answers: tuple[TestAnswer, ...]  # one for each image that counts: see `method`
+    right: int  # of these answers
+    total: int  # answers
+    accuracy: float  # right / total, in [0, 1]
     interval: tuple[float, float]  # 95 %, Wilson
     baseline_class: str  # the most common training class
     baseline_accuracy: float  # what always saying it would get in the test
-    train_right: int
-    train_total: int
-    class_scores: tuple[ClassScore, ...]
+    train_right: int  # training images answered rightly, out of fold where there are folds
+    train_total: int  # training images
+    class_scores: tuple[ClassScore, ...]  # one for each class
     confusion: tuple[tuple[int, ...], ...]  # rows: truth, columns: said; () where there are several labels
-    calibration: Calibration | None
-    label_issues: tuple[LabelIssue, ...] = ()
-    advice: tuple[Advice, ...] = ()
+    calibration: Calibration | None  # how its confidence was corrected; None: too few images
+    label_issues: tuple[LabelIssue, ...] = ()  # labels that are probably wrong
+    advice: tuple[Advice, ...] = ()  # what would help, most important first
     test_right: int = 0  # by the final head, of the images locked away; the report itself when "exam"
-    test_total: int = 0
+    test_total: int = 0  # images in the test part alone
     reliability: str = ""  # whether its confidence can be trusted, in one sentence
-    shortcuts: tuple[Shortcut, ...] = ()
+    shortcuts: tuple[Shortcut, ...] = ()  # what gives classes away apart from what is shown
     learning: LearningCurve | None = None  # None: too few images to tell
     cross_split_duplicates: tuple[str, ...] = ()  # test images that can hardly be told from a training image
     finetune: FinetuneSummary | None = None  # None: only the head was trained

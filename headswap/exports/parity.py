@@ -104,7 +104,7 @@ class ParityCheck:
 
     bound: float  # no probability may differ by more
     agree: bool  # every way that was measured keeps it
-    routes: tuple[Route, ...]
+    routes: tuple[Route, ...]  # ways to ask that were compared
     images: tuple[ExpectedAnswer, ...]  # of the data set, test images first
     drawings: tuple[ExpectedAnswer, ...]  # of kinds on which programs disagree
     int8: QuantizedCheck | None = None  # the smaller network, where one travels along

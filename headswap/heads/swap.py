@@ -28,7 +28,7 @@ class SwapRecord:
     """A head that was replaced, and the way back."""
 
     site: HeadSite  # as it is now
-    old_site: HeadSite
+    old_site: HeadSite  # as it was before
     _edits: Edits = field(repr=False)
 
     def undo(self) -> None:

@@ -79,16 +79,16 @@ class LessonResult:
 
     __pydantic_config__ = keys_on_disk(images="pictures")
 
-    lesson: str
-    model: str
+    lesson: str  # its name
+    model: str  # an architecture
     data: str  # name of the set of pictures
-    images: int
-    seed: int
+    images: int  # that it was run on
+    seed: int  # of all that was drawn
     sentences: tuple[str, ...]  # what happened, from the numbers
-    numbers: tuple[Number, ...]
-    figure: Figure
+    numbers: tuple[Number, ...]  # what was measured
+    figure: Figure  # the drawing
     texts: tuple[str, ...] = ()  # what was said on the way, such as an error, word for word
-    seconds: float = 0.0
+    seconds: float = 0.0  # that it took
     shows: bool = True  # whether these numbers by themselves show what the lesson says
 
     def __getitem__(self, name: str) -> float:

@@ -66,7 +66,7 @@ def compare(  # noqa: PLR0913
         models: names of networks; or "auto": a race among all whose weights are on this machine. It is
             decided inside the training part, on some of its images first and on all of them at the end;
             the winner alone answers the test (`Comparison.race`).
-        folds: 2 or more; the same for every network, near duplicates on one side.
+        folds: 2 to 20; the same for every network, near duplicates on one side.
         seed: drives the folds, and in a race the split that `train` makes with the same seed.
         fetch: a race includes a short list of good networks, which are downloaded (some 390 MB).
         most_ms: a race leaves out what takes longer for one prediction on this machine, in milliseconds.

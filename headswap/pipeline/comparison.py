@@ -20,20 +20,20 @@ class ComparisonRow:
     __pydantic_config__ = keys_on_disk(ms_per_image="ms_per_picture")
 
     model: str  # zoo/name, or the name as it was asked for when there is none
-    state: Literal["done", "not done"]
+    state: Literal["done", "not done"]  # "not done": see `reason`
     reason: str = ""  # why not
     right: int = 0  # images, each judged by a head that never saw it
-    total: int = 0
+    total: int = 0  # of these
     accuracy: float | None = None  # None: not done, or images may have several labels
     interval: tuple[float, float] | None = None  # where the true score lies, 95 of 100 times
     seconds: float | None = None  # to load, to run the backbone and to solve, when it was measured
     computed: int = 0  # images that the backbone had to look at; of the others features were at hand
-    parameters: int | None = None
-    size_bytes: int | None = None
+    parameters: int | None = None  # of the whole network
+    size_bytes: int | None = None  # of its weights
     ms_per_image: float | None = None  # one prediction, the best of two tries
     head: HeadKind = "last"  # what the better head reads: the last features, or every block too
     right_last: int = 0  # by a head that reads the last features alone
-    note: str = ""
+    note: str = ""  # what to know of its figures
     licence: str | None = None  # of the weights, as the library states it; None: not stated
     mean_average_precision: float | None = None  # where images may have several labels
 
@@ -103,10 +103,10 @@ class Race:
 
     train_images: int  # it was decided on these alone
     test_images: int  # of which the winner alone answers, once
-    rounds: tuple[RaceRound, ...]
+    rounds: tuple[RaceRound, ...]  # the first one has all networks
     winner: str = ""  # full name; "": it was stopped, or no network could be judged
     text: str = ""  # why the winner is taken, in sentences
-    test: TestFigure | None = None
+    test: TestFigure | None = None  # of the winner; None: no images were kept for one
     test_reason: str = ""  # why the winner has no test
 
 
@@ -115,9 +115,9 @@ class Comparison:
     """What came of comparing networks, in the order that they were asked for; of a race, the winner first."""
 
     counts: dict[str, int]  # images of each class, or with each label
-    folds: int
-    rows: tuple[ComparisonRow, ...]
-    left_out: tuple[SkippedFile, ...]
+    folds: int  # of the cross-validation
+    rows: tuple[ComparisonRow, ...]  # one for each network
+    left_out: tuple[SkippedFile, ...]  # what could not be read
     baseline_class: str  # always saying this; "" where images may have several labels
     baseline_accuracy: float  # would get so many right; or the mean average precision of a blind guess
     stopped: bool = False  # by the person, before all were judged

@@ -54,8 +54,8 @@ class EditOutcome:
     counts: dict[str, int]  # images of each class
     added: int  # images that were read now
     train_images: int  # whose features the head was solved on; where only names changed, those of before
-    left_out: tuple[SkippedFile, ...]
-    seconds: float
+    left_out: tuple[SkippedFile, ...]  # what could not be read of the added images
+    seconds: float  # of the whole change
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

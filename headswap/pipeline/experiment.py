@@ -41,11 +41,11 @@ class Experiment:
 
     __pydantic_config__ = keys_on_disk(train="teach")
 
-    data: DataConfig
-    model: str = DEFAULT_MODEL
+    data: DataConfig  # which images, and their parts
+    model: str = DEFAULT_MODEL  # an architecture, or "package.module:factory"
     weights: str | None = None  # the person's own weight file
     head_path: str | None = None  # the person's own choice of layer; None: found
-    train: TrainConfig = field(default_factory=TrainConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)  # how it is trained
     replay: ReplayedChoices | None = (
         None  # what an earlier run measured, to repeat it exactly; None: measured again
     )

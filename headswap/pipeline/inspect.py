@@ -42,8 +42,8 @@ class Inspection:
 
     __pydantic_config__ = keys_on_disk(image_ms="picture_ms", backbone_parameters="body_parameters")
 
-    card: NetworkCard
-    site: HeadSite
+    card: NetworkCard  # what is known of the network
+    site: HeadSite  # where its head is, and how that is known
     stages: tuple[BackboneBlock, ...]  # of the backbone
     backbone_parameters: int  # kept and frozen
     head_parameters: int  # replaced

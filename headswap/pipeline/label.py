@@ -47,7 +47,7 @@ class LabelTable:
     """What has a label, and what should get one next."""
 
     rows: tuple[LabelRow, ...]  # those to label next, then by group, then those that have a label
-    left_out: tuple[SkippedFile, ...]
+    left_out: tuple[SkippedFile, ...]  # what could not be read
 
     @property
     def labelled(self) -> int:

@@ -71,7 +71,7 @@ class SortedImages:
 
     out: str  # the folder
     counts: dict[str, int]  # copies in each of its folders
-    left_out: tuple[SkippedFile, ...]
+    left_out: tuple[SkippedFile, ...]  # what could not be read
 
 
 def answers(
@@ -197,7 +197,8 @@ def sort(
 
     Raises:
         BadSetting: the folder exists, or a class cannot be the name of a folder.
-        BundleDamaged, BadUpload.
+        BundleDamaged: there is no whole bundle there.
+        BadUpload: there is nothing at `images`, or a zip cannot be opened.
     """
     if not 0 <= least_sure <= _MOST_SURE:
         raise BadSetting(f"least_sure is {least_sure}.", remedy="Choose 0 to 1, such as 0.9.")

@@ -147,14 +147,14 @@ class Outcome:
     """What a run gave, for the shell and for Python."""
 
     bundle: str  # the sealed folder
-    model: str
-    report: Report
+    model: str  # with its zoo, such as "timm/resnet18"
+    report: Report  # how good it is
     counts: dict[str, int]  # images of each class
-    train_images: int
-    test_images: int
-    left_out: tuple[SkippedFile, ...]
-    engine: str
-    seconds: dict[str, float]
+    train_images: int  # in the training part
+    test_images: int  # in the test part
+    left_out: tuple[SkippedFile, ...]  # what could not be read
+    engine: str  # what ran the backbone
+    seconds: dict[str, float]  # of each step, and "total"
     figures: RunStats  # what it cost, how large and how fast the network is
 
 

@@ -34,7 +34,7 @@ class FinetuneConfig:
     norms: Norms = "frozen"  # statistics of BatchNorm: as pretrained; measured again after an epoch; drifting
     least_crop: float = 0.35  # share of an image that a training crop shows at least; 1: no crops
     flip: bool = True  # half of the training images are flipped
-    label_smoothing: float = 0.1
+    label_smoothing: float = 0.1  # share of each label that is spread over all classes
     mixup: float = 0.0  # alpha of mixing two images; 0: none
     aux_weight: float = 0.0  # of auxiliary heads, which begin at random; 0: switched off; 0.3 is usual
     patience: int = 6  # epochs without gain on the validation part before a run ends, in its second half
