@@ -1,4 +1,4 @@
-"""The errors a person can mend. Everything else is a bug and must crash.
+"""The errors that a person can put right. Everything else is a bug and must crash.
 
 Every error says what happened (`problem`) and what to do (`remedy`); the page,
 the shell and Python show the same two sentences.

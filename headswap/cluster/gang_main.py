@@ -1,6 +1,6 @@
 """One process of a gang: `python -m headswap.cluster.gang_main FOLDER`, started by `headswap.cluster.gang`.
 
-Exit codes: 0 done, 2 a person can mend it and its two sentences are in the folder, 1 a fault, 4 the driver
+Exit codes: 0 done, 2 a person can correct it and its two sentences are in the folder, 1 a fault, 4 the driver
 is gone.
 """
 

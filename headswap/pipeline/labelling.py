@@ -2,7 +2,7 @@
 
 Flow:  dataset.json --write_features, a few images at a time--> features-N.safetensors
                     --write_clusters--> likeness.safetensors: features, and which images look alike
-       likeness + labels so far --advise_on--> LabelAdvice
+       likeness.safetensors + labels so far --advise_on--> LabelAdvice
 
 What is on the disk is not computed again, so a pass that was cut off goes on where it was.
 """
@@ -96,12 +96,12 @@ def advise_on(dataset: Path, labels: tuple[int, ...], skipped: tuple[int, ...] =
     """What to ask next.
 
     Args:
-        dataset: a dataset.json with a likeness next to it.
+        dataset: a dataset.json with a likeness.safetensors next to it.
         labels: of each image a class in [0, C), or -1.
         skipped: rows that a person could not name.
 
     Raises:
-        NotFound: there is no likeness yet.
+        NotFound: there is no likeness.safetensors yet.
     """
     path = dataset.parent / CLUSTERS
     if not path.is_file():

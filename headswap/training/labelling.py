@@ -65,7 +65,7 @@ class ClusterTree:
 
 
 def cluster_tree(features: Tensor, *, seed: int = 0) -> ClusterTree:
-    """Put images together by likeness.
+    """Group images by similarity.
 
     Args:
         features: (N, D) float32, N at least 1.

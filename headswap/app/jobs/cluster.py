@@ -48,7 +48,7 @@ class ClusterState:
 
     @property
     def refusal(self) -> str:
-        """What has to be mended there; empty: nothing, or it does not answer."""
+        """What has to be put right there; empty: nothing, or it does not answer."""
         is_silent = isinstance(self.trouble, ClusterLost) and not isinstance(self.trouble, ClusterRefused)
         return self.trouble.problem if self.trouble and not is_silent else ""
 

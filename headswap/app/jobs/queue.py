@@ -62,7 +62,7 @@ class QueueSettings:
             raise BadSetting(f"capacity is {self.capacity}.", remedy="Choose 1 or more workers at once.")
 
     def at_once(self, processors: int) -> int:
-        """Workers at once: a cluster with so many processors has hands for more than this machine."""
+        """Workers at once: a cluster with so many processors can run more than this machine."""
         return max(self.capacity, min(processors, self.most_at_once))
 
 
@@ -73,7 +73,7 @@ class _Spare:
 
 
 class Queue:
-    """The one who starts workers. Several may share a store; each row moves once all the same."""
+    """The one who starts workers. Several may share a store; each row still moves only once."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class Queue:
             self._dismiss_spare()
 
     def ask_workers_to_stop(self) -> list[str]:
-        """Every worker shall finish its step, save and end; returns who they are, and waits for none.
+        """Tell every worker to finish its step, save and end; returns who they are, and waits for none.
 
         Their rows say so, which reaches a worker on any system; a signal, where there is one, is quicker.
         """

@@ -29,7 +29,7 @@ def in_lock_step(
 ) -> list[Found]:
     """Run searches that ask; all who wait are answered together, by number, in this thread."""
     asked: SimpleQueue[tuple[int, Question | None]] = SimpleQueue()  # None: this search is over
-    replies: list[SimpleQueue[Answer | None]] = [SimpleQueue() for _ in searches]  # None: it shall end
+    replies: list[SimpleQueue[Answer | None]] = [SimpleQueue() for _ in searches]  # None: it has to end
 
     def run(number: int) -> Found:
         def ask(question: Question) -> Answer:
