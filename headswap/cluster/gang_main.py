@@ -87,7 +87,7 @@ def _end_with(driver: int, folder: Path) -> None:
 
 
 def _leave(code: int) -> NoReturn:
-    """At once: a process that lost the others would wait for them in its destructors."""
+    """End at once: a process that lost the others would wait for them in its destructors."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

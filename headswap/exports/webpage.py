@@ -234,7 +234,7 @@ def _items(sentences: Iterator[str]) -> str:
 
 
 def _planes(data: bytes) -> bytes:
-    """The first bytes of all numbers, then the second ones, ...: alike bytes pack better side by side."""
+    """Put the first bytes of all numbers first, then the second ones, and so on: that packs better."""
     padded = np.frombuffer(data + bytes(-len(data) % 4), np.uint8)
     return padded.reshape(-1, 4).T.tobytes()
 

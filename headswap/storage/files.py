@@ -180,7 +180,7 @@ def sealed_folder(path: Path) -> Iterator[Path]:
 
 
 def drop(draft: Path) -> None:
-    """What ended the writing counts; a draft that cannot go now is swept later."""
+    """Remove a draft; if that fails, it is swept later, and the error that ended the writing is raised."""
     try:
         disk.remove(draft)
     except OSError:

@@ -123,7 +123,7 @@ class Queue:
         self.woken.set()
 
     def finish_early(self, job_id: str) -> None:
-        """Let a running job train no longer: it keeps the best it has found, and is examined."""
+        """End a running job's training early: it keeps the best it has found, and is tested."""
         self.store.request_finish(job_id)
 
     def warm(self) -> None:
@@ -208,7 +208,7 @@ class Queue:
                 self._runner.stop(job.worker, force=True)
 
     def _takes_too_much(self, job: Job) -> bool:
-        """Where the system does not hold a worker's memory: settled first, so that no one tries it again."""
+        """End a job whose worker takes too much memory, where the system has no limit; it is not tried again."""
         limit = self._settings.worker_bytes
         if not limit or memory.is_held_by_system() or self._runner.taken_bytes(job.worker) <= limit:
             return False

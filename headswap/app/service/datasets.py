@@ -318,7 +318,7 @@ class Datasets:
             )
 
     def _use(self, project: Project, data: str | None, sentence: str) -> None:
-        """Note the way back first: a crash in between leaves one that leads nowhere else."""
+        """Write the Undo first: after a crash in between, it leads to the dataset that is still in use."""
         changes = self._changes(project)
         if project.data:
             changes = (*changes, DatasetEdit(sentence=sentence, before=project.data))

@@ -5,7 +5,7 @@ Flow:  zip --Labelling.begin--> a thread: a confined reader keeps the pictures, 
        a name, for one or many --name--> after ten answers a head is solved, and what to ask is chosen again
        --finish--> the named ones are the project's pictures; the others stay here
 
-    projects/ID/unlabelled-N/     pictures by hash, dataset.json, likeness.safetensors, labels.json (the answers)
+    projects/ID/unlabelled-N/     pictures by hash, dataset.json, likeness.safetensors, labels.json: answers
 
 Every answer is on the disk before the next question is asked: a page that is loaded again and a server that
 is started again go on where they were, in the middle of a pass too. Loads no torch; decodes nothing but

@@ -45,7 +45,7 @@ _TEXTS = {
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FinetuneResult:
-    """Where it led."""
+    """The result of a search for the best fine-tuning."""
 
     summary: FinetuneSummary
     moved: bool  # the network is no longer the pretrained backbone with the solved head
@@ -80,7 +80,7 @@ class _Best:
 
     @property
     def gaining(self) -> tuple[FinetunedRun, ...]:
-        """The tries in which some pass was better than the solved head."""
+        """The tries in which some epoch was better than the solved head."""
         return tuple(one for one in self.tries if one.best_epoch > 0)
 
 
