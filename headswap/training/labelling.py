@@ -214,7 +214,7 @@ def _least_confident(tree: ClusterTree, guess: _Guess, count: int) -> list[int]:
 
 
 def _said_alike(tree: ClusterTree, guess: _Guess, labels: Tensor, known: Rows) -> list[AlikeGroup]:
-    """For each class, guesses to trust: sure, in groups with named images, the nearest of which says the same.
+    """For each class, guesses to trust: sure, in groups with named images; the nearest one says the same.
 
     A head that knows two classes is sure of all others, too: it has no word for them.
     """

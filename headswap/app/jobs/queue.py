@@ -208,7 +208,7 @@ class Queue:
                 self._runner.stop(job.worker, force=True)
 
     def _takes_too_much(self, job: Job) -> bool:
-        """End a job whose worker takes too much memory, where the system has no limit; it is not tried again."""
+        """End a job, for good, whose worker takes too much memory, where the system sets no limit."""
         limit = self._settings.worker_bytes
         if not limit or memory.is_held_by_system() or self._runner.taken_bytes(job.worker) <= limit:
             return False
