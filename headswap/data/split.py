@@ -119,7 +119,10 @@ def split_as(manifest: Manifest, recorded: Manifest) -> Manifest | None:
 
 
 def _drawn_from(manifest: Manifest) -> tuple[ImageRecord, ...]:
-    """The images to draw from. Those given for training stay out if their class has others: they move no other."""
+    """The images to draw from, without those given for training if their class has others.
+
+    So images that are added for training change nothing else.
+    """
     free = {name for image in manifest.images if image.given_part != "train" for name in _names(image)}
     return tuple(p for p in manifest.images if p.given_part != "train" or free.isdisjoint(_names(p)))
 
