@@ -1,4 +1,4 @@
-"""The proof: how accurate headswap is beside what a user could take instead, fold by fold.
+"""The proof: how accurate headswap is, next to what a user could take instead, fold by fold.
 
     python -m benchmarks.accuracy DATA... --results FILE [--ways last wide auto ...] [--repeats 2] [--folds 5]
         [--no-flips SET...] [--python WAY=PATH...] [--minutes N]

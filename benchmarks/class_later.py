@@ -8,11 +8,11 @@ images, and everything is taught again from the training images of all classes. 
 were locked away, of all classes, which neither has seen. Inside, a run locks a share of what it is given away
 as ever, and so does `headswap edit` of a new class. A set of two classes is left out: no bundle has one.
 
-The interval beside a difference is a bootstrap over the images that were locked away: in each of 10,000 draws
-those of every set are drawn again, and an image brings its answers in all trials of its set; sets count the
-same. Seconds of "later" are those of `headswap.edit` in a process that has torch loaded: opening the bundle,
-the body over the new images, solving, proving, judging, writing. "again" is `headswap.train` with no features
-kept from before. Of both the median.
+The interval next to a difference is a bootstrap over the images that were locked away: in each of 10,000
+draws those of every set are drawn again, and an image brings its answers in all trials of its set; sets count
+the same. Seconds of "later" are those of `headswap.edit` in a process that has torch loaded: opening the
+bundle, the body over the new images, solving, proving, judging, writing. "again" is `headswap.train` with no
+features kept from before. Of both the median.
 """
 
 from __future__ import annotations

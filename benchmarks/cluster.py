@@ -115,7 +115,7 @@ def ray(*words: str, folder: Path, env: dict[str, str]) -> None:
 
 
 def end(folder: Path) -> None:
-    """Every process of a cluster, by its id: `ray stop` would end everybody's."""
+    """Every process of a cluster, by its id: `ray stop` would end those of all clusters."""
     left = []
     for process in psutil.process_iter():
         try:
@@ -128,7 +128,7 @@ def end(folder: Path) -> None:
 
 
 def _is_of(process: psutil.Process, folder: Path) -> bool:
-    """Whether a process belongs to the cluster in a folder; Ray's agents name themselves anew."""
+    """Whether a process belongs to the cluster in a folder; Ray's agents change their names."""
     words = " ".join(process.cmdline())
     is_agent = words.startswith("ray::") or "-m ray.util.client.server" in words
     return str(folder) in words or (is_agent and process.environ().get("RAY_TMPDIR") == str(folder))

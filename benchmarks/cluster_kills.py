@@ -96,7 +96,7 @@ class Cluster:
             self.join(number)
 
     def begin_again(self) -> None:
-        """All of it anew at the same address: what a head leaves cannot be joined."""
+        """Start all of it again at the same address: no node can join what a dead head leaves."""
         end(self.folder)
         self._begin()
 

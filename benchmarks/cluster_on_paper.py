@@ -7,8 +7,8 @@ Simulated, event by event, is how `headswap.cluster.ray_crew` hands out chunks o
 processor are on their way, one driver hands out and takes in, one store gives bytes, processors differ, are
 slow now and then, fail and die. What comes afterwards is not simulated but computed: near duplicates, on all
 processors, from what 16,000 images took; the head, on one machine, from 100,000. `MEASURED` says what was
-measured, `ASSUMED` what was not. The driver's work on one answer is measured anew by each call. No cluster is
-started.
+measured, `ASSUMED` what was not. The driver's work on one answer is measured again by each call. No cluster
+is started.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def _deaths(rng: np.random.Generator, processors: int, faults: Faults) -> Iterat
 
 
 def _bury(death: tuple[float, int], free_at: list[float], lives: list[int]) -> None:
-    """Its processors are silent until somebody notices and another machine has begun."""
+    """Its processors are silent until that is noticed and another machine has begun."""
     at, machine = death
     for processor in range(machine * NODE, (machine + 1) * NODE):
         free_at[processor] = max(free_at[processor], at) + DIES_S

@@ -3,12 +3,12 @@
     python -m benchmarks.cluster_page [--worker 10] [--node 1] [--head 1] [--seed 0] [--out FILE]
         [--screenshots FOLDER]
 
-Pictures are drawn, `python app.py --on auto` is started beside two `ray start` nodes of one processor on
+Pictures are drawn, `python app.py --on auto` is started next to two `ray start` nodes of one processor on
 loopback, and everything else is pressed in Chromium. First a run is started, watched, and stopped. Then the
 same pictures are taught as often as was asked for, each time with nothing kept of their features, while one
 process is ended by SIGKILL at a random moment: the fenced worker of the run, the raylet of the node that is
 not the head, or the GCS of the head (which is started again at the same address when the page says that the
-run waits). Nobody presses anything after a kill. What must hold: each run ends done, and every picture's
+run waits). No one presses anything after a kill. What must hold: each run ends done, and every picture's
 features are on the shelf. How many were computed twice is counted.
 """
 

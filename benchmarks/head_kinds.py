@@ -11,9 +11,9 @@ head gets, balanced classes, 500 iterations at most.
 
 With --px the network gets square images of another size than its makers chose.
 
-With --each a way gets at most so many training images of a class, drawn anew for each repeat and fold.
+With --each a way gets at most so many training images of a class, drawn again for each repeat and fold.
 
-The interval beside a mean difference is a bootstrap: in each of 10,000 draws the near-duplicate groups of
+The interval next to a mean difference is a bootstrap: in each of 10,000 draws the near-duplicate groups of
 every set (most are one image) are drawn again, as many as there are, and an image brings its answers by both
 ways in all repeats, so the same images are compared. Sets count the same. Seconds of a pass are the body's
 on prepared images: once without clock, then plain and wide in turn three times, of which the median.

@@ -64,7 +64,7 @@ def trial(images: Any, truth: Any, labels: Sequence[str], number: int, home: Pat
     new = labels[number]
     having = [row for row in train if new in names[row]]
     lacking = [row for row in train if new not in names[row]]
-    beside, old = lacking[: len(having)], lacking[len(having) :]
+    without, old = lacking[: len(having)], lacking[len(having) :]
     place = lay_out(images, names, locked, home / "locked")
     bases = {
         part: headswap.train(
@@ -78,7 +78,7 @@ def trial(images: Any, truth: Any, labels: Sequence[str], number: int, home: Pat
     folder.mkdir()
     for row in having:
         images[row].save(folder / f"{row:03}.png")
-    table = lay_out(images, names, [*having, *beside], home / "both")
+    table = lay_out(images, names, [*having, *without], home / "both")
     alone = lay_out(images, names, having, home / "alone")
     asked = {"table": ("some", table, ()), "absent": ("all", alone, new), "folder": ("all", folder, new)}
     found: dict[str, Any] = {"label": new, "old": len(old), "new": len(having)}

@@ -1,4 +1,4 @@
-"""What do answers about many pictures cost beside the bare forward of their engine, and does memory grow?
+"""What do answers about many pictures cost, next to the engine's forward pass alone? Does memory grow?
 
     python -m benchmarks.many_predictions BUNDLE PHOTOS [--pictures 10000] [--side 512] [--json OUT.json]
 

@@ -1,4 +1,4 @@
-"""How well several labels per picture are told, beside scikit-learn's logistic regression of each label.
+"""How well several labels per picture are told, next to scikit-learn's logistic regression of each label.
 
     python -m benchmarks.multi_label DATA... [--most 120] [--json docs/benchmarks/multi-label.json]
 

@@ -35,7 +35,7 @@ TREE = ("headswap", "tests", "assets", "app.py", "pyproject.toml")
 # Annotations (`int | None`) are never evaluated, and a decorator or a name is not a decision.
 NOT_TRIED = ("BitOr", "RemoveDecorator", "VariableInserter", "VariableReplacer", "NoOp")
 LONGEST_BASELINE_S = 60  # on the processor; tests of one module that take longer are too many for a sample
-SLACK_S = 20  # on the processor, beside three times the baseline, before a mutant counts as one that hangs
+SLACK_S = 20  # on the processor, on top of three times the baseline, before a mutant counts as one that hangs
 LONGEST_WAIT_S = 900.0  # by the clock, for one that hangs asleep
 
 
@@ -106,7 +106,7 @@ def mutants_of(path: Path) -> Iterator[tuple[Mutant, tuple[int, int]]]:
 
 
 def copy_tree(folder: Path) -> Path:
-    """The tree as it is now, with the data sets beside it when there are any."""
+    """The tree as it is now, with the data sets next to it when there are any."""
     tree = folder / "headswap"
     tree.mkdir()
     for name in TREE:
@@ -115,9 +115,9 @@ def copy_tree(folder: Path) -> Path:
             shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, tree / name)
-    beside = ROOT.parent / "shared"
-    if beside.is_dir():
-        (folder / "shared").symlink_to(beside)
+    shared = ROOT.parent / "shared"
+    if shared.is_dir():
+        (folder / "shared").symlink_to(shared)
     return tree
 
 

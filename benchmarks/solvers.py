@@ -12,8 +12,8 @@ regression otherwise. "chosen" solves both there, and takes logistic regression 
 both calibrated, is lower by more than the standard error of the difference. scikit-learn's are StandardScaler
 with LogisticRegressionCV or RidgeClassifierCV, with penalties from 1e-4 to 1e4, as its users write them.
 
-The interval beside a mean difference is a bootstrap over the rows of every table; tables count the same. Loss
-is the cross-entropy of the answers as probabilities; scikit-learn's ridge gives none.
+The interval next to a mean difference is a bootstrap over the rows of every table; tables count the same.
+Loss is the cross-entropy of the answers as probabilities; scikit-learn's ridge gives none.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def shipped() -> list[Table]:
 
 
 def made(rows: int, width: int, classes: int = 5) -> Table:
-    """Classes that differ in ten directions, in features whose spread falls as 1 / k, with noise beside.
+    """Classes that differ in ten directions, in features whose spread falls as 1 / k, and noise added.
 
     Features of networks look like that: few directions with a large spread, very many with a small one.
     """

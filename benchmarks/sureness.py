@@ -4,7 +4,7 @@
 
 unlike     a class is taken out; how well the distance to the three nearest training images tells its images
            from those of a fifth of the others that was held back, as area under the curve: .5 is blind.
-           Beside it the share of them that raise the alarm, and of the held back that do so wrongly
+           Next to it the share of them that raise the alarm, and of the held back that do so wrongly
 nearest    the share of the three nearest images, near duplicates passed over, that are of the same class
 labels     one label in twelve is made wrong; how well the doubts, from heads that never saw the image, rank
            the wrong ones first, as average precision; and how many of those that are shown are wrong

@@ -8,7 +8,7 @@ and exit code 1 if any architecture failed.
 
 The judge shares no code with the detector: an architecture is built with two class counts,
 and the parameters whose shapes differ are its head. Where ../shared/oracle/heads.json lies
-beside the checkout, it must agree as well. Everything is built on meta tensors; up to 4 GB a
+next to the checkout, it must agree as well. Everything is built on meta tensors; up to 4 GB a
 second copy with real memory shows that find, swap and undo leave every other bit alone.
 """
 
@@ -200,7 +200,7 @@ def _found(network: Any, real: bool) -> Any:
 
 
 def _against_file(zoo: str, name: str, site: Any) -> list[str]:
-    """Compare with the list that lies beside the checkout, where it does."""
+    """Compare with the list that lies next to the checkout, where it does."""
     if zoo not in ("torchvision", "timm") or not ORACLE.exists():
         return []
     known = json.loads(ORACLE.read_text())[zoo].get(name)

@@ -1,4 +1,4 @@
-"""The errors a person can mend. Everything else is a bug and must crash.
+"""The errors that a person can put right. Everything else is a bug and must crash.
 
 Every error says what happened (`problem`) and what to do (`remedy`); the page,
 the shell and Python show the same two sentences.
@@ -29,7 +29,7 @@ class HeadswapError(Exception):
 
 
 def _shown(sentence: str) -> str:
-    """What was typed may be in it: half a letter cannot be shown, a book must not be."""
+    """Make typed text safe to show: no halves of letters, and not too long."""
     plain = sentence.encode("utf-8", "replace").decode()
     return plain if len(plain) <= MOST_LETTERS else f"{plain[: MOST_LETTERS - 1]}…"
 

@@ -14,7 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 BROWSER = "tests/e2e/"
-MEASURED = "measured"  # a property of a test: seconds or clicks beside their goal
+MEASURED = "measured"  # a property of a test: seconds or clicks, next to their goal
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 BESIDE = (  # what tests read of it
@@ -47,7 +47,7 @@ def pytest_sessionstart() -> None:
     """Where a run decides, nothing is skipped in silence."""
     missing = [name for name in BESIDE if not (SHARED / name).exists()]
     if missing and os.environ.get("CI"):
-        pytest.exit(f"CI needs what lies beside the checkout; missing in {SHARED}: {', '.join(missing)}", 4)
+        pytest.exit(f"CI needs what lies next to the checkout; missing in {SHARED}: {', '.join(missing)}", 4)
 
 
 def pytest_collection_finish() -> None:
@@ -101,9 +101,9 @@ def sample() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Real labelled sets that lie beside the project and are not part of it."""
+    """Real labelled sets that lie next to the project and are not part of it."""
     if not SHARED.is_dir():
-        pytest.skip("the data sets beside the project are not here")
+        pytest.skip("the data sets next to the project are not here")
     return SHARED
 
 

@@ -159,7 +159,7 @@ def test_without_gradio_the_page_says_how_to_add_it(
 
 
 def browser_that_notes(folder: Path) -> Path:
-    """A program that writes down what it was asked to open, in `opened` beside it."""
+    """A program that writes down what it was asked to open, in `opened` next to it."""
     browser = folder / "browser"
     browser.write_text(
         f'#!/bin/sh\nprintf %s "$1" > "{folder}/writing"\nmv "{folder}/writing" "{folder}/opened"\n'

@@ -1,4 +1,4 @@
-"""What is imported is declared, in the right list; floors are at least as new as what mended known holes."""
+"""What is imported is declared, in the right list; no floor has a known hole."""
 
 from __future__ import annotations
 
@@ -138,8 +138,8 @@ def test_the_doctor_looks_for_what_is_declared() -> None:
 
 
 def test_the_constraints_pin_everything_that_is_declared_within_its_range() -> None:
-    beside = [extra for name, extra in EXTRAS.items() if name not in APART]
-    wanted = {**CORE, **DEV, **{name: one for extra in beside for name, one in extra.items()}}
+    together = [extra for name, extra in EXTRAS.items() if name not in APART]
+    wanted = {**CORE, **DEV, **{name: one for extra in together for name, one in extra.items()}}
 
     outside = [
         str(one)

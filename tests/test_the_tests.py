@@ -1,4 +1,4 @@
-"""A run that decides skips nothing for want of the data beside the checkout; any other run says so."""
+"""A run that decides skips nothing for missing data next to the checkout; any other run says so."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 
 
 def run_alone(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The tests' own conftest in a clone with nothing beside it, and one test."""
+    """The tests' own conftest in a clone with nothing next to it, and one test."""
     tests = folder / "clone" / "tests"
     tests.mkdir(parents=True, exist_ok=True)
     shutil.copy(HERE / "conftest.py", tests)
@@ -32,7 +32,7 @@ def test_ci_refuses_to_start_without_the_data_beside_the_checkout(tmp_path: Path
     ended = run_alone(tmp_path, CI="true")
 
     assert ended.returncode == 4
-    assert "CI needs what lies beside the checkout" in ended.stdout + ended.stderr
+    assert "CI needs what lies next to the checkout" in ended.stdout + ended.stderr
     assert "hazards/manifest.json" in ended.stdout + ended.stderr
 
 

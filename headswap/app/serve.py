@@ -29,7 +29,7 @@ from headswap.storage.locations import install_command, why_not_writable
 
 
 def serve(choices: Options, environment: MutableMapping[str, str]) -> None:
-    """Build the house from the bottom up, open the door, and stay until asked to end.
+    """Build the service and the page, serve them, and stay until asked to end.
 
     Args:
         choices: settings and door.

@@ -120,10 +120,10 @@ class Bundle:
         """The answers for (N, H, W, C) uint8, named after their files."""
         features, logits = self.features_and_logits(images)
         rows = probabilities_of(self.card, logits)
-        beside = self._beside(features, len(images))
+        more = self._what_else(features, len(images))
         return [
             replace(self._prediction(file, row), ood_score=ood_score, nearest=near, old_head=old)
-            for file, row, (ood_score, near, old) in zip(files, rows, beside, strict=True)
+            for file, row, (ood_score, near, old) in zip(files, rows, more, strict=True)
         ]
 
     def prepare(self, image: str | Path | bytes | Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -162,7 +162,7 @@ class Bundle:
             features, logits = extractor.features_and_logits(images)
         return features.numpy(), logits.double().numpy()
 
-    def _beside(
+    def _what_else(
         self, features: Floats32 | None, count: int
     ) -> list[tuple[float | None, tuple[str, ...], dict[str, float] | None]]:
         """The OOD score of each image, its nearest training images, the old head's names."""

@@ -3,7 +3,7 @@
 Flow:  choices + https://head:8265 --a job of Ray: headswap.cli.handed--> frames of its log --> this shell
 
 A job has the name of its command and a number, which this machine counts on when it has heard how the job
-ended. So the same command goes on with the job that runs, and hears the end of one that ended meanwhile.
+ended. So the same command goes on with the job that runs, and gets the result of one that has ended.
 A connection that is lost is waited for. Ctrl-C stops the job.
 """
 

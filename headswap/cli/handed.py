@@ -4,7 +4,7 @@ Flow:  HandedVerb --paths are what they were there--> the verb, with --on auto -
        its result --> where it was asked for, or an address from which the other machine fetches it
 
 A result for an address is made in a folder that the same command has every time: checkpoints lie next to it,
-so a job that was stopped is gone on with by the next one.
+so the next job goes on where a stopped one ended.
 """
 
 from __future__ import annotations

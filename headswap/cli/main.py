@@ -7,7 +7,7 @@
 
 Each verb is a module of headswap/cli/verbs/; here they are gathered, run and printed.
 Progress goes to stderr. With --json the last line of stdout is one JSON object, in ASCII: it
-means the same in every encoding. Exit codes: 0 done, 2 something the person can mend (one
+means the same in every encoding. Exit codes: 0 done, 2 something the person can correct (one
 sentence on stderr), 1 a fault of headswap.
 """
 

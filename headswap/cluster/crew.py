@@ -32,7 +32,7 @@ class ClusterLost(BadSetting):
 
 
 class ClusterRefused(ClusterLost):
-    """The cluster answers, and cannot be used as it is: ask for the same again when that is mended."""
+    """The cluster answers, and cannot be used as it is: ask for the same again when that is put right."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

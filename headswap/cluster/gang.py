@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 
 def processes_asked(asked: int | None = None) -> int | None:
-    """How many processes shall make one run: as asked, or as HEADSWAP_PROCESSES says; None: not said.
+    """How many processes will make one run: as asked, or as HEADSWAP_PROCESSES says; None: not said.
 
     Raises:
         BadSetting: not a whole number from 1 to 256, or more than one on Windows.
@@ -123,7 +123,7 @@ def answer_file(folder: Path, number: int) -> Path:
 
 
 def error_file(folder: Path, rank: int) -> Path:
-    """Where a process puts what a person can mend."""
+    """Where a process puts what a person can put right."""
     return folder / f"error-{rank}.json"
 
 

@@ -1,6 +1,6 @@
 """One process of a gang: `python -m headswap.cluster.gang_main FOLDER`, started by `headswap.cluster.gang`.
 
-Exit codes: 0 done, 2 a person can mend it and its two sentences are in the folder, 1 a fault, 4 the driver
+Exit codes: 0 done, 2 a person can correct it and its two sentences are in the folder, 1 a fault, 4 the driver
 is gone.
 """
 
@@ -87,7 +87,7 @@ def _end_with(driver: int, folder: Path) -> None:
 
 
 def _leave(code: int) -> NoReturn:
-    """At once: a process that lost the others would wait for them in its destructors."""
+    """End at once: a process that lost the others would wait for them in its destructors."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -151,7 +151,7 @@ def heard_by(meanwhile: Callable[[], None] | None) -> Iterator[None]:
 
 
 def hear() -> None:
-    """Tell what waits in this process that the work goes on; may raise what ends it."""
+    """Call the function that `heard_by` has set: the work goes on; it may raise what ends the work."""
     if _HEARERS:
         _HEARERS[-1]()
 

@@ -156,7 +156,7 @@ def _has_room(cpus: int, gpu_share: float) -> bool:
 def _work(
     name: str, facts: str, arrays: dict[str, NDArray[Any]], versions: dict[str, str] | None
 ) -> Packed | HeadswapError:
-    """What runs in a process of the cluster. What a person can mend comes back as an answer.
+    """What runs in a process of the cluster. What a person can put right comes back as an answer.
 
     `versions` are those that it needs: a machine may join when the others were checked. None: any.
     """

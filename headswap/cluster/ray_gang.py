@@ -146,7 +146,7 @@ def _fitting(node: dict[str, float], cpus: int, on_gpus: bool) -> int:
 
 
 def _why(error: Exception, processes: int) -> HeadswapError:
-    """What a person can mend, if a worker said so; or that workers died."""
+    """What a person can put right, if a worker said so; or that workers died."""
     failures: dict[int, Any] = getattr(error, "worker_failures", {})
     for failure in failures.values():
         for one in (failure, getattr(failure, "cause", None), failure.__cause__):

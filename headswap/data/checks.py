@@ -3,7 +3,7 @@
 Flow:  Manifest (grouped) --check--> the same Manifest with findings
 
 Nothing here stops anyone: what cannot work is an error elsewhere. A finding carries what
-would mend it, where that is known: images that could go (`spare`), classes that need more.
+would correct it, where that is known: images that could go (`spare`), classes that need more.
 
 Knows records only: opens no image.
 """

@@ -25,7 +25,7 @@ from headswap.errors import BadSetting
 
 @dataclass(frozen=True, kw_only=True)
 class ClassChanges:
-    """What shall become of classes; each is named once."""
+    """What will happen to classes; each is named once."""
 
     remove: tuple[str, ...] = ()
     merge: tuple[tuple[str, tuple[str, ...]], ...] = ()  # what they become, and two or more classes

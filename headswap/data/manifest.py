@@ -86,7 +86,7 @@ class Finding:
     code: str  # "few", "unbalanced", "duplicates", "near-duplicates", "two-classes", "brightness", ...
     sentence: str
     files: tuple[str, ...] = ()  # the images it is about
-    spare: tuple[str, ...] = ()  # those of them that could be left out to mend it
+    spare: tuple[str, ...] = ()  # those of them that could be left out to correct it
     classes: tuple[str, ...] = ()  # the classes that more images would help
 
 

@@ -71,7 +71,7 @@ def with_groups(manifest: Manifest, search: RoughSearch = search_here) -> Manife
 
 
 def _films_whole(images: Sequence[ImageRecord], numbers: Sequence[int]) -> tuple[int, ...]:
-    """Put all groups that hold frames of the same film together: who has seen one has seen them all."""
+    """Put all groups that hold frames of the same film together, so that no split cuts a film."""
     leader = {number: number for number in numbers}
 
     def first(number: int) -> int:
@@ -119,7 +119,10 @@ def split_as(manifest: Manifest, recorded: Manifest) -> Manifest | None:
 
 
 def _drawn_from(manifest: Manifest) -> tuple[ImageRecord, ...]:
-    """Without what was given to train on, where its class has others: adding that moves nothing else."""
+    """The images to draw from, without those given for training if their class has others.
+
+    So images that are added for training change nothing else.
+    """
     free = {name for image in manifest.images if image.given_part != "train" for name in _names(image)}
     return tuple(p for p in manifest.images if p.given_part != "train" or free.isdisjoint(_names(p)))
 

@@ -141,7 +141,7 @@ class _Names:
     """Finds an image by what a table calls it: its path, its name, or its name without the ending."""
 
     def __init__(self, table: str, images: Sequence[str]) -> None:
-        self._beside = PurePosixPath(table).parent
+        self._folder = PurePosixPath(table).parent
         self._whole = set(images)
         self._unique = {
             key: image
@@ -151,8 +151,8 @@ class _Names:
 
     def image(self, said: str) -> str | None:
         plain = said.strip().replace("\\", "/").removeprefix("./")
-        beside = (self._beside / plain).as_posix() if plain else ""
-        for name in (beside, plain):
+        next_to_it = (self._folder / plain).as_posix() if plain else ""
+        for name in (next_to_it, plain):
             if name in self._whole:
                 return name
         return self._unique.get(plain.rpartition("/")[2]) if plain else None

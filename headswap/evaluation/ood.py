@@ -114,5 +114,5 @@ def cross_split_duplicates(
 
 
 def _exceeded_by(values: NDArray[np.float32], share: float) -> float:
-    """The smallest of the values that at most this share of them exceeds."""
+    """The smallest value such that at most this share of the values is larger."""
     return float(np.sort(values)[len(values) - 1 - int(share * len(values))])

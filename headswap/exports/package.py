@@ -357,7 +357,7 @@ def read_check(zip_file: Path) -> ParityCheck:
 
 
 def _pack(folder: Path, target: Path) -> None:
-    """The same files give the same bytes: sorted, without clock and owner."""
+    """Pack sorted files without time and owner, so that the same files give the same bytes."""
     with replacing(target) as whole, zipfile.ZipFile(whole, "w") as packed:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             name = f"{folder.name}/{path.relative_to(folder).as_posix()}"

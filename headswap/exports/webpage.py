@@ -96,7 +96,7 @@ def pack_site(page: Path, target: Path) -> None:
     text = kept_offline(page.read_text(encoding="utf-8"))
     module = _text("client.js") + "\n" + _text("open.js")
     guides = {name: _text(name) for name in ("headswap.d.mts", "example.html", "p5.html", "README.md")}
-    contents = {"index.html": text, **beside(text), "headswap.mjs": module, **guides}
+    contents = {"index.html": text, **files_next_to(text), "headswap.mjs": module, **guides}
     with replacing(target) as whole, zipfile.ZipFile(whole, "w") as packed:
         for name, content in sorted(contents.items()):
             info = zipfile.ZipInfo(name, date_time=_STILL)
@@ -105,13 +105,13 @@ def pack_site(page: Path, target: Path) -> None:
 
 
 def kept_offline(page: str) -> str:
-    """The page as it is served from an address, with `beside` next to it: it stays on the device."""
+    """The page as it is served from an address, with `files_next_to` it: it stays on the device."""
     for found, served in _SERVED.items():
         page = page.replace(found, served, 1)
     return page
 
 
-def beside(page: str) -> dict[str, str | bytes]:
+def files_next_to(page: str) -> dict[str, str | bytes]:
     """What must lie next to a page that is kept on a device: {file: content}, small ones all of them."""
     title = re.search("<title>(.*?)</title>", page, re.DOTALL)
     return {
@@ -242,7 +242,7 @@ def _items(sentences: Iterator[str]) -> str:
 
 
 def _planes(data: bytes) -> bytes:
-    """The first bytes of all numbers, then the second ones, ...: alike bytes pack better side by side."""
+    """Put the first bytes of all numbers first, then the second ones, and so on: that packs better."""
     padded = np.frombuffer(data + bytes(-len(data) % 4), np.uint8)
     return padded.reshape(-1, 4).T.tobytes()
 

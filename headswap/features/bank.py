@@ -93,7 +93,7 @@ class BankBuilder:
         self._begin()
 
     def _begin(self) -> None:
-        """Read what is known by the extractor's engine, or by the one that it was given up for."""
+        """Read the features that are kept for the extractor's engine, or for the one that replaced it."""
         extractor = self.extractor
         self._asked = self._shard_folder
         given_up = self._asked / _GIVEN_UP

@@ -46,7 +46,7 @@ _MOST_KEPT = 512 * 2**20  # bytes that are free at the end of the heap
 
 @cache
 def keep_freed_memory() -> bool:
-    """Ask once; whether there was anyone to ask."""
+    """Tell the C library, once, to keep freed memory; False: it cannot be told."""
     if platform.system() != "Linux":
         return False
     setting = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -57,7 +57,7 @@ class ClassDimension:
 
 @dataclass(frozen=True, kw_only=True)
 class NewHead:
-    """What the new head shall be."""
+    """What the new head will be."""
 
     num_classes: int
     init_std: float

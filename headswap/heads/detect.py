@@ -116,7 +116,7 @@ def locate(
 
 
 def _seen_whole(module: nn.Module, run: DryRun, stated: int | None) -> ObservedPass:
-    """The run, read; or a second run, if the network cut the image off on its way."""
+    """Read the run; if gradients did not reach the image, read a second run."""
     seen = read(run, stated)
     if seen.rows:
         return seen

@@ -110,7 +110,7 @@ def unchanged(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _undisturbed(module: nn.Module, how: DryRunMode) -> Iterator[None]:
-    """The surroundings of a dry run: nothing leaks in, nothing leaks out."""
+    """Everything that is switched for a dry run, and switched back afterwards."""
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")

@@ -48,7 +48,7 @@ class AutogradRecord:
 
 @dataclass(frozen=True, eq=False)
 class Use:
-    """One parameter at the side of a node: its stand-in, and the operation that takes it in."""
+    """One parameter that enters a node: its stand-in, and the operation that uses it."""
 
     leaf: Tensor
     consumer: str  # name of the operation, e.g. "AddmmBackward0"

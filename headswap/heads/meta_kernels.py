@@ -237,7 +237,7 @@ def _attention(query: Tensor, key: Tensor, value: Tensor, *others: Any, **settin
 
 
 def _are_equals(query: Tensor, key: Tensor, value: Tensor) -> bool:
-    """Whether each looks at all of its own kind, as in a backbone."""
+    """Whether query, key and value have one shape and type, as in a backbone's self-attention."""
     alike = query.shape == key.shape == value.shape and query.dtype == key.dtype == value.dtype
     return alike and _numbers(query) and query.dim() == 4 and key.is_meta and value.is_meta
 

@@ -42,7 +42,7 @@ def refuse_residual_stream(module: nn.Module, answer: LogitsOutput) -> NoReturn:
 
 
 def refuse_features(run: DryRun, answer: LogitsOutput) -> None:
-    """The last layer is followed by what only layers of a backbone are followed by."""
+    """Refuse a last layer that is followed by operations which only follow layers of a backbone."""
     for hit in answer.walk.heads:
         if reason := _backbone_like(hit):
             names = [name for use in hit.uses for name in run.leaves[id(use.leaf)]]

@@ -152,7 +152,7 @@ def train(  # noqa: PLR0913
         listener: hears events while it runs; may raise `Cancelled`.
 
     Raises:
-        HeadswapError: anything you can mend, in two sentences.
+        HeadswapError: anything you can put right, in two sentences.
     """
     _refuse_early(on, processes)
     from headswap.pipeline.experiment import DataConfig, Experiment

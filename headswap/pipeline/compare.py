@@ -168,7 +168,7 @@ def _read(kept: Path) -> ComparisonRow:
 
 
 def _key(task: ScoringTask, network: Network) -> str:
-    """Another image, label, fold, network or other weights of the same name are another row."""
+    """The key of a kept row: images, labels, folds, network and weights."""
     from headswap.features.extractor import weights_hash
 
     lines = [f"{image.sha256} {image.class_name} {image.group}" for image in task.manifest.images]

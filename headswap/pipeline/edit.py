@@ -70,7 +70,7 @@ class _Opened:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What shall become of the classes."""
+    """What will happen to the classes."""
 
     names: Mapping[str, str | None]  # new names
     said: Sequence[str]  # the same in words

@@ -79,7 +79,7 @@ def label(
     workspace: str | Path | None = None,
     listener: Listener = silent,
 ) -> LabelTable:
-    """Group images that no one has sorted by similarity, and say which of them to label next.
+    """Group unsorted images by similarity, and say which of them to label next.
 
     Call it again with the answers: what is known is not looked at again, the head is solved on all answers,
     and the next most telling images are chosen.

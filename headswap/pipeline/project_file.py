@@ -295,7 +295,7 @@ def _is_whole_answer(answer: TestAnswer, count: int) -> bool:
 
 
 def _check_image(path: Path, limits: ImageLimits | None) -> None:
-    """Decoded once here, where a decoder can do no harm, before anyone else opens it."""
+    """Decode it once in this process, where a decoder can do no harm, before anyone else opens it."""
     try:
         decode(path.read_bytes(), name=path.name, limits=limits)
     except UnreadableImage as error:

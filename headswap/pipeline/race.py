@@ -184,7 +184,7 @@ class _RaceRun:
         return comparison_of(self._task, self._ordered(outcome), stopped=stopped, race=outcome)
 
     def _lined_up(self) -> list[Racer]:
-        """Everyone who can be loaded and is fast enough."""
+        """All networks that can be loaded and are fast enough."""
         racers = []
         cards = self._entrants.cards
         for number, card in enumerate(cards, start=1):

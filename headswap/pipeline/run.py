@@ -221,8 +221,8 @@ def run_experiment(  # noqa: PLR0913
     own = describe_network(experiment.model, settings=settings).input
     spec = own.sized(config.px).fitted(config.crop_mode)
     with torch_threads(experiment.replay.threads if experiment.replay else None), _libraries_uncollected():
-        with ThreadPoolExecutor(1) as beside:  # torch and weights load meanwhile
-            loading = beside.submit(_load, experiment, config, settings, clock, listener)
+        with ThreadPoolExecutor(1) as background:  # torch and weights load meanwhile
+            loading = background.submit(_load, experiment, config, settings, clock, listener)
             stream = stream_of(experiment, spec, workspace, loading.result, shelf)
             with clock.timing("pictures"):
                 intake = read_images(experiment, spec, workspace, listener, stream, crew)
@@ -366,7 +366,7 @@ def _parted(
     workspace: Path,
     listener: Listener,
 ) -> IngestedImages:
-    """The same images with their parts, and others without a label; what a split cannot mend is told."""
+    """The same images with their parts, and others without a label; what a split cannot correct is told."""
     data, replay, unlabeled = experiment.data, experiment.replay, None
     manifest = split_as(intake.manifest, recorded) if recorded is not None else None
     manifest = manifest or split(intake.manifest, test_share=data.test_share, seed=data.seed)

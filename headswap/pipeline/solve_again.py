@@ -252,7 +252,7 @@ def _with_diagnostics(
     """Diagnostics from the features, where the backbone was not trained on these images."""
     if has_moved(experiment):
         return replace(trained, train=trained.test)  # how sure it may be, by images that no part has seen
-    beside = diagnose(
+    diagnostics = diagnose(
         images.known,
         torch.from_numpy(images.features),
         heads,
@@ -261,7 +261,7 @@ def _with_diagnostics(
         old_head=None,
         seed=experiment.data.seed,
     )
-    return replace(trained, diagnostics=beside)
+    return replace(trained, diagnostics=diagnostics)
 
 
 def _sentence(images: KnownImages, said: Sequence[str], moved: bool) -> str:

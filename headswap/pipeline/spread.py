@@ -271,7 +271,7 @@ def see(parcel: Parcel) -> Parcel:
 
 
 def unopened_here(error: UnopenedFile) -> Parcel:
-    """The answer of a task that could not open an image of its part; `check_opened` hears it."""
+    """The answer of a task that could not open an image of its part; for `check_opened`."""
     return Parcel(facts={"unopened": named_here(error).problem})
 
 

@@ -75,7 +75,7 @@ class RunAsked:
 
 @task
 def make_run(parcel: Parcel) -> Parcel:
-    """Make a run, or go on with it; what came of it is its last checkpoint.
+    """Make a run, or continue it; its result is its last checkpoint.
 
     Raises:
         UnopenedFile: one of several processes that make it together cannot open an image.

@@ -1,9 +1,9 @@
 """The first step of finding near duplicates, by many machines: every thumbnail compared with every other one.
 
-Flow:  light of thumbnails --rows of it--> find_candidates, on any machine --> pairs worth a closer look
+Flow:  brightness of thumbnails --rows of it--> find_candidates, on any machine --> pairs worth a closer look
 
-This step takes the square of the number of images. The others take less, and stay with the process that asks.
-The rows of a parcel are whole blocks of the search here, so the candidates are the same.
+The time of this step grows with the square of the number of images. The others take less, and stay with the
+process that asks. The rows of a parcel are whole blocks of the search here, so the candidates are the same.
 """
 
 from __future__ import annotations

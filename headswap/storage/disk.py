@@ -1,10 +1,10 @@
-"""The deeds by which anything on a disk changes: the seam where a test makes one of them fail.
+"""The operations by which anything on a disk changes: the seam where a test makes one of them fail.
 
-Each may fail, and each may be the last one before the power goes. `files` does every deed
+Each may fail, and each may be the last one before the power goes. `files` does every operation
 through its `disk`; nothing else in headswap changes what must not be lost.
 
 Windows refuses to replace or delete what someone has open: a reader, a virus scanner, a program that keeps
-the folder in step with a cloud. Most let go within a moment, so each deed is tried again for some seconds.
+the folder in step with a cloud. Most let go within a moment, so each operation is tried again for seconds.
 
 Knows paths and bytes only.
 """
@@ -31,7 +31,7 @@ _HELD = (  # error numbers of Windows
 
 
 def is_held(error: BaseException) -> bool:
-    """Whether Windows refused a deed because someone has the file open, or may have."""
+    """Whether Windows refused an operation because someone has the file open, or may have."""
     if getattr(error, "winerror", None) in _HELD:
         return True
     return os.name == "nt" and isinstance(error, PermissionError)  # what `open` says has no number of its own
@@ -62,7 +62,7 @@ class Disk(Protocol):
     """What can be done to a disk."""
 
     def create(self, path: Path) -> BinaryIO:
-        """Open a new file for writing; its `write` is a deed of its own."""
+        """Open a new file for writing; its `write` is an operation of its own."""
 
     def append(self, path: Path, data: bytes) -> None:
         """Add to the end of a file with one system call."""
@@ -79,7 +79,7 @@ class Disk(Protocol):
     def rename(self, old: Path, new: Path) -> None:
         """All at once; a file takes the place of a file."""
 
-    def keep_beside(self, path: Path, name: Path) -> None:
+    def keep_next_to(self, path: Path, name: Path) -> None:
         """Give what a file holds now a second name, all at once."""
 
     def remove(self, path: Path) -> None:
@@ -121,7 +121,7 @@ class RealDisk:
         """See `Disk`."""
         until_let_go(lambda: old.replace(new))
 
-    def keep_beside(self, path: Path, name: Path) -> None:
+    def keep_next_to(self, path: Path, name: Path) -> None:
         """See `Disk`."""
         until_let_go(lambda: name.unlink(missing_ok=True))
         try:

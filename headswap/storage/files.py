@@ -7,7 +7,7 @@ old file or the new one. A folder is *sealed*: filled under a temporary name, gi
     with sealed_folder(place) as draft: ...write into draft...   ->   place exists, whole
 
 Everything that changes the disk goes through `disk`, so that a test can make each single
-deed fail, or cut the power at it (tests/faults). Knows files and records; nothing of
+operation fail, or cut the power at it (tests/faults). Knows files and records; nothing of
 images or networks.
 """
 
@@ -147,7 +147,7 @@ def replacing(path: Path, *, before: Path | None = None) -> Iterator[BinaryIO]:
                 yield file
             disk.sync(draft)
             if before is not None and path.exists():
-                disk.keep_beside(path, before)
+                disk.keep_next_to(path, before)
             disk.rename(draft, path)
             disk.sync(path.parent)
         except BaseException:
@@ -180,7 +180,7 @@ def sealed_folder(path: Path) -> Iterator[Path]:
 
 
 def drop(draft: Path) -> None:
-    """What ended the writing counts; a draft that cannot go now is swept later."""
+    """Remove a draft; if that fails, it is swept later, and the error that ended the writing is raised."""
     try:
         disk.remove(draft)
     except OSError:
@@ -261,7 +261,7 @@ def copy(source: Path, target: Path) -> None:
 def link(source: Path, target: Path) -> None:
     """Give a file a second name; a copy, where the system has no second names."""
     with room_on(target.parent):
-        disk.keep_beside(source, target)
+        disk.keep_next_to(source, target)
 
 
 def check_seal(folder: Path) -> None:

@@ -65,7 +65,7 @@ class ClusterTree:
 
 
 def cluster_tree(features: Tensor, *, seed: int = 0) -> ClusterTree:
-    """Put images together by similarity.
+    """Group images by similarity.
 
     Args:
         features: (N, D) float32, N at least 1.
@@ -214,7 +214,7 @@ def _least_confident(tree: ClusterTree, guess: _Guess, count: int) -> list[int]:
 
 
 def _said_alike(tree: ClusterTree, guess: _Guess, labels: Tensor, known: Rows) -> list[AlikeGroup]:
-    """For each class those of which the head is to be believed, and whose nearest labelled image agrees.
+    """For each class, guesses to trust: sure, in groups with labelled images; the nearest one says the same.
 
     A head that knows two classes is sure of all others, too: it has no word for them.
     """

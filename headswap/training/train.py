@@ -298,7 +298,7 @@ def _by_gradient(task: TrainingTask, network: Network, record: SwapRecord, liste
         return np.stack([task.prepared(image, network) for image in images])
 
     def through(
-        images: tuple[ImageRecord, ...], beside: tuple[ImageRecord, ...], hears: Listener
+        images: tuple[ImageRecord, ...], test: tuple[ImageRecord, ...], hears: Listener
     ) -> GradientResult:
         return train_through(
             network,
@@ -306,8 +306,8 @@ def _by_gradient(task: TrainingTask, network: Network, record: SwapRecord, liste
             batch,
             images,
             task.labels(images),
-            beside,
-            task.labels(beside),
+            test,
+            task.labels(test),
             config=task.config,
             seed=task.seed,
             listener=hears,

@@ -1,4 +1,4 @@
-"""A network from a stranger's words is not built before it is known to fit the stranger's numbers.
+"""Check that a stranger's weight file can fill the described network, before the network is built.
 
 Flow:  architecture + variant + weight file --check_extent--> nothing, or `BundleDamaged`
 

@@ -216,13 +216,13 @@ def _own_settings(name: str) -> dict[str, Any]:
     """What the class of a network lets one choose: its settings and their usual values."""
     from transformers import PretrainedConfig
 
-    return _beside(default_config(name).to_dict(), frozenset(PretrainedConfig().to_dict()))
+    return _without_common(default_config(name).to_dict(), frozenset(PretrainedConfig().to_dict()))
 
 
-def _beside(settings: dict[str, Any], common: frozenset[str]) -> dict[str, Any]:
+def _without_common(settings: dict[str, Any], common: frozenset[str]) -> dict[str, Any]:
     """Without what every configuration has: by some of that the library fetches or runs code."""
     return {
-        key: _beside(value, common) if isinstance(value, dict) else value
+        key: _without_common(value, common) if isinstance(value, dict) else value
         for key, value in settings.items()
         if key not in common and not key.startswith("_")
     }

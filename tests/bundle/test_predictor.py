@@ -1,4 +1,4 @@
-"""What a prediction tells beside the class, on a bundle taught with real weights."""
+"""What a prediction says in addition to the class, on a bundle trained with real weights."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_neither_a_file_name_nor_a_place_of_this_machine_travels(
 
 
 def test_a_name_with_signs_is_what_the_home_screen_says() -> None:
-    kept = webpage.beside("<title>Ana&#x27;s &lt;b&gt; &amp; \n مرحبا 🦊</title>\n")
+    kept = webpage.files_next_to("<title>Ana&#x27;s &lt;b&gt; &amp; \n مرحبا 🦊</title>\n")
 
     assert json.loads(kept["manifest.webmanifest"])["name"] == "Ana's <b> & \n مرحبا 🦊"
 

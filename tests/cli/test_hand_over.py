@@ -43,7 +43,7 @@ class FakeHead:
     jobs: dict[str, dict[str, object]] = field(default_factory=dict)
     ends: str = "SUCCEEDED"  # of every job
     log: str = ""
-    lost: int = 0  # requests for a log that nobody answers
+    lost: int = 0  # requests for a log that no one answers
     makes: Path | None = None  # the result of every job
     sent_to: str = ""  # every request is redirected there
     is_open: bool = False

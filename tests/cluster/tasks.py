@@ -23,7 +23,7 @@ def double(parcel: Parcel) -> Parcel:
 
 @task
 def refuse(parcel: Parcel) -> Parcel:
-    """What a person can mend."""
+    """What a person can put right."""
     raise UnreadableImage(f"{parcel.facts['file']} is no picture.", remedy="Leave it out.")
 
 
@@ -50,7 +50,7 @@ def sign(parcel: Parcel) -> Parcel:
 
 @task
 def wait(parcel: Parcel) -> Parcel:
-    """Wait until there is a file that whoever asked makes."""
+    """Wait until there is a file, which the process that asked makes."""
     while not Path(parcel.facts["folder"], "go").exists():
         time.sleep(0.02)
     return parcel
@@ -70,6 +70,6 @@ def die_once(parcel: Parcel) -> Parcel:
 
 @task
 def always_die(parcel: Parcel) -> Parcel:
-    """Whoever tries it is killed."""
+    """Kill the process that tries it."""
     os.kill(os.getpid(), signal.SIGKILL)
     return parcel

@@ -58,7 +58,7 @@ class FakeHead:
 
 @contextmanager
 def head(allows: str | None, ray: str = "") -> Iterator[FakeHead]:
-    """One that lets in who brings a token, None: anybody, and tells them which Ray it is of."""
+    """A dashboard that lets in who brings a token (None: everyone), and says which Ray it belongs to."""
 
     def answer(_asked: bytes, context: grpc.ServicerContext) -> bytes:
         token = dict(context.invocation_metadata()).get("authorization", "")

@@ -76,10 +76,10 @@ def arguments(name: str, verb: Callable[..., Any], work: Work) -> dict[str, Any]
     return {one: work.values[one] for one in taken}
 
 
-def outcome(deed: Callable[[], Any]) -> tuple[str, str]:
+def outcome(operation: Callable[[], Any]) -> tuple[str, str]:
     """What a person hears, with all ids made equal."""
     try:
-        said = deed()
+        said = operation()
         if isinstance(said, _GeneratorContextManager):
             with said as inner:
                 said = inner

@@ -329,7 +329,7 @@ def test_what_lies_elsewhere_is_fetched_by_whoever_reads_it_and_once(
     ]
     assert all(read.path(one).is_file() for one in read.images)
     copies = [path for path in store.rglob("*") if path.is_file() and path.suffix != ".json"]
-    assert len(copies) == len(near.images), "one copy of each, whoever asked for it"
+    assert len(copies) == len(near.images), "one copy of each, no matter who asked for it"
 
 
 def test_near_duplicates_are_searched_for_as_here(

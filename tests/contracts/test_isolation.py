@@ -44,7 +44,7 @@ HANDLERS_OF_THE_PAGE_ALONE = {
     "on_networks",
     "<lambda>",
 }  # show or ask nothing of anyone
-DEEDS_AND_LONG_WORK = re.compile(
+ACTIONS_AND_LONG_WORK = re.compile(
     r"cancel|finish_early|delete|drop|start_over|undo|replace_|use_|add|rename|merge|relabel|mend|choose|start_teaching"
     r"|compare|export|Exports|save|dismiss|restore|known|Lessons.run|Lessons.stop|reset|go_to|share|vote|Batches|label|Labelling|FilmLinks|Races.begin|take_winner|LaterClasses"
 )
@@ -89,7 +89,7 @@ def test_the_same_verbs_answer_the_owner(service: Service, adas: Work) -> None:
     ]
     asked = 0
     for name, verb in verbs(service).items():
-        if name in OPEN | MAKE or DEEDS_AND_LONG_WORK.search(name):
+        if name in OPEN | MAKE or ACTIONS_AND_LONG_WORK.search(name):
             continue
         given = arguments(name, verb, adas)
 
@@ -130,14 +130,14 @@ class Happened:
 
 
 def presses(work: Work) -> tuple[str, ...]:
-    """What a press may say: a place, an id, a deed with an id."""
-    deeds = ("delete", "stop", "open", "ask", "sort", "drop", "undo", "settle")
+    """What a press may say: a place, an id, an operation with an id."""
+    operations = ("delete", "stop", "open", "ask", "sort", "drop", "undo", "settle")
     learned = ("open:norms", "run", "vote:open", "vote:close", "share", "unshare", "reset:yes", "summary")
     return (
         "0:0",
         work.project,
         work.job,
-        *(f"{deed}:{work.job}" for deed in deeds),
+        *(f"{operation}:{work.job}" for operation in operations),
         *learned,
         "make",
         "take",

@@ -34,7 +34,7 @@ from tests.crafted import grey_jpeg, netpbm
 
 Files = dict[str, Path]
 Said = dict[str, str]  # a file's name -> why it was refused; those that are read may be missing
-Door = Callable[[Files, Path], Said]  # beside the files, an empty folder
+Door = Callable[[Files, Path], Said]  # gets the files and an empty folder
 
 
 def scene(width: int = 90, height: int = 60) -> Image.Image:
@@ -175,7 +175,7 @@ def own_doors(loaded: Bundle) -> dict[str, Door]:
 
 
 def server_doors(reader: Reader, wanted: int) -> dict[str, Door]:
-    """Page and API: an upload, pictures added beside others, one to try, a frame of a camera."""
+    """Page and API: an upload, pictures added to others, one to try, a frame of a camera."""
 
     def ask(source: Path, place: Path, name: str, before: str = "") -> Imported:
         (place / name).mkdir()
@@ -186,7 +186,7 @@ def server_doors(reader: Reader, wanted: int) -> dict[str, Door]:
     def upload(files: Files, place: Path) -> Said:
         return told(ask(zip_of(files, place), place, "data").manifest.left_out)
 
-    def beside(files: Files, place: Path) -> Said:
+    def added(files: Files, place: Path) -> Said:
         with zipfile.ZipFile(place / "first.zip", "w") as archive:
             archive.writestr("bird/first.png", as_file(scene(50, 40), "PNG"))
         ask(place / "first.zip", place, "first")
@@ -206,7 +206,7 @@ def server_doors(reader: Reader, wanted: int) -> dict[str, Door]:
         said = {name: refusal_of(partial(read, path)) for name, path in files.items()}
         return {name: words.replace("The camera's picture", name) for name, words in said.items()}
 
-    return {"upload": upload, "beside": beside, "try": attempt, "frame": frame}
+    return {"upload": upload, "added": added, "try": attempt, "frame": frame}
 
 
 def through(doors: dict[str, Door], place: Path) -> dict[str, Said]:

@@ -37,7 +37,7 @@ def corner(width: int = 64, height: int = 32) -> Image.Image:
 
 def test_every_hazard_is_read_or_refused_with_a_sentence() -> None:
     if not HAZARDS.is_dir():
-        pytest.skip("the hazards are not beside this clone")
+        pytest.skip("the hazards are not next to this clone")
     rows = json.loads((HAZARDS / "manifest.json").read_text())["files"]
 
     wrong, sentences = [], []

@@ -141,7 +141,7 @@ def test_ten_thousand_images_that_are_not_alike_stay_apart() -> None:
 )  # fmt: skip
 def test_real_sets_are_grouped_as_they_look(name: str, largest: int, at_least: int) -> None:
     if not (SHARED / name).is_dir():
-        pytest.skip("the sets are not beside this clone")
+        pytest.skip("the sets are not next to this clone")
 
     sizes = Counter(image.group for image in ingest(SHARED / name, threads=2).manifest.images)
 

@@ -65,7 +65,7 @@ def test_a_folder_becomes_a_manifest(tmp_path: Path) -> None:
 
 def test_every_hazard_is_named_or_used(tmp_path: Path) -> None:
     if not HAZARDS.is_dir():
-        pytest.skip("the hazards are not beside this clone")
+        pytest.skip("the hazards are not next to this clone")
     root = pets(tmp_path / "pets", each=5)
     rows = json.loads((HAZARDS / "manifest.json").read_text())["files"]
     for number, row in enumerate(rows):
@@ -255,7 +255,7 @@ def test_large_images_wait_until_there_is_memory_for_them(tmp_path: Path) -> Non
 
     manifest = ingest(root, threads=8, prepare=prepare_slowly, policy=ReadPolicy(limits=limits)).manifest
 
-    assert now["most"] == 2, "two have room beside each other, and two there are"
+    assert now["most"] == 2, "two have room next to each other, and there are two"
     assert len(manifest.images) == 16
 
 
@@ -339,7 +339,7 @@ class Counting:
         end = time.monotonic() + 60
         while self.begun < min(60, self.taken + self.wanted) and time.monotonic() < end:
             time.sleep(0.001)
-        time.sleep(0.005)  # whoever prepares more than that may do it now
+        time.sleep(0.005)  # time for a reader to prepare more than that
         self.most_ahead = max(self.most_ahead, self.begun - self.taken)
 
 

@@ -186,7 +186,7 @@ def test_shards_on_this_machine_need_no_address(
     assert read(tar, tmp_path / "w") == first, "nothing is opened a second time"
     assert told(first) == told(ingest(folder).manifest)
     assert read(f"file://{folder}", tmp_path / "w").counts == first.counts
-    assert address_of(tmp_path / "mixed") is None, "images beside a tar are a folder as ever"
+    assert address_of(tmp_path / "mixed") is None, "images next to a tar are a folder as before"
 
 
 def test_a_lost_copy_of_an_image_in_a_tar_is_fetched_again(folder: Path, tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_a_share_that_leaves_nothing_is_refused(test_share: float) -> None:
 def test_near_duplicate_tiles_never_fall_on_both_sides() -> None:
     tiles = SHARED / "data" / "magnetic_tile6"
     if not tiles.is_dir():
-        pytest.skip("the sets are not beside this clone")
+        pytest.skip("the sets are not next to this clone")
 
     result = split(ingest(tiles, threads=2).manifest)
 

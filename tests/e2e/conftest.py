@@ -109,7 +109,7 @@ def class_folders(tmp_path: Path) -> Callable[[dict[str, int]], Path]:
 
 @pytest.fixture
 def took(record_property: Callable[[str, object], None]) -> Callable[[str, float, float], None]:
-    """Note what something took beside its goal, to be printed at the end: a test judges no speed."""
+    """Note what something took, next to its goal, to be printed at the end: a test judges no speed."""
 
     def tell(what: str, measured: float, goal: float) -> None:
         record_property(MEASURED, f"{what}: {measured:.2f} (goal {goal:g})")

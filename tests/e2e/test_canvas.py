@@ -1,4 +1,4 @@
-"""What is reckoned of Teachable Machine's library, beside a real canvas of a real browser."""
+"""What is computed as in Teachable Machine's library, next to a real canvas of a real browser."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from tests.e2e.house import WAIT_MS, House, Visit
 
 pytestmark = pytest.mark.browser
 
-LONG_MS = 2 * WAIT_MS  # for an experiment where many things run beside it
+LONG_MS = 2 * WAIT_MS  # for an experiment where many things run next to it
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
 DEAR = (
     "all-at-once",

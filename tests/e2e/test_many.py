@@ -118,7 +118,7 @@ def test_a_press_during_which_the_grid_is_drawn_again_is_not_lost(tried: Visit) 
     page.locator("#hs-many .filters [data-name=all]").hover()
     page.mouse.down()
     page.eval_on_selector("#hs-many .batch", again)
-    page.mouse.move(2, 2)  # let go beside it: no press
+    page.mouse.move(2, 2)  # let go next to it: no press
     page.mouse.up()
     assert unlike.get_attribute("aria-pressed") == "true"
     show(tried, "all")

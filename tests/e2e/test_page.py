@@ -71,7 +71,7 @@ def test_what_is_no_weight_file_or_layer_is_refused_in_words_and_the_network_sta
     page.click("#hs-how > button")
     visit.check_layer("no.such.layer", found="head.fc")
 
-    visit.wait("#hs-model .mistake:has-text('no.such.layer')")  # beside the one about weights out of reach
+    visit.wait("#hs-model .mistake:has-text('no.such.layer')")  # next to the one about weights out of reach
     assert "tiny_vit_11m_224" in page.inner_text("#hs-head h2")
 
 

@@ -1,4 +1,4 @@
-"""Pictures in a real browser: they come by folder, zip, file and camera, are mended, and never lost."""
+"""Pictures in a real browser: they come by folder, zip, file and camera, are corrected, and never lost."""
 
 from __future__ import annotations
 
@@ -307,7 +307,7 @@ PACK = """async (made) => {
     const file = { name: `${n}.txt`, size: bytes.length, arrayBuffer: async () => bytes.buffer };
     found.push([`many/${n}.txt`, file]);
   }
-  await globalThis.headswap.take(found, { beside: true });
+  await globalThis.headswap.take(found, { intoClasses: true });
   const zip = await caught, tail = new DataView(await zip.slice(-22).arrayBuffer());
   const bytes = new Uint8Array(await zip.arrayBuffer()), text = [];
   for (let at = 0; at < bytes.length; at += 32768) {

@@ -134,7 +134,7 @@ def test_a_run_is_waited_for_stopped_begun_again_killed_found_again_and_ended_wi
     second.wait("#hs-chip [data-state=cancelled]")
 
     start = time.monotonic()
-    visit.page.click("#hs-stop-lesson")  # beside Teach; the one above is pressed by others
+    visit.page.click("#hs-stop-lesson")  # next to Teach; the one above is pressed by others
     visit.wait("#hs-chip [data-state=cancelled]")
     wait_for_the_end(worker)
     took("stop to a process that is gone, s", time.monotonic() - start, 3)

@@ -1,4 +1,4 @@
-"""Trying, looking closer and mending in step 4, on drawings with one label planted wrong."""
+"""Trying, looking closer and correcting in step 4, on drawings with one label planted wrong."""
 
 from __future__ import annotations
 

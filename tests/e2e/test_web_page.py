@@ -26,7 +26,7 @@ from headswap import export
 from headswap.bundle.heatmap import heat_of, overlay
 from headswap.bundle.predictor import Bundle, load_bundle
 from headswap.exports.parity import BOUND
-from headswap.exports.webpage import beside, pack_site
+from headswap.exports.webpage import files_next_to, pack_site
 from tests.e2e.house import SAMPLE, WAIT_MS, Visit, new_profile
 
 pytestmark = pytest.mark.browser
@@ -201,7 +201,7 @@ def test_a_host_serves_it_to_programs_and_to_home_screens_that_keep_it_beside_an
     with zipfile.ZipFile(tmp_path / "site.zip") as packed:
         packed.extractall(tmp_path / "site")
     (tmp_path / "site" / "other").mkdir()
-    for name, content in {"index.html": OTHER, **beside(OTHER)}.items():
+    for name, content in {"index.html": OTHER, **files_next_to(OTHER)}.items():
         data = content if isinstance(content, bytes) else content.encode()
         (tmp_path / "site" / "other" / name).write_bytes(data)
     picture = SAMPLE / "try" / "bird_hen_01.png"

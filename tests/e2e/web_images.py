@@ -1,4 +1,4 @@
-"""The page's image reading beside Python's: the same bytes through both, compared by hash.
+"""The page's image reading next to Python's: the same bytes through both, compared by hash.
 
 `python -m tests.e2e.web_images FOLDER...` compares every JPEG and PNG under the folders and every made image,
 and measures; the tests take a part of that.

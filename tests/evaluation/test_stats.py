@@ -1,4 +1,4 @@
-"""What a run cost is kept beside its bundle."""
+"""What a run cost is kept next to its bundle."""
 
 from __future__ import annotations
 

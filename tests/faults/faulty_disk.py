@@ -1,11 +1,11 @@
-"""A disk on which one chosen deed fails, or at which the power goes.
+"""A disk on which one chosen operation fails, or at which the power goes.
 
 Wraps the real one and counts every create, write, append, flush, rename and removal.
-`fault` says what happens at deed number `at`:
+`fault` says what happens at operation number `at`:
 
     "full"     no space left; of a write, the first half arrived
     "broken"   input/output error, likewise
-    "cut"      the power goes: this deed and all later ones never happen, and what was
+    "cut"      the power goes: this operation and all later ones never happen, and what was
                written without a flush is cut in half
     "forget"   the same, and names that were changed without a flush of their folder are
                as they were before
@@ -37,8 +37,8 @@ class FaultyDisk:
     """A `Disk`. Safe to use from several threads."""
 
     def __init__(self, *, at: int = 0, fault: Fault = "full", attic: Path | None = None) -> None:
-        """Let deed number `at` fail (0: none does); `attic` is where old files are kept, for "forget"."""
-        self.deeds: list[str] = []
+        """Let operation number `at` fail (0: none does); `attic` keeps old files, for "forget"."""
+        self.operations: list[str] = []
         self._at, self._fault, self._attic = at, fault, attic
         self._real: Disk = RealDisk()
         self._lock = threading.RLock()
@@ -103,8 +103,8 @@ class FaultyDisk:
 
         self._do("rename", new, move)
 
-    def keep_beside(self, path: Path, name: Path) -> None:
-        self._do("second name", name, lambda: self._real.keep_beside(path, name))
+    def keep_next_to(self, path: Path, name: Path) -> None:
+        self._do("second name", name, lambda: self._real.keep_next_to(path, name))
 
     def remove(self, path: Path) -> None:
         with self._lock:
@@ -112,14 +112,14 @@ class FaultyDisk:
                 self._do("remove", path, lambda: self._real.remove(path))
 
     def _do(
-        self, what: str, path: Path, deed: Callable[[], Any], *, half: Callable[[], Any] | None = None
+        self, what: str, path: Path, operation: Callable[[], Any], *, half: Callable[[], Any] | None = None
     ) -> None:
         with self._lock:
             if self._is_off:
                 raise PowerCut
-            self.deeds.append(f"{what} {path.name}")
-            if len(self.deeds) != self._at:
-                deed()
+            self.operations.append(f"{what} {path.name}")
+            if len(self.operations) != self._at:
+                operation()
                 return
             if half is not None:
                 half()
@@ -142,7 +142,7 @@ class FaultyDisk:
 
 
 class _Raw(io.RawIOBase):
-    """An open file whose every write is a deed of its disk."""
+    """An open file whose every write is an operation of its disk."""
 
     def __init__(self, disk: FaultyDisk, path: Path) -> None:
         self._disk, self._path, self._position, self._gone = disk, path, 0, False

@@ -1,7 +1,7 @@
-"""What headswap writes, as scenes that are played until each single deed has failed once.
+"""What headswap writes, as scenes that are played until each single operation has failed once.
 
 A scene prepares an old state, acts, and looks: "old", "new", or an error when there is less.
-`play` acts once for every deed and every fault, and checks after each: the old state or the
+`play` acts once for every operation and every fault, and checks after each: the old state or the
 new one; two sentences for the person; nothing stale after the sweep; trying again works.
 """
 
@@ -44,18 +44,18 @@ class Played:
     """What was seen."""
 
     scene: str
-    deeds: int
+    operations: int
     faults: int
     losses: tuple[str, ...]
 
 
 def play(scene: Scene, room: Path, *, every: int = 1, faults: tuple[Fault, ...] = FAULTS) -> Played:
-    """Let every deed (or every so-manieth) fail in every way.
+    """Let every operation (or every so-manieth) fail in every way.
 
     Args:
         scene: what to play.
         room: an empty folder.
-        every: 1 tries every deed; more is for a short form.
+        every: 1 tries every operation; more is for a short form.
         faults: the ways of failing.
     """
     ready = room / "ready"
@@ -68,15 +68,15 @@ def play(scene: Scene, room: Path, *, every: int = 1, faults: tuple[Fault, ...] 
         scene.act(stage)
     shapes["new"] = _shape(stage)
     losses = [] if scene.look(stage) == "new" else ["without any fault it is not new"]
-    tries = [(at, fault) for at in range(1, len(disk.deeds) + 1, every) for fault in faults]
+    tries = [(at, fault) for at in range(1, len(disk.operations) + 1, every) for fault in faults]
     for at, fault in tries:
         stage = _stage(ready, room)
         losses += [
-            f"{scene.name}: {fault} at deed {at} ({disk.deeds[at - 1]}): {loss}"
+            f"{scene.name}: {fault} at operation {at} ({disk.operations[at - 1]}): {loss}"
             for loss in _try(scene, stage, room / "attic", at, fault, shapes)
         ]
     shutil.rmtree(room)
-    return Played(scene.name, len(disk.deeds), len(tries), tuple(losses))
+    return Played(scene.name, len(disk.operations), len(tries), tuple(losses))
 
 
 def _try(
@@ -135,7 +135,7 @@ def _shape(folder: Path) -> list[str]:
 
 @contextmanager
 def _on(disk: FaultyDisk) -> Iterator[None]:
-    """While this lasts, every deed goes to another disk."""
+    """While this lasts, every operation goes to another disk."""
     before = files.disk
     files.disk = disk
     try:
@@ -330,7 +330,7 @@ def undo_scene(images: Path) -> Scene:
             return "old"
         return "new" if change is not None and "lion" in change.sentence else "no way back"
 
-    return Scene("mending pictures", prepare, act, look, lambda folder: (sweep_projects(folder), None)[1])
+    return Scene("correcting pictures", prepare, act, look, lambda folder: (sweep_projects(folder), None)[1])
 
 
 def shards_scene() -> Scene:

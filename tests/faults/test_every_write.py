@@ -12,7 +12,7 @@ NAMES = [scene.name for scene in all_scenes(Path())]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_fault_at_every_deed_leaves_the_old_or_the_new_and_can_be_tried_again(
+def test_every_fault_at_every_operation_leaves_the_old_or_the_new_and_can_be_tried_again(
     name: str, room: Path
 ) -> None:
     images = small_images(room / "pictures")
@@ -21,4 +21,4 @@ def test_every_fault_at_every_deed_leaves_the_old_or_the_new_and_can_be_tried_ag
     played = play(scene, room / "room")
 
     assert played.losses == ()
-    assert played.deeds >= 1
+    assert played.operations >= 1

@@ -24,8 +24,8 @@ def test_writing_into_the_file_itself_is_found_out(room: Path) -> None:
 
     played = play(scene(act), room / "play")
 
-    assert any("full at deed" in loss and "less than the old state" in loss for loss in played.losses)
-    assert any("cut at deed" in loss for loss in played.losses)
+    assert any("full at operation" in loss and "less than the old state" in loss for loss in played.losses)
+    assert any("cut at operation" in loss for loss in played.losses)
 
 
 def test_a_rename_before_the_flush_is_found_out(room: Path) -> None:
@@ -38,7 +38,7 @@ def test_a_rename_before_the_flush_is_found_out(room: Path) -> None:
 
     played = play(scene(act), room / "play")
 
-    assert any("cut at deed" in loss and "flush" in loss for loss in played.losses)
+    assert any("cut at operation" in loss and "flush" in loss for loss in played.losses)
 
 
 def test_an_error_without_sentences_and_what_is_left_lying_are_found_out(room: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "headswap"
-DEEDS = {
+OPERATIONS = {
     "write_bytes",
     "write_text",
     "unlink",
@@ -39,7 +39,7 @@ LOOSE = {  # logs and notes that may be lost, and drafts that a seal or one rena
 }
 
 
-def deeds_of(path: Path) -> list[str]:
+def operations_of(path: Path) -> list[str]:
     """Calls in a module that change the disk without asking `files`."""
     tree, found = ast.parse(path.read_text()), []
     own = {
@@ -56,9 +56,9 @@ def deeds_of(path: Path) -> list[str]:
             opens = node.func.attr == "open" and any(
                 isinstance(mode, str) and mode.strip("bt+") in ("w", "a", "x") for mode in modes
             )
-            if opens or (node.func.attr in DEEDS and ast.unparse(node.func.value) not in ("files", "h")):
+            if opens or (node.func.attr in OPERATIONS and ast.unparse(node.func.value) not in ("files", "h")):
                 found.append(f"{node.lineno}: {ast.unparse(node.func)}")
-        elif isinstance(node.func, ast.Name) and node.func.id in DEEDS - own:
+        elif isinstance(node.func, ast.Name) and node.func.id in OPERATIONS - own:
             found.append(f"{node.lineno}: {node.func.id}")
     return found
 
@@ -66,9 +66,9 @@ def deeds_of(path: Path) -> list[str]:
 @pytest.mark.parametrize(
     "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
 )
-def test_every_deed_goes_through_the_one_layer(path: Path) -> None:
+def test_every_operation_goes_through_the_one_layer(path: Path) -> None:
     name = path.relative_to(PACKAGE).as_posix()
     if name in ("storage/disk.py", "storage/files.py", *LOOSE):
         return
 
-    assert deeds_of(path) == []
+    assert operations_of(path) == []

@@ -39,10 +39,10 @@ import mmap, os, sys
 from pathlib import Path
 here = Path(sys.argv[1])
 
-def number(deed, *words):
-    for _ in range(2):  # the scanner is somewhere once in five deeds
+def number(operation, *words):
+    for _ in range(2):  # the scanner is somewhere once in five operations
         try:
-            deed(*words)
+            operation(*words)
         except OSError as error:
             said = getattr(error, "winerror", None)
     return said

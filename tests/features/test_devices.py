@@ -1,4 +1,4 @@
-"""What a GPU needs besides a processor: exactness, memory, random numbers; on a pretended one."""
+"""What a GPU needs and a processor does not: exactness, memory, random numbers; on a pretended one."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_the_list_of_known_heads_holds_every_family_of_its_version(
 ) -> None:
     if KNOWN["versions"][zoo] != version(zoo).partition("+")[0]:
         pytest.skip(
-            f"the list is of {zoo} {KNOWN['versions'][zoo]}: python -m tests.heads.families writes it anew"
+            f"the list is of {zoo} {KNOWN['versions'][zoo]}: python -m tests.heads.families writes it again"
         )
 
     assert set(families()) <= KNOWN[zoo].keys()

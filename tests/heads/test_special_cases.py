@@ -365,7 +365,7 @@ MUST_WORK = {
     "multi-sample dropout": Case(
         lambda: WithForward(multi_sample_dropout, body=body(), fc=linear()), ("fc",)
     ),
-    "LoRA beside the head": Case(
+    "LoRA next to the head": Case(
         lambda: WithForward(lambda n, x: n.fc(n.body(x)), body=body(), fc=LoraLinear(WIDTH, CLASSES)),
         ("fc.base", "fc.up"),
     ),

@@ -28,7 +28,7 @@ def test_a_network_that_cannot_be_had_is_listed_and_ends_nothing(few_drawings: P
     assert row.interval is not None
     assert row.interval[0] < (row.accuracy or 0) <= row.interval[1]
     assert (row.accuracy or 0) > 0.8
-    wide = 3 * 6240 + 3 if row.head == "wide" else 0  # a head over every block stands beside the plain one
+    wide = 3 * 6240 + 3 if row.head == "wide" else 0  # a head over every block stands next to the plain one
     assert row.parameters == 3_371_008 + 3 * 1280 + 3 + wide
     assert row.right_last <= row.right
     assert (row.size_bytes or 0) > 4 * row.parameters

@@ -59,7 +59,7 @@ def test_a_table_is_filled_in_read_back_and_taught_with(
     assert main(line) == 0
     told = capsys.readouterr().out
     assert "10 of 24 pictures have a label" in told
-    assert "left out" not in told, "its own table is no picture that somebody would miss"
+    assert "left out" not in told, "its own table is no picture that anyone would miss"
     second = rows_of(table)
     named = {row["file"]: row["label"] for row in second if row["label"]}
     assert named == {row["file"]: row["file"].split("-")[0] for row in first[:10]}

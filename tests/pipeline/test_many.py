@@ -210,7 +210,7 @@ def test_after_a_kill_it_goes_on_where_it_was(
     assert [(one.file, one.label) for one in again.answers] == [
         (one.file, one.label) for one in whole.answers
     ]
-    for one, other in zip(again.answers, whole.answers, strict=True):  # other pictures beside it in its batch
+    for one, other in zip(again.answers, whole.answers, strict=True):  # with other pictures in its batch
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
     asked.clear()
     assert headswap.predict(loaded, holiday, kept=kept).left_out[0].file.endswith("broken.jpg")

@@ -25,7 +25,7 @@ from headswap.zoos.catalogue import build_network
 from headswap.zoos.zoo import ZooSettings
 
 LITE, BLIND, BROKEN = "timm/tf_efficientnet_lite0", "timm/mobilenetv3_small_050", "timm/lcnet_050"
-LIMITS = NetworkLimits(most_mb=19)  # of what is installed beside the house, Lite0 alone keeps to it
+LIMITS = NetworkLimits(most_mb=19)  # of what is installed next to headswap, Lite0 alone keeps to it
 
 
 @pytest.fixture(scope="module")

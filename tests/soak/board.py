@@ -29,7 +29,7 @@ class Size:
     right_again_s: float = 5.0  # after a kill
     starts: int = 50  # at once, with one key
     cancels: int = 100
-    every_deed: int = 1  # 1: each write, flush and rename fails once
+    every_operation: int = 1  # 1: each write, flush and rename fails once
     log_step: int = 53  # bytes between two cuts of the job store's log
     seed: int = 0  # parts of one trial take different ones: other moments, other bytes
 
@@ -48,7 +48,7 @@ SHORT = Size(
     right_again_s=600.0,
     starts=20,
     cancels=6,
-    every_deed=5,
+    every_operation=5,
     log_step=997,
 )
 

@@ -62,9 +62,9 @@ def class_at_once(size: Size, room: Path) -> list[Line]:
     ]  # fmt: skip
 
 
-def _noting_errors(seen: Seen, name: str, deed: Callable[..., None], *given: Any) -> None:
+def _noting_errors(seen: Seen, name: str, operation: Callable[..., None], *given: Any) -> None:
     try:
-        deed(*given)
+        operation(*given)
     except Exception as error:  # noqa: BLE001  any error is a finding here
         with seen.lock:
             seen.errors.append(f"{name}: {error!r}"[:300])

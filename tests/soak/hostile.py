@@ -83,11 +83,11 @@ def hostile_inputs(size: Size, room: Path) -> list[Line]:
     slowest, refused, made = 0.0, 0, _inputs(chance, reader, room)
     try:
         for _ in range(size.hostile):
-            kind, deed = next(made)
+            kind, operation = next(made)
             kinds[kind] = kinds.get(kind, 0) + 1
             begin = time.monotonic()
             try:
-                deed()
+                operation()
             except HeadswapError as error:
                 refused += 1
                 if not (error.problem.strip() and error.remedy.strip()):
@@ -183,12 +183,12 @@ def _inputs(chance: random.Random, reader: Reader, room: Path) -> Iterator[tuple
 def _upload(
     reader: Reader, room: Path, number: int, mark: str, make: Callable[[Path], object]
 ) -> Callable[[], object]:
-    def deed() -> object:
+    def operation() -> object:
         source = room / f"upload-{mark}.zip"
         make(source)
         return _ask(reader, source, room / f"took-{mark}-{number}")
 
-    return deed
+    return operation
 
 
 def _open_bundle(place: Path) -> None:

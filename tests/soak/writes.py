@@ -14,13 +14,18 @@ def every_write(size: Size, room: Path) -> list[Line]:
     """Fail each write, flush and rename once; kill each statement once; cut the log anywhere."""
     images = small_images(room / "pictures")
     played = [
-        play(scene, room / f"scene-{number}", every=size.every_deed)
+        play(scene, room / f"scene-{number}", every=size.every_operation)
         for number, scene in enumerate(all_scenes(images))
     ]
     faults, losses = sum(one.faults for one in played), [loss for one in played for loss in one.losses]
-    deeds = sum(one.deeds for one in played)
+    operations = sum(one.operations for one in played)
     lines = [
-        line("injected write faults", "old or new, never less", f"{faults} faults at {deeds} deeds", losses)
+        line(
+            "injected write faults",
+            "old or new, never less",
+            f"{faults} faults at {operations} operations",
+            losses,
+        )
     ]
     if os.name == "nt":
         return lines

@@ -65,11 +65,11 @@ def test_a_file_that_is_let_go_in_a_moment_is_replaced(
         (lambda disk, place: disk.remove(place / "file"), os, "unlink"),
         (lambda disk, place: disk.make_folder(place / "more"), os, "mkdir"),
         (lambda disk, place: disk.sync(place / "file"), os, "open"),
-        (lambda disk, place: disk.keep_beside(place / "file", place / "folder" / "kept"), os, "unlink"),
+        (lambda disk, place: disk.keep_next_to(place / "file", place / "folder" / "kept"), os, "unlink"),
     ],
     ids=["folder", "file", "new folder", "flush", "second name"],
 )
-def test_every_deed_is_tried_again(
+def test_every_operation_is_tried_again(
     edit: Callable[[RealDisk, Path], None],
     module: object,
     name: str,

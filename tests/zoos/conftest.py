@@ -1,4 +1,4 @@
-"""A real server on 127.0.0.1 for everything that fetches, and the weights that lie beside the project."""
+"""A real server on 127.0.0.1 for everything that fetches, and the weights that lie next to the project."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def _one_thread() -> None:
 
 @pytest.fixture
 def never_sleeping(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever waits between two tries is found out, however quick or slow this machine is."""
+    """A wait between two tries makes the test fail, however quick or slow this machine is."""
 
     def sleep(seconds: float) -> None:
-        pytest.fail(f"somebody sleeps for {seconds} s")
+        pytest.fail(f"the code sleeps for {seconds} s")
 
     monkeypatch.setattr(time, "sleep", sleep)
 
@@ -86,7 +86,7 @@ def shelf() -> Iterator[Shelf]:
 def squeezenet_file() -> Path:
     path = SHARED / "weights" / "torchvision_squeezenet1_1.safetensors"
     if not path.is_file():
-        pytest.skip("the real SqueezeNet weights are not beside the project")
+        pytest.skip("the real SqueezeNet weights are not next to the project")
     return path
 
 
@@ -94,7 +94,7 @@ def squeezenet_file() -> Path:
 def cat_images() -> list[Path]:
     folder = SHARED / "data" / "cats_dogs" / "cat"
     if not folder.is_dir():
-        pytest.skip("the cats and dogs are not beside the project")
+        pytest.skip("the cats and dogs are not next to the project")
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))[:20]
 
 

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterState:
-    """What the last look has found, or a run has said since."""
+    """How the cluster is: what the last check found, or what a run has reported since."""
 
     processors: int = 0  # 0: unknown
     trouble: HeadswapError | None = None  # why it cannot be used just now
@@ -48,7 +48,7 @@ class ClusterState:
 
     @property
     def refusal(self) -> str:
-        """What has to be mended there; empty: nothing, or it does not answer."""
+        """What has to be put right there; empty: nothing, or it does not answer."""
         is_silent = isinstance(self.trouble, ClusterLost) and not isinstance(self.trouble, ClusterRefused)
         return self.trouble.problem if self.trouble and not is_silent else ""
 
@@ -58,7 +58,7 @@ def _in_a_thread(check: Callable[[], None]) -> None:
 
 
 class ClusterWatch:
-    """Looks when it is due. Nothing is asked before the first look."""
+    """Checks the cluster whenever a check is due. Nothing is asked before the first check."""
 
     def __init__(
         self,
@@ -187,7 +187,7 @@ def watch_of(on: str, workspace: Path) -> ClusterWatch | None:
 
 
 def _processors(on: str, workspace: Path) -> int:
-    """Found with the checks of a run (`headswap.pipeline.job`), or runs would begin that cannot go on."""
+    """Count them, with the checks of a run (`headswap.pipeline.job`): no run begins that cannot go on."""
     find_cluster(on)  # what a plain request can tell, before a process is started
     written = [workspace / "features", workspace / "jobs"]
     with DrivenCrew(on, paths=[], folder=workspace, written=written) as crew:

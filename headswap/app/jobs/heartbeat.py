@@ -98,7 +98,7 @@ class Attempt:
             self._journal.append(event)
 
     def _take_news(self, event: Event) -> None:
-        """Quick passes come by the hundred: their lines are kept, the row is asked now and then."""
+        """Keep the line of every pass, but ask the row only now and then: passes may come by the hundred."""
         if not self._is_due("") or self._tell("", None):
             self._journal.append(event)
 
@@ -106,7 +106,7 @@ class Attempt:
         return time.monotonic() - self._written_at.get(step, -WRITE_S) >= WRITE_S
 
     def _tell(self, step: str, progress: Progress | None) -> bool:
-        """Write to the row; a busy disk loses a word, not the work."""
+        """Write to the row; if the disk is busy, only this message is lost, not the work."""
         self._written_at[step] = time.monotonic()
         try:
             if self._store.report(self._job.id, self._job.attempt, progress):
@@ -147,7 +147,7 @@ class Attempt:
         return self._state == "stop" and not self._written_at
 
     def _cut(self) -> None:
-        """The row is settled, then the process is gone: what it was computing, no one wants."""
+        """Finish the row, then end the process at once: no one needs what it was computing."""
         outcome = JobState.CANCELLED if self._state == "cancel" else JobState.QUEUED
         with suppress(*NOT_NOW):  # else at the next look
             self._store.finish(self._job.id, self._job.attempt, outcome)

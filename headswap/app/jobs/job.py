@@ -137,7 +137,7 @@ REFUSED = "ClusterRefused"
 
 
 def refused_by_cluster(error: HeadswapError) -> JobError:
-    """It waits as for a cluster that is away, and says what has to be mended there."""
+    """It waits as for a cluster that is away, and says what has to be put right there."""
     return JobError(
         REFUSED,
         f"This run waits for the cluster. {error.problem}",

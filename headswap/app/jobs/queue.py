@@ -62,7 +62,7 @@ class QueueSettings:
             raise BadSetting(f"capacity is {self.capacity}.", remedy="Choose 1 or more workers at once.")
 
     def at_once(self, processors: int) -> int:
-        """Workers at once: a cluster with so many processors has hands for more than this machine."""
+        """Workers at once: a cluster with so many processors can run more than this machine."""
         return max(self.capacity, min(processors, self.most_at_once))
 
 
@@ -73,7 +73,7 @@ class _Spare:
 
 
 class Queue:
-    """The one who starts workers. Several may share a store; each row moves once all the same."""
+    """The one who starts workers. Several may share a store; each row still moves only once."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class Queue:
         self.woken.set()
 
     def finish_early(self, job_id: str) -> None:
-        """Let a running job train no longer: it keeps the best it has found, and is examined."""
+        """End a running job's training early: it keeps the best it has found, and is tested."""
         self.store.request_finish(job_id)
 
     def warm(self) -> None:
@@ -163,7 +163,7 @@ class Queue:
             self._dismiss_spare()
 
     def ask_workers_to_stop(self) -> list[str]:
-        """Every worker shall finish its step, save and end; returns who they are, and waits for none.
+        """Tell every worker to finish its step, save and end; returns who they are, and waits for none.
 
         Their rows say so, which reaches a worker on any system; a signal, where there is one, is quicker.
         """
@@ -208,7 +208,7 @@ class Queue:
                 self._runner.stop(job.worker, force=True)
 
     def _takes_too_much(self, job: Job) -> bool:
-        """Where the system does not hold a worker's memory: settled first, so that no one tries it again."""
+        """End a job, for good, whose worker takes too much memory, where the system sets no limit."""
         limit = self._settings.worker_bytes
         if not limit or memory.is_held_by_system() or self._runner.taken_bytes(job.worker) <= limit:
             return False

@@ -195,7 +195,7 @@ def _outcome(work: Work, job: Job, folder: Path, attempt: Attempt) -> AttemptEnd
 
 
 def _check_result(folder: Path, name: str) -> None:
-    """The row never points to what is not there, whole."""
+    """Check that the result is there and sealed, before the row names it."""
     if not _RESULT.fullmatch(name) or not (folder / name / SEAL).is_file():
         raise RuntimeError(f"the work returned {name!r}, which is no sealed folder in the folder of its job")
 
@@ -205,7 +205,7 @@ def _finish(store: Store, job: Job, outcome: AttemptEnd) -> bool:
 
 
 def _patiently(write: Callable[[], Answer]) -> Answer:
-    """The first and the last word of a worker are worth waiting for: a full disk, a long writer."""
+    """Write to the row, and try again while the disk is full or another process writes."""
     for _ in range(TRIES):
         try:
             return write()
@@ -222,14 +222,14 @@ def _run_pipeline(experiment_json: str, job_folder: Path, listener: Listener, on
 
 
 def _import_pipeline() -> None:
-    """Seconds of torch, timm and scipy, spent before anyone waits."""
+    """Import torch, timm and scipy, which takes seconds, before anyone waits for them."""
     with without_compiler(), made_to_stay():
         for module in ("headswap.pipeline.run", "timm", "scipy.optimize"):
             importlib.import_module(module)
 
 
 def end(code: int) -> NoReturn:
-    """Leave at once: no thread that a library forgot keeps a process whose job is settled."""
+    """End the process at once, even if a library has left a thread running."""
     logging.shutdown()
     sys.stdout.flush()
     os._exit(code)

@@ -88,5 +88,5 @@ class SafeInference:
 
 
 def _wanted_px(bundle: str) -> int:
-    """The same reduction as the bundle makes when it reads the picture itself: the same answer."""
+    """The size to which the bundle itself would reduce the picture, so that the answer is the same."""
     return wanted_px(read_card(Path(bundle)).input)

@@ -114,7 +114,7 @@ def answer(question: Question) -> object:
 
 
 def _take_free_cores() -> None:
-    """As many threads as cores that no one uses: next to other work two wait for each other."""
+    """Use as many threads as there are free cores: more would wait for each other."""
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -201,7 +201,7 @@ def _clean(name: str) -> str:
 
 
 def _hash(code: str, salt: str) -> str:
-    """The same for a code typed in capitals, or without its dashes."""
+    """Hash a code; capitals and dashes make no difference."""
     plain = re.sub(r"[\s-]", "", code).casefold()[:200].encode("utf-8", "backslashreplace")
     salted = bytes.fromhex(salt)
     return hashlib.scrypt(plain, salt=salted, n=_COST, r=_BLOCK, p=_LANES, maxmem=64 * 2**20).hex()

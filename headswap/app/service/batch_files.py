@@ -190,7 +190,7 @@ def _written_at(folder: Path) -> float:
 
 @lru_cache(maxsize=4)
 def _manifest(path: Path, written_ns: int) -> Manifest:
-    """A page that looks through them asks again and again."""
+    """Read it once: a page that shows the pictures asks for it again and again."""
     found: Manifest = read_record(Manifest, path)
     return found
 

@@ -1,4 +1,4 @@
-"""The pictures of a project: what comes, what is mended, and the way back.
+"""The pictures of a project: what comes, what is corrected, and the way back.
 
 Flow:  project + an edit --Datasets--> the next dataset.json; the one before stays for Undo
 
@@ -6,7 +6,7 @@ Flow:  project + an edit --Datasets--> the next dataset.json; the one before sta
     projects/ID/data-N/dataset.json    one state of the whole set, never written to again
     projects/ID/changes.json           what was done, newest last, and which data-N was in use before
 
-A run keeps the dataset it was started with, so mending pictures never disturbs it.
+A run keeps the dataset it was started with, so correcting pictures never disturbs it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from headswap.app.processes.importing import Imported, ReadUpload
 from headswap.app.service.projects import Project, Projects
 from headswap.app.service.thumbnails import find_image, thumbnail
 from headswap.counted import counted
-from headswap.data import edit as mend
+from headswap.data import edit
 from headswap.data.decode import shown_name
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, NotFound, TooMuch
@@ -99,27 +99,27 @@ class Datasets:
         with self._alone(owner, project, PATIENCE_S) as found:
             return self._import(found, self._sample, "Four kinds of drawings", None)
 
-    # Mending --------------------------------------------------------------------------
+    # Corrections --------------------------------------------------------------------------
 
     def rename_class(self, owner: str, project: str, name: str, new: str) -> Manifest:
         """Call a class something else."""
         sentence = f"{shown_name(name)} is now called {shown_name(new.strip())}."
-        return self._change(owner, project, sentence, lambda there: mend.rename_class(there, name, new))
+        return self._change(owner, project, sentence, lambda there: edit.rename_class(there, name, new))
 
     def merge_classes(self, owner: str, project: str, name: str, into: str) -> Manifest:
         """Put the pictures of one class into another."""
         sentence = f"The pictures of {shown_name(name)} are now in {shown_name(into)}."
-        return self._change(owner, project, sentence, lambda there: mend.merge_classes(there, name, into))
+        return self._change(owner, project, sentence, lambda there: edit.merge_classes(there, name, into))
 
     def drop_class(self, owner: str, project: str, name: str) -> Manifest:
         """Leave a class out."""
         sentence = f"{shown_name(name)} was left out."
-        return self._change(owner, project, sentence, lambda there: mend.drop_class(there, name))
+        return self._change(owner, project, sentence, lambda there: edit.drop_class(there, name))
 
     def relabel(self, owner: str, project: str, files: tuple[str, ...], name: str) -> Manifest:
         """Say of what class pictures are."""
         sentence = f"{_many(files)} now in {shown_name(name.strip())}."
-        return self._change(owner, project, sentence, lambda there: mend.relabel(there, files, name))
+        return self._change(owner, project, sentence, lambda there: edit.relabel(there, files, name))
 
     def label(self, owner: str, project: str, tried: Manifest, name: str) -> Manifest:
         """Add tried pictures to those of a class; one that is there already gets that class.
@@ -138,7 +138,7 @@ class Datasets:
         sentence = f"{counted(count, 'picture')} named: {they_are} {shown_name(name.strip())}."
 
         def change(there: Manifest) -> Manifest:
-            named = mend.label_images(there, tried.images, name)
+            named = edit.label_images(there, tried.images, name)
             self._check_count(named)
             for image in tried.images:
                 if not there.path(image).exists():
@@ -168,7 +168,7 @@ class Datasets:
             path, store = self._projects.dataset(found), self._projects.folder(found.id) / _IMAGES
             empty = Manifest(name=labelled.name, root=str(store), classes=(), images=())
             there = _manifest(path) if path else empty
-            manifest = mend.take_labelled(there, labelled.images)
+            manifest = edit.take_labelled(there, labelled.images)
             self._check_count(manifest)
             make_folder(Path(there.root))
             for image in labelled.images:
@@ -186,7 +186,7 @@ class Datasets:
     def drop(self, owner: str, project: str, files: tuple[str, ...]) -> Manifest:
         """Leave pictures out."""
         sentence = f"{_many(files)} left out."
-        return self._change(owner, project, sentence, lambda there: mend.drop_images(there, files))
+        return self._change(owner, project, sentence, lambda there: edit.drop_images(there, files))
 
     def mend(self, owner: str, project: str, code: str) -> Manifest:
         """Leave out the pictures that a finding can spare."""
@@ -318,7 +318,7 @@ class Datasets:
             )
 
     def _use(self, project: Project, data: str | None, sentence: str) -> None:
-        """Note the way back first: a crash in between leaves one that leads nowhere else."""
+        """Write the Undo first: after a crash in between, it leads to the dataset that is still in use."""
         changes = self._changes(project)
         if project.data:
             changes = (*changes, DatasetEdit(sentence=sentence, before=project.data))

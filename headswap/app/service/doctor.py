@@ -183,7 +183,7 @@ def _memory() -> Part:
 
 
 def _reader() -> Part:
-    """On a system that holds nothing, no one can mend that: it is said, and counts as well."""
+    """On a system that holds nothing, no one can put that right: it is said, and counts as well."""
     return Part(name="reader", finding=f"the process that reads pictures {confinement_here().sentence}")
 
 

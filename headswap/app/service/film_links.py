@@ -123,7 +123,7 @@ class FilmLinks:
         return one.view if one is not None else FilmView()
 
     def stop(self, owner: str, project: str) -> None:
-        """Let it be: what has come of it goes, and so does what was said of it."""
+        """Stop it, and remove what was fetched and what was said of it."""
         with self._lock:
             one = self._fetches.pop(self._projects.get(owner, project).id, None)
         if one is not None:

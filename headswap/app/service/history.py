@@ -258,7 +258,7 @@ class History:
 
 
 def _settings_key(experiment: Experiment, full: Mapping[str, str]) -> str:
-    """Two runs with the same likeness would give the same."""
+    """Two runs with the same key would give the same result."""
     return to_json(replace(experiment, model=full.get(experiment.model, experiment.model)))
 
 

@@ -1,11 +1,11 @@
-"""Pictures that no one has sorted: grouped by likeness, named by a person, and then like any others.
+"""Pictures that no one has sorted: grouped by similarity, named by a person, and then like any others.
 
 Flow:  zip --Labelling.begin--> a thread: a confined reader keeps the pictures, the inference child sees them
            --view--> how far it is; then what to ask: one picture, and groups that look alike
        a name, for one or many --name--> after ten answers a head is solved, and what to ask is chosen again
        --finish--> the named ones are the project's pictures; the others stay here
 
-    projects/ID/unlabelled-N/     pictures by hash, dataset.json, likeness, labels.json: every answer so far
+    projects/ID/unlabelled-N/     pictures by hash, dataset.json, likeness.safetensors, labels.json: answers
 
 Every answer is on the disk before the next question is asked: a page that is loaded again and a server that
 is started again go on where they were, in the middle of a pass too. Loads no torch; decodes nothing but

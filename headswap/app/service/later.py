@@ -108,7 +108,7 @@ class LaterClasses:
     # ----------------------------------------------------------------------------------
 
     def _check(self, owner: str, job: str, name: str) -> None:
-        """Before a process is asked that has to load a network first."""
+        """Check the class here, before a process has to load the network."""
         classes = self._results.report(owner, job).classes
         if name not in classes:
             raise BadSetting(

@@ -71,7 +71,7 @@ def _sweep_project(folder: Path, experiments: Iterable[str]) -> int:
 
 
 def _goes(path: Path) -> bool:
-    """Remove it; what another program holds is found again at the next start."""
+    """Try to remove it; what another program holds open is found again at the next start."""
     try:
         remove(path)
     except HeadswapError:

@@ -30,7 +30,7 @@ File = dict[str, Any]  # as gradio carries a file: {"path": ..., "meta": {"_type
 
 
 def mistakes_as_sentences(endpoint: Endpoint) -> Endpoint:
-    """What a person can mend goes to the caller as its two sentences."""
+    """What a person can put right goes to the caller as its two sentences."""
 
     @wraps(endpoint)
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -52,7 +52,7 @@ _CALM: Mapping[str, float] = MappingProxyType(
 
 
 def browser_secret(workspace: Path) -> str:
-    """The lock of what browsers remember: made once, kept with the data, so that a restart forgets no one."""
+    """The key that encrypts what browsers remember: made once and kept, so that a restart changes nothing."""
     path = workspace / "browser.key"
     if not path.exists():
         workspace.mkdir(parents=True, exist_ok=True)
@@ -168,7 +168,7 @@ def calm(page: gr.Blocks) -> None:
 
 
 def knows(codes: AccessCodes) -> Callable[[str, str], Awaitable[bool]]:
-    """Ask the codes next to the loop that serves everyone: a guess takes a while, on purpose.
+    """Check codes in threads of their own, not in the server's loop: a check is slow on purpose.
 
     The threads are for this alone. The gate lets only so many guesses wait for them.
     """

@@ -47,7 +47,7 @@ class ProjectMenu:
     known: gr.HTML
     upload: gr.UploadButton
     close: gr.Button
-    changed: gr.Textbox  # the project that the page shall begin again with
+    changed: gr.Textbox  # the project that the page must begin again with
 
 
 def build_project_buttons() -> tuple[gr.Button, gr.Button, gr.Button]:

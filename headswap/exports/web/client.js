@@ -29,7 +29,7 @@ export class Net {
     });
     URL.revokeObjectURL(address);
     const net = new Net(worker, facts);
-    await net.#ask({ deed: "start", facts, wasm, model });
+    await net.#ask({ action: "start", facts, wasm, model });
     return net;
   }
 
@@ -41,10 +41,10 @@ export class Net {
   async predict(source) {
     if (source instanceof Blob) {
       const bytes = new Uint8Array(await source.arrayBuffer());
-      return this.#named(await this.#ask({ deed: "file", bytes }, [bytes.buffer]));
+      return this.#named(await this.#ask({ action: "file", bytes }, [bytes.buffer]));
     }
     const { data, width, height } = source instanceof ImageData ? source : drawn(source);
-    return this.#named(await this.#ask({ deed: "rgba", data, width, height }));
+    return this.#named(await this.#ask({ action: "rgba", data, width, height }));
   }
 
   close() {

@@ -148,7 +148,7 @@ function readRestartInterval(jpeg, { body, length }) {
   jpeg.restartInterval = (body[0] << 8) | body[1];
 }
 
-// For arithmetic coding, which is not read here; libjpeg looks at it all the same.
+// For arithmetic coding, which is not read here; libjpeg looks at it anyway.
 function checkConditioning({ body, length }) {
   for (let at = 0; at < body.length; at += 2) {
     const number = body[at], low = body[at + 1] & 15, high = body[at + 1] >> 4;

@@ -58,7 +58,7 @@ async function answerFor(image) {
   return answer;
 }
 
-const DEEDS = {
+const ACTIONS = {
   start,
   async file({ bytes }) {
     const image = await readImage(bytes, facts.preprocessing);
@@ -71,7 +71,7 @@ const DEEDS = {
 
 self.onmessage = async ({ data: question }) => {
   try {
-    self.postMessage({ id: question.id, answer: await DEEDS[question.deed](question) });
+    self.postMessage({ id: question.id, answer: await ACTIONS[question.action](question) });
   } catch (error) {
     const isDamaged = error instanceof Damaged;
     self.postMessage({ id: question.id, problem: String(error?.message ?? error), isDamaged });

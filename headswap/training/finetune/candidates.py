@@ -181,7 +181,7 @@ class CandidateRunner:
         return passes * len(self.setup.labels) + self._crops * len(self.setup.train)
 
     def fill(self, depths: frozenset[Moving], tick: Tick) -> bool:
-        """Run the frozen part, if the last blocks shall learn alone; whether there was time for it."""
+        """Run the frozen part, if only the last blocks are to learn; whether there was time for it."""
         setup, done = self.setup, 0
         if self.top is None or "last" not in depths:
             return True

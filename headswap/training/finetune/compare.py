@@ -28,7 +28,7 @@ from headswap.heads.site import HeadSite
 from headswap.training.finetune.batches import ImageBatches
 
 _AT_ONCE = 4096  # images
-_FEWEST_WRONG = 5  # 4 mended and none spoilt may still be chance: 1 in 16 (sign test)
+_FEWEST_WRONG = 5  # 4 corrected and none spoilt may still be chance: 1 in 16 (sign test)
 
 
 @dataclass(frozen=True, eq=False)

@@ -194,7 +194,7 @@ class _Run:
         return "time" if is_over else ""
 
     def _tell(self, tick: Tick, images: int) -> None:
-        """Of several processes the first one tells; what comes of it, the others hear at the next step."""
+        """Let only the first process report; the others learn at the next step whether to end."""
         if self.ranks.is_alone:
             tick(images)
         elif self.ranks.is_first and self._raised is None:
@@ -211,7 +211,7 @@ class _Run:
             raise Cancelled
 
     def _agree(self) -> None:
-        """What rank 0 makes of an epoch is what holds: a last digit must not send two processes apart."""
+        """Let all processes use rank 0's result of an epoch: different last digits must not separate them."""
         if self.ranks.is_alone:
             return
         told = self.ranks.bytes_of_first(bytes([STOPPED.index(self.state.stopped), self._raised is not None]))
@@ -346,7 +346,7 @@ class _Run:
         self._saved_at = time.perf_counter()
 
     def resume(self, budget: Budget) -> None:
-        """Stand where a killed run stood; the time it took counts."""
+        """Continue where a killed run ended; the time that it took counts."""
         found = self._found()
         if found is None:
             return

@@ -77,7 +77,7 @@ def precision(engine: Engine) -> AbstractContextManager[object]:
 
 
 def train_mode(module: nn.Module, norms: Norms) -> None:
-    """Training mode, in which norm statistics stay as they are unless they shall drift."""
+    """Training mode, in which norm statistics stay as they are unless they are meant to drift."""
     module.train()
     if norms != "train":
         for part in module.modules():

@@ -45,7 +45,7 @@ _TEXTS = {
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FinetuneResult:
-    """Where it led."""
+    """The result of a search for the best fine-tuning."""
 
     summary: FinetuneSummary
     moved: bool  # the network is no longer the pretrained backbone with the solved head

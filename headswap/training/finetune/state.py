@@ -78,7 +78,7 @@ class RunState:
             value.copy_(self.best[name])
 
     def to_checkpoint(self, more: Mapping[str, Tensor], scale: Mapping[str, float]) -> Checkpoint:
-        """With whatever else has to be remembered."""
+        """The state as a checkpoint, with what else has to be kept."""
         state = RunCounters(
             stopped=self.stopped,
             history=tuple(self.history),
@@ -94,7 +94,7 @@ class RunState:
 
     @torch.no_grad()
     def from_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Stand where it stood."""
+        """Take over the state of a checkpoint."""
         state, tensors = checkpoint.state, checkpoint.tensors
         self.stopped, self.history, self.best_epoch = state.stopped, list(state.history), state.best_epoch
         self.seconds = state.seconds

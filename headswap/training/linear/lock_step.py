@@ -27,9 +27,9 @@ def in_lock_step(
     searches: Sequence[Callable[[Callable[[Question], Answer]], Found]],
     answer: Callable[[dict[int, Question]], dict[int, Answer]],
 ) -> list[Found]:
-    """Run searches that ask; all who wait are answered together, by number, in this thread."""
+    """Run searches in threads; this thread answers all that wait together, by their numbers."""
     asked: SimpleQueue[tuple[int, Question | None]] = SimpleQueue()  # None: this search is over
-    replies: list[SimpleQueue[Answer | None]] = [SimpleQueue() for _ in searches]  # None: it shall end
+    replies: list[SimpleQueue[Answer | None]] = [SimpleQueue() for _ in searches]  # None: it has to end
 
     def run(number: int) -> Found:
         def ask(question: Question) -> Answer:

@@ -156,7 +156,7 @@ class _Task:
 
     @cached_property
     def near(self) -> Tensor:
-        """(N + U, N + U) how like each other neighbours are, 0 of all others."""
+        """(N + U, N + U) how similar neighbours are to each other; 0 for all other pairs."""
         rows = torch.cat([self.named, self.others])
         rows = rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
         alike = (rows @ rows.T).fill_diagonal_(-1.0)
@@ -217,7 +217,7 @@ def _judged(task: _Task, folds: Tensor, l2_grid: Sequence[float]) -> SolvedHead:
 
 
 def _unjudged(task: _Task, l2: float, plain: SolvedHead, every: LabeledFeatures) -> SolvedHead:
-    """Where labels are too few for folds: as sure as it agrees with a head that knows no guesses."""
+    """With too few labels for folds, set the temperature by the answers of the head without guesses."""
     solution, used = task.solved(torch.ones_like(task.labels, dtype=torch.bool), l2)
     others = every.features[len(task.labels) :]
     guesses = (others @ plain.weight.T + plain.bias).argmax(dim=1)

@@ -214,7 +214,7 @@ def times_done(store: Store, job: Job) -> int:
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="killed by signals of POSIX")
 def test_killed_workers_and_servers_lose_nothing_and_do_nothing_twice(tmp_path: Path) -> None:
-    plague = Plague(tmp_path, seed=1)  # what is hit differs in every run all the same
+    plague = Plague(tmp_path, seed=1)  # what is hit still differs in every run
     try:
         plan = json.dumps({"steps": 12, "step_s": 0.02, "save_s": 0.05})
         ids = [plague.store.submit(f"{n % 3}", "p", plan, f"{n}").id for n in range(10)]

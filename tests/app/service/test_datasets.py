@@ -1,4 +1,4 @@
-"""Pictures of a project with a real import process: adding, mending, undoing; what is someone else's."""
+"""Pictures of a project with a real import process: adding, correcting, undoing; what is someone else's."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_what_is_there_already_is_counted_and_not_added_twice(
     assert none.sentence == "Nothing was added: every picture was there already."
 
 
-def test_each_deed_can_be_undone_back_to_the_first(images: Datasets, project: str) -> None:
+def test_each_action_can_be_undone_back_to_the_first(images: Datasets, project: str) -> None:
     came = images.use_sample("ada", project)
     bird = next(image.file for image in came.images if image.class_name == "bird")
     assert images.last_change("ada", project) is None

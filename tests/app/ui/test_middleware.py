@@ -335,7 +335,7 @@ def test_a_wrong_code_is_told_in_a_sentence_that_says_what_to_do(site: Site) -> 
         assert "Incorrect" not in said
     assert (opened.status_code, opened.headers["location"]) == (303, "./runs?x=1")
     assert "gradio_config" in inside.text
-    assert 'name="password"' in site.visit().get("/login").text, "whoever loads the address once more"
+    assert 'name="password"' in site.visit().get("/login").text, "anyone who loads the address once more"
     assert site.visit("ada").get("/login").headers["location"] == "./"
 
 
@@ -591,7 +591,7 @@ def test_where_nobody_logs_in_every_answer_has_its_policies_too() -> None:
         assert answer.headers["referrer-policy"] == "same-origin"
 
 
-KNOWN = {  # what gradio 6.31 registers beside its API
+KNOWN = {  # what gradio 6.31 registers next to its API
     "/", "/login", "/login/", "/logout", "/config", "/config/", "/favicon.ico", "/theme.css", "/robots.txt",
     "/manifest.json", "/assets/{path:path}", "/static/{path:path}", "/runs", "/runs/",
     # shut:

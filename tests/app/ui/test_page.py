@@ -61,7 +61,7 @@ def test_an_idle_page_does_not_ask_the_server(page: gr.Blocks) -> None:
 def test_the_timer_and_stop_stand_beside_the_queue(page: gr.Blocks) -> None:
     ids = {timer._id for timer in components(page, gr.Timer)}
     stops = {button._id for button in components(page, gr.Button) if button.value == "Stop"}
-    assert len(stops) == 2, "in the header, and beside Teach"
+    assert len(stops) == 2, "in the header, and next to Teach"
 
     heard = [fn for fn in page.fns.values() if {target for target, _ in fn.targets} & {*ids, *stops}]
     assert len(heard) == len(ids) + 1

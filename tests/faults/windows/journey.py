@@ -110,7 +110,7 @@ def teach(trip: Trip) -> None:
     done = wait(lambda: trip.service.job("ada", trip.job), lambda view: view.is_over)
     trip.seen["taught after the restart"] = (done.state, done.problem, done.remedy)
     store = Store(trip.folder / "workspace" / "jobs.sqlite")
-    trip.seen["crashes"] = store.get(trip.job).crashes  # 0: it was not killed, it heard that it shall stop
+    trip.seen["crashes"] = store.get(trip.job).crashes  # 0: it was not killed, it was told to stop
     store.close()
 
 

@@ -4,7 +4,7 @@ Below the folder that PRETEND_WINDOWS names:
 
 - what any process of this pretence has open or mapped refuses to be renamed, replaced and deleted, and so
   does a folder that holds such a file, or that is someone's working folder;
-- every few deeds are refused once though no one is there: a virus scanner had the file open;
+- every few operations are refused once though no one is there: a virus scanner had the file open;
 - reserved names, forbidden letters, names that end in a dot or space and paths of 260 characters are refused;
 - a name that differs from another one only in case or composition is noted in `collisions.txt`.
 
@@ -32,7 +32,7 @@ from typing import Any
 ROOT = os.path.realpath(os.environ.get("PRETEND_WINDOWS", "/nowhere"))
 HOME = r"C:\Users\Maximiliane Musterfrau\AppData\Local\headswap\headswap\Cache"  # where ROOT is said to lie
 MOST_LETTERS = 260
-SCANNED_EVERY = 5  # deeds
+SCANNED_EVERY = 5  # operations
 RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$')
 MARK = f"PRETEND_WINDOWS={os.environ.get('PRETEND_WINDOWS')}\0".encode()
@@ -66,7 +66,7 @@ _real: dict[str, Callable[..., Any]] = {
     )
 }
 _open = io.open
-_deeds = [0]
+_operations = [0]
 _ours: dict[str, bool] = {}
 
 
@@ -128,8 +128,8 @@ def is_held(path: str) -> bool:
 
 
 def is_scanned() -> bool:
-    _deeds[0] += 1
-    return _deeds[0] % SCANNED_EVERY == 0
+    _operations[0] += 1
+    return _operations[0] % SCANNED_EVERY == 0
 
 
 # What may be called how -------------------------------------------------------------
@@ -166,7 +166,7 @@ def alike(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-# The deeds -----------------------------------------------------------------------------
+# The operations -----------------------------------------------------------------------------
 
 
 def rename(old: Any, new: Any, **options: Any) -> None:
@@ -177,18 +177,18 @@ def replace(old: Any, new: Any, **options: Any) -> None:
     move("replace", old, new, options)
 
 
-def move(deed: str, old: Any, new: Any, options: dict[str, Any]) -> None:
+def move(operation: str, old: Any, new: Any, options: dict[str, Any]) -> None:
     source, target = below(old), below(new)
     if target:
         check_name(target)
         if os.path.lexists(target) and not (source and os.path.samefile(source, target)):
-            if deed == "rename":
+            if operation == "rename":
                 raise refusal(EXISTS, os.fsdecode(old), os.fsdecode(new))
             if os.path.isdir(target) or is_held(target):
                 raise refusal(DENIED, os.fsdecode(old), os.fsdecode(new))
     if source and (is_scanned() or is_held(source)):
         raise refusal(DENIED if os.path.isdir(source) else SHARING, os.fsdecode(old), os.fsdecode(new))
-    _real[deed](old, new, **options)
+    _real[operation](old, new, **options)
 
 
 def remove(path: Any, *, dir_fd: int | None = None) -> None:

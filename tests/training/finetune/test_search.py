@@ -194,7 +194,7 @@ EVERYTHING = TrainConfig(
 
 @pytest.fixture(scope="module")
 def steps_of_all(classroom: Make) -> int:
-    """What the search says that nobody ends."""
+    """What the search says when no one ends it."""
     heard: list[Event] = []
     go(classroom(120), EVERYTHING, heard)
     return steps(heard)

@@ -229,8 +229,8 @@ class Sharing:
             before = next((one for one in vote.votes if one.who == voter), None)
             address_key = before.address_key if before else self._address_key(address)
             others = tuple(one for one in vote.votes if one is not before)
-            beside = sum(one.address_key == address_key for one in others)
-            if before is None and (len(others) >= MOST_VOTES or beside >= MOST_OF_AN_ADDRESS):
+            from_address = sum(one.address_key == address_key for one in others)
+            if before is None and (len(others) >= MOST_VOTES or from_address >= MOST_OF_AN_ADDRESS):
                 raise BadSetting(
                     f"This answer was not counted: {len(others)} are in already.",
                     remedy="Say it aloud, or let the teacher open a new vote.",

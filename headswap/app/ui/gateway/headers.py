@@ -40,7 +40,7 @@ def inline_scripts(html: bytes) -> list[bytes]:
 
 
 def hashes_of(scripts: Iterable[bytes]) -> str:
-    """What a policy calls these scripts; line ends as a browser reads them."""
+    """The hashes by which a policy allows these scripts, with line ends as a browser reads them."""
     told = (hashlib.sha256(one.replace(b"\r\n", b"\n").replace(b"\r", b"\n")).digest() for one in scripts)
     return "".join(f" 'sha256-{base64.b64encode(one).decode()}'" for one in told)
 

@@ -167,7 +167,7 @@ def read(body: bytes) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A name that is said twice is read now as the first, now as the last."""
+    """Refuse a name that occurs twice: one reader would take the first value, another the last."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a name is said twice")

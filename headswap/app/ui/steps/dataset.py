@@ -1,4 +1,4 @@
-"""Step 2, Pictures: a folder, a zip, loose pictures, the camera or the sample; what was found; mending it."""
+"""Step 2, Pictures: a folder, a zip, loose ones, the camera or the sample; what was found, corrections."""
 
 from __future__ import annotations
 

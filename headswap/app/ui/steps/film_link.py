@@ -102,7 +102,7 @@ def on_film_tick(part: FilmLink, page: PageParts, project_id: str, request: gr.R
 
 
 def on_film_cancel(part: FilmLink, page: PageParts, project_id: str, request: gr.Request) -> Updates:
-    """Let it be."""
+    """Stop the fetch."""
     page.service.film_links.stop(owner_of(request), project_id)
     return show_film_link(part, page.context_of(project_id, request), page)
 

@@ -1,4 +1,4 @@
-"""What was checked, in words, each with the button that mends it; then the files left out, by name.
+"""What was checked, in words, each with the button that corrects it; then the files left out, by name.
 
 Flow:  Manifest with findings --checks--> a list; its buttons are edits (`edits.js` sends them)
 """

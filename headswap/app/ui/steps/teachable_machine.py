@@ -102,7 +102,7 @@ def on_teachable_machine(
 def on_teachable_machine_press(
     parts: TeachableMachineParts, page: PageParts, job: str, request: gr.Request
 ) -> Updates:
-    """It is wanted."""
+    """The button was pressed: make the file."""
     view = page.service.take_home.begin_teachable_machine(owner_of(request), job)
     return show_teachable_machine(parts, view)
 

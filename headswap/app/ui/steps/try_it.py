@@ -103,7 +103,7 @@ class TryIt:
 
     @property
     def untold(self) -> Updates:
-        """What is shown next to a mistake: no answer, lest the old one be taken for the new one."""
+        """What is shown next to a mistake: no answer, so that no one takes the old one for the new one."""
         return {self.heat: None, self.explain: gr.update(visible=False), self.answer: NO_ANSWER}
 
     def empty(self, strip: h.Node) -> Updates:

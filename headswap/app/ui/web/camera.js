@@ -109,7 +109,7 @@ add.addEventListener('click', () => {
   const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
   const entries = frames.map((blob, n) => [`${folder}/camera ${stamp} ${String(n + 1).padStart(3, '0')}.jpg`, new File([blob], 'frame.jpg', { type: 'image/jpeg' })]);
   dialog.close();
-  globalThis.headswap.take(entries, { beside: true });
+  globalThis.headswap.take(entries, { intoClasses: true });
 });
 dialog.querySelector('[data-close]').addEventListener('click', () => dialog.close());
 dialog.addEventListener('close', stop);

@@ -16,7 +16,7 @@ const send = (source, value) => {
 };
 const chooser = Object.assign(document.createElement('input'), { type: 'file', multiple: true });
 let chosenFor = '';
-const give = (name, files) => globalThis.headswap.take([...files].map((file) => [`${globalThis.headswap.folderOf(name)}/${file.name}`, file]), { beside: true });
+const give = (name, files) => globalThis.headswap.take([...files].map((file) => [`${globalThis.headswap.folderOf(name)}/${file.name}`, file]), { intoClasses: true });
 
 // The name of a class: of an old one from its row, of a new one as it was typed.
 function nameOf(button) {

@@ -34,7 +34,7 @@ element.addEventListener('change', wake);
 // What has the focus may be gone when its part is drawn again: who uses the keyboard goes on in the same part.
 element.addEventListener('focusin', () => { globalThis.headswapPart = element; });
 watch('value', () => requestAnimationFrame(() => {
-  // A part is mended, not built again: what was ticked in one experiment would stay ticked in the next.
+  // A part is updated, not built again: what was ticked in one experiment would stay ticked in the next.
   element.querySelectorAll('input[type=radio]').forEach((one) => { one.checked = one.hasAttribute('checked'); });
   wake();
   if (globalThis.headswapPart !== element) return;

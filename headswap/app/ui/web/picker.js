@@ -24,12 +24,12 @@ zone.addEventListener('change', (chosen) => {
   take(files.map((file) => [file.name, file]));
 }, true);
 
-// `beside`: they are meant for classes that are there, so no one has to be asked.
-async function take(found, { beside = false } = {}) {
+// `intoClasses`: they are meant for classes that are there, so no one has to be asked.
+async function take(found, { intoClasses = false } = {}) {
   const files = visible(found);
   const isZip = files.length === 1 && /\.zip$/i.test(files[0][0]), loose = files.filter(([path]) => !path.includes('/'));
   let how = 'add';
-  if (!beside && files.length && (isZip || loose.length < files.length)) how = await howToAdd();
+  if (!intoClasses && files.length && (isZip || loose.length < files.length)) how = await howToAdd();
   if (!how) return;
   if (isZip) return handOver(files[0][1], how);
   if (loose.length) {
