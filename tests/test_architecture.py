@@ -56,8 +56,7 @@ PRIVATE_NAMES_THAT_STAY = {  # keys of what is on disk or answered to programs, 
     "headswap/pipeline/api.py: teach",  # the verb
     "headswap/pipeline/run.py: place",  # of run_experiment
     "headswap/data/placing.py: in_place",  # the field's own word
-    "headswap/lessons/glossary.py: WORDS",  # words, each by itself
-    "headswap/lessons/glossary.py: words",
+    "headswap/lessons/glossary.py: words",  # words, each by itself
     "headswap/app/ui/widgets/text.py: in_words",  # a number in words: "four"
     "headswap/app/ui/widgets/text.py: counted_in_words",
 }

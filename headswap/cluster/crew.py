@@ -112,25 +112,6 @@ class Crew(Protocol):
         ...
 
 
-class Here:
-    """This process, one parcel after another."""
-
-    size = 1
-
-    def each(
-        self,
-        task: Task,
-        parcels: Iterable[Parcel],
-        *,
-        threads: int = 1,
-        gpu_share: float = 0.0,
-        meanwhile: Callable[[], None] | None = None,
-    ) -> Generator[tuple[int, Parcel], None, None]:
-        for number, parcel in enumerate(parcels):
-            facts, arrays = parcel.packed()
-            yield number, run_task(name_of(task), Parcel(facts=json.loads(facts), arrays=arrays))
-
-
 def in_order(answers: Iterable[tuple[int, Answer]]) -> Iterator[Answer]:
     """Answers by their numbers, 0 first, however they come; early ones wait."""
     early: dict[int, Answer] = {}

@@ -49,8 +49,6 @@ class EpochResult:
     loss: float  # mean over the pass
     right: int  # of the practice pictures, cropped and mirrored as they were
     total: int
-    watch_loss: float | None  # calibrated, on the validation part; None: there is none
-    watch_right: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
