@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -189,6 +190,68 @@ def forbidden(path: Path, text: str, tree: ast.Module) -> Iterator[str]:
         yield "the environment is read elsewhere"
 
 
+CONTAINERS = {
+    "list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "OrderedDict",
+    "WeakKeyDictionary", "WeakValueDictionary", "WeakSet",
+}  # fmt: skip
+CHANGING = {
+    "add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft",
+    "remove", "reverse", "setdefault", "sort", "update",
+}  # fmt: skip
+
+
+def changed_state(path: Path, text: str, tree: ast.Module) -> Iterator[str]:
+    """What a module has for all that use it, and a function of it changes."""
+    held = {name for one in tree.body if _keeps_several(one) for name in _names_given(one)}
+    for node in nodes(tree):
+        if isinstance(node, ast.Global):
+            yield f"global {', '.join(node.names)}"
+    seen = set()
+    for function in nodes(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            inside = list(ast.walk(function))
+            own = {node.arg for node in inside if isinstance(node, ast.arg)}
+            own |= {name for node in inside for name in _names_given(node)}
+            seen |= {name for node in inside for name in _changed(node)} & held - own
+    yield from (f"{name} is changed by a function" for name in sorted(seen))
+
+
+def _keeps_several(statement: ast.stmt) -> bool:
+    """Whether it gives a name to a list, a dict, a set or another container."""
+    value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+    kinds = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
+    return isinstance(value, kinds) or (
+        isinstance(value, ast.Call) and ast.unparse(value.func).rpartition(".")[2] in CONTAINERS
+    )
+
+
+def _names_given(node: ast.AST) -> Iterator[str]:
+    """What a statement or an expression binds."""
+    targets: list[ast.expr] = []
+    match node:
+        case ast.Assign():
+            targets = node.targets
+        case ast.AnnAssign() | ast.AugAssign() | ast.NamedExpr() | ast.For() | ast.comprehension():
+            targets = [node.target]
+        case ast.With():
+            targets = [item.optional_vars for item in node.items if item.optional_vars]
+    for target in targets:
+        yield from (one.id for one in ast.walk(target) if _is_stored(one))
+
+
+def _is_stored(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+
+
+def _changed(node: ast.AST) -> Iterator[str]:
+    """A name whose content an expression changes."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if method in CHANGING:
+            yield name
+        case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
+            yield name
+
+
 def html_in_text(path: Path, text: str, tree: ast.Module) -> Iterator[str]:
     """The page is built of elements, which escape; what is written out by hand is marked as such."""
     if room(path) != "app/ui":
@@ -281,6 +344,29 @@ def test_what_must_not_exist_does_not() -> None:
 
 def test_the_page_is_built_of_elements() -> None:
     assert found(html_in_text) == []
+
+
+def test_no_module_has_a_state_that_changes() -> None:
+    assert found(changed_state) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("_seen = {}\ndef keep(x):\n    _seen[x] = 1", ["_seen is changed by a function"]),
+        (
+            "_seen: set[int] = set()\nclass A:\n    def keep(self):\n        _seen.add(1)",
+            ["_seen is changed by a function"],
+        ),
+        ("_seen = [1]\ndef last():\n    del _seen[0]", ["_seen is changed by a function"]),
+        ("_seen = 0\ndef keep():\n    global _seen\n    _seen = 1", ["global _seen"]),
+        ("TABLE = {}\nTABLE['a'] = 1\ndef of(x):\n    return TABLE[x]", []),
+        ("seen = [1]\ndef keep(seen):\n    seen.append(1)", []),
+        ("seen = [1]\ndef keep():\n    seen = []\n    seen.append(1)", []),
+    ],
+)
+def test_a_state_that_changes_is_seen_and_a_table_or_a_local_name_is_none(code: str, said: list[str]) -> None:
+    assert list(changed_state(PACKAGE / "x.py", code, ast.parse(code))) == said
 
 
 def test_html_in_text_is_seen_unless_it_is_marked_or_a_docstring() -> None:
