@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headswap.errors import HeadswapError
+from headswap.errors import Cancelled, FinishEarly, HeadswapError
 from headswap.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from headswap.data.film_link import FetchedFilm, film
     from headswap.data.manifest import Manifest
     from headswap.evaluation.report import Report
+    from headswap.events import Listener
     from headswap.exports.export import export
     from headswap.exports.parity import ParityCheck
     from headswap.heads.detect import find_head
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
     from headswap.network import Network, NetworkCard
     from headswap.pipeline.api import Predictions, check, evaluate, inspect, models, predict, teach, train
     from headswap.pipeline.compare import compare
-    from headswap.pipeline.comparison import Comparison, Race
+    from headswap.pipeline.comparison import Comparison, ComparisonRow, Race
     from headswap.pipeline.edit import EditOutcome, edit
     from headswap.pipeline.experiment import DataConfig, Experiment
     from headswap.pipeline.inspect import Inspection
     from headswap.pipeline.label import LabelRow, LabelTable, label
-    from headswap.pipeline.many import sort
+    from headswap.pipeline.many import SortedImages, sort
     from headswap.pipeline.run import Outcome, run_experiment
     from headswap.training.config import FinetuneConfig, TrainConfig
     from headswap.zoos.catalogue import load_network
@@ -48,18 +49,22 @@ if TYPE_CHECKING:
 __all__ = [
     "Bundle",
     "BundleEvaluation",
+    "Cancelled",
     "Comparison",
+    "ComparisonRow",
     "DataConfig",
     "EditOutcome",
     "Experiment",
     "FetchedFilm",
     "FinetuneConfig",
+    "FinishEarly",
     "HeadSite",
     "HeadswapError",
     "Inspection",
     "LabelRow",
     "LabelTable",
     "LessonResult",
+    "Listener",
     "Manifest",
     "Network",
     "NetworkCard",
@@ -69,6 +74,7 @@ __all__ = [
     "Predictions",
     "Race",
     "Report",
+    "SortedImages",
     "SwapRecord",
     "TrainConfig",
     "ZooSettings",
@@ -97,6 +103,7 @@ _HOMES = {
     "Bundle": "headswap.bundle.predictor",
     "BundleEvaluation": "headswap.bundle.evaluate",
     "Comparison": "headswap.pipeline.comparison",
+    "ComparisonRow": "headswap.pipeline.comparison",
     "DataConfig": "headswap.pipeline.experiment",
     "EditOutcome": "headswap.pipeline.edit",
     "Experiment": "headswap.pipeline.experiment",
@@ -107,6 +114,7 @@ _HOMES = {
     "LabelRow": "headswap.pipeline.label",
     "LabelTable": "headswap.pipeline.label",
     "LessonResult": "headswap.lessons.lesson",
+    "Listener": "headswap.events",
     "Manifest": "headswap.data.manifest",
     "Network": "headswap.network",
     "NetworkCard": "headswap.network",
@@ -116,6 +124,7 @@ _HOMES = {
     "Predictions": "headswap.pipeline.api",
     "Race": "headswap.pipeline.comparison",
     "Report": "headswap.evaluation.report",
+    "SortedImages": "headswap.pipeline.many",
     "SwapRecord": "headswap.heads.swap",
     "TrainConfig": "headswap.training.config",
     "ZooSettings": "headswap.zoos.zoo",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 def counted(how_many: int, noun: str, plural: str = "") -> str:
-    """Write a number with its noun: 1 picture, 2 pictures, 2,500 pictures.
+    """Write a number with its noun: 1 image, 2 images, 2,500 images.
 
     Args:
         how_many: 0 or more.

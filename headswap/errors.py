@@ -59,7 +59,7 @@ class SwapFailed(HeadswapError):
 
 
 class UnreadableImage(HeadswapError):
-    """One file is not a picture that can be used."""
+    """One file is not an image that can be used."""
 
 
 class UnopenedFile(UnreadableImage):
@@ -79,11 +79,11 @@ class TooMuch(HeadswapError):
 
 
 class TooFewImages(HeadswapError):
-    """There are not enough pictures or classes to teach or to measure."""
+    """There are not enough images or classes to train or to measure."""
 
 
 class TeachingFailed(HeadswapError):
-    """Teaching began and could not be brought to a good end."""
+    """Training began and could not be brought to a good end."""
 
 
 class BundleDamaged(HeadswapError):
@@ -95,7 +95,7 @@ class BadProject(HeadswapError):
 
 
 class NotFound(HeadswapError):
-    """A project, job or picture that does not exist, or belongs to someone else."""
+    """A project, job or image that does not exist, or belongs to someone else."""
 
 
 class FinishEarly(Exception):

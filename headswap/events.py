@@ -37,7 +37,7 @@ class StepText:
 
     name: str  # next to a bar of its own
     sentence: str  # with {done} and {total}
-    share_head: tuple[float, float]  # begin and end, when only the head is taught: the backbone takes most
+    share_head: tuple[float, float]  # begin and end, when only the head is trained: the backbone takes most
     share_finetune: tuple[float, float]  # when more than the head may move: that takes most
 
 
@@ -83,10 +83,10 @@ def text_of_step(step: Step) -> StepText:
 class Progress:
     """`done` of `total` units of one step; `total` 0 means no one knows yet."""
 
-    step: Step
-    done: int
-    total: int
-    unit: str = "pictures"
+    step: Step  # of the run
+    done: int  # units so far
+    total: int  # units in all; 0: not known yet
+    unit: str = "pictures"  # what is counted
     kind: Literal["progress"] = "progress"
 
     @property
@@ -97,7 +97,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class EpochEnd:
-    """One pass (epoch) over the practice pictures is over."""
+    """One epoch over the training images, or one iteration of the solver, is over."""
 
     __pydantic_config__ = keys_on_disk(
         train_right="practice_right",
@@ -107,30 +107,30 @@ class EpochEnd:
     )
 
     number: int  # from 1
-    of: int
-    train_right: int
-    train_total: int
-    test_right: int
-    test_total: int
+    of: int  # at most so many
+    train_right: int  # training images answered rightly
+    train_total: int  # of so many
+    test_right: int  # test images answered rightly
+    test_total: int  # of so many
     kind: Literal["pass"] = "pass"
 
 
 @dataclass(frozen=True)
 class Guess:
-    """What the network says now of one picture it has never practised on."""
+    """What the network says now of one image it has never trained on."""
 
-    file: str
-    truth: str
-    label: str
+    file: str  # of the image
+    truth: str  # its label
+    label: str  # what the network says
     sure: float  # in [0, 1]
 
 
 @dataclass(frozen=True)
 class Guesses:
-    """The guesses on the few fixed pictures that a person watches."""
+    """The guesses on the few fixed images that a person watches."""
 
-    number: int  # the pass they belong to
-    guesses: tuple[Guess, ...]
+    number: int  # the epoch or iteration they belong to
+    guesses: tuple[Guess, ...]  # one for each of them
     kind: Literal["guesses"] = "guesses"
 
 
@@ -138,7 +138,7 @@ class Guesses:
 class Note:
     """One sentence worth reading."""
 
-    sentence: str
+    sentence: str  # for people
     kind: Literal["note"] = "note"
     code: Literal["", "round"] = ""  # "round": a round of a race begins; "": for people alone
 

@@ -22,7 +22,7 @@ _USUAL_CROP = 0.875  # of the shorter side, where the makers of a network did no
 
 @dataclass(frozen=True, kw_only=True)
 class InputSpec:
-    """How a picture must look before it enters the network. Travels with the weights."""
+    """How an image must look before it enters the network. Travels with the weights."""
 
     __pydantic_config__ = keys_on_disk(crop_mode="fit")
 
@@ -48,14 +48,14 @@ class InputSpec:
         return self.channels, self.height, self.width
 
     def sized(self, px: int | None) -> InputSpec:
-        """The same for square pictures of another size, cut out of as much; None: as it is."""
+        """The same for square images of another size, cut out of as much; None: as it is."""
         if px is None or (px, px) == (self.height, self.width):
             return self
         resize_px = round(self.resize_px * px / min(self.height, self.width))
         return replace(self, height=px, width=px, resize_px=resize_px, squash_px=None)
 
     def fitted(self, crop_mode: CropMode | None) -> InputSpec:
-        """The same with another way of making a picture fill the frame; None: as it is."""
+        """The same with another way of making an image fill the frame; None: as it is."""
         if crop_mode is None or crop_mode == self.crop_mode:
             return self
         resize_px = (
@@ -90,13 +90,13 @@ class NetworkCard:
     """What is known of a network without its weights. None means "not stated"."""
 
     name: str  # unique within its zoo
-    zoo: str
-    input: InputSpec
-    weights: Weights
+    zoo: str  # where it comes from, such as "timm"
+    input: InputSpec  # what it expects to see
+    weights: Weights  # where they come from, and whether they are here
     parameters: int | None = None  # numbers in the network, old head included
     num_classes: int | None = None  # classes the pretrained head knows; 0: it has no head of its own
     licence: str | None = None  # of the weights, as the library states it
-    year: int | None = None
+    year: int | None = None  # of the architecture, as the library states it
     # what `build_network` must be told in addition to the name to build the very same module
     variant: str = ""
 
@@ -108,22 +108,24 @@ class NetworkCard:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Network:
-    """A module with everything needed to use it: what zoos give, what heads and teaching take."""
+    """A module with everything needed to use it: what zoos give, what heads and training take."""
 
-    card: NetworkCard
-    module: nn.Module
+    card: NetworkCard  # what is known of it
+    module: nn.Module  # the network itself
     class_names: tuple[str, ...] = ()  # of the pretrained head; empty when the library does not state them
     weights_sha256: str = ""  # of the weight file; empty: random weights
     head_is_new: bool = False  # built with a head it did not have when pretrained
 
     @property
     def name(self) -> str:
+        """Of the architecture, unique within its zoo."""
         return self.card.name
 
     @property
     def input(self) -> InputSpec:
+        """What it expects to see."""
         return self.card.input
 
     def seeing(self, spec: InputSpec) -> Network:
-        """The same network, the same module, with pictures prepared in another way."""
+        """The same network, the same module, with images prepared in another way."""
         return self if spec == self.input else replace(self, card=replace(self.card, input=spec))

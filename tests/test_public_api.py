@@ -20,12 +20,62 @@ SHELL_ONLY = {"engines", "serve", "users", "doctor"}  # for this machine, not fo
 PYTHON_ONLY = {"find_head", "load_bundle", "load_network", "run_experiment", "swap_head", "train"}
 OTHERWISE = {  # an argument of the shell and its parameter, where the words must differ
     ("teach", "again"): "from_bundle",  # `--from`; "from" is a word of Python
-    ("export", "pictures"): "data",
     ("export", "no_onnx"): "onnx",
-    ("teach", "mirror"): "flip",
-    ("teach", "fit"): "crop_mode",
     ("teach", "no_features"): "keep_features",
 }
+OF_PYTHON = {"Callable", "Literal", "Mapping", "None", "Path", "Sequence"}
+WITHOUT_A_NAME = {"Crew", "Target", "ZipForm"}  # machines of a cluster; a module or Network; words
+PARAMETERS = {  # what each is, in every function that takes it
+    "absent": "labels that no old image shows",
+    "add": "images of other classes",
+    "allow_code": "whether Python code that a bundle names may run",
+    "any_use": "whether the licence must allow any use",
+    "bundle": "a trained network: its folder or zip, or loaded",
+    "config": "how the head is trained",
+    "crew": "the machines that do the work",
+    "data": "labelled images, or images to be labelled",
+    "experiment": "every choice of a run",
+    "fetch": "whether weights may be fetched",
+    "folder": "of a class, to which images are added",
+    "folds": "of cross-validation",
+    "form": "what a zip holds",
+    "from_bundle": "the run that is repeated",
+    "head": "what the new head reads, or the path of the layer that is the head",
+    "images": "images to be answered",
+    "init_std": "spread of new weights",
+    "input_size": "(channels, height, width)",
+    "kept": "a file of answers",
+    "labels": "answers that are known",
+    "least_sure": "in [0, 1]",
+    "link": "an address",
+    "listener": "hears how far it is",
+    "merge": "classes that become one",
+    "model": "an architecture",
+    "models": "several of them",
+    "most_mb": "largest weights",
+    "most_ms": "longest time of an answer",
+    "name": "of a lesson",
+    "num_classes": "of the new head",
+    "on": "a cluster",
+    "on_row": "hears each row",
+    "onnx": "whether model.onnx is packed",
+    "out": "where the result goes",
+    "pattern": "of names of architectures",
+    "processes": "that train together",
+    "recorded": "images of the run that is repeated",
+    "remove": "classes that go",
+    "rename": "new names of classes",
+    "seed": "of all that is drawn",
+    "settings": "of the zoos",
+    "shelf": "where features are kept for others",
+    "site": "where the head is",
+    "target": "a module or Network",
+    "test_share": "in (0, 1)",
+    "unlabeled": "images that no one has labelled",
+    "weights": "a file of one's own",
+    "workspace": "a folder for features and copies",
+}
+FIRST = {"bundle", "data", "experiment", "link", "model", "name", "pattern", "target"}
 SHELL_MATTERS = {
     "help",
     "json",
@@ -54,20 +104,31 @@ def test_the_verbs_of_the_shell_are_functions_of_headswap() -> None:
 
 
 def test_everything_promised_exists_and_says_what_it_is_for() -> None:
-    for name in headswap.__all__:
+    for name in set(headswap.__all__) - {"Listener"}:  # a name for a type of Python's own
         assert (getattr(headswap, name).__doc__ or "").strip(), name
 
 
-def test_every_record_of_choices_that_a_function_takes_is_there_too() -> None:
-    taken = {
+def signatures() -> dict[str, inspect.Signature]:
+    return {name: inspect.signature(getattr(headswap, name)) for name in functions()}
+
+
+def test_every_record_that_a_function_takes_or_gives_is_there_too() -> None:
+    named = {
         name
-        for function in functions()
-        for parameter in inspect.signature(getattr(headswap, function)).parameters.values()
-        for name in re.findall(r"\b\w*(?:Config|Settings|Experiment)\b", str(parameter.annotation))
+        for signature in signatures().values()
+        for annotation in [signature.return_annotation, *signature.parameters.values()]
+        for name in re.findall(r"\b[A-Z]\w+", str(annotation).partition(" = ")[0])
     }
 
-    assert {"TrainConfig", "ZooSettings", "Experiment"} <= taken
-    assert taken <= set(headswap.__all__)
+    assert {"TrainConfig", "ZooSettings", "Experiment", "SortedImages", "Listener"} <= named
+    assert named - OF_PYTHON - WITHOUT_A_NAME <= set(headswap.__all__)
+
+
+def test_one_thing_has_one_name_in_all_functions() -> None:
+    taken = {name for signature in signatures().values() for name in signature.parameters}
+
+    assert taken == set(PARAMETERS)
+    assert {name for signature in signatures().values() for name in list(signature.parameters)[:1]} <= FIRST
 
 
 @pytest.mark.parametrize("verb", sorted(set(verbs()) - SHELL_ONLY))

@@ -1,9 +1,9 @@
-"""Measure a bundle on any labelled pictures, apart from those that it has seen before.
+"""Measure a bundle on any labelled images, apart from those that it has seen before.
 
 Flow:  bundle + labelled folder --evaluate_bundle--> BundleEvaluation
 
 The headline is what the bundle has not seen. What it was trained on, what only looks like a
-training picture, and what was in its test part are counted apart from it, each on its own.
+training image, and what was in its test part are counted apart from it, each on its own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from headswap.evaluation.multi_label import Bools, label_scores
 from headswap.evaluation.report import LabelScore
 from headswap.events import Listener, Progress, silent
 
-_BATCH = 32  # pictures
+_BATCH = 32  # images
 
 AnsweredPart = tuple[Floats32 | None, Floats]  # (M, D) features where they can be caught, and (M, C) logits
 AnswersOf = Callable[[Manifest, Sequence[ImageRecord]], Iterator[AnsweredPart]]  # in order of the images
@@ -37,50 +37,50 @@ AnswersOf = Callable[[Manifest, Sequence[ImageRecord]], Iterator[AnsweredPart]] 
 
 @dataclass(frozen=True)
 class Tally:
-    """Answers on some pictures."""
+    """Answers on some images."""
 
     right: int
     images: int
 
     @property
     def accuracy(self) -> float | None:
-        """The share that is right; None: there are no pictures."""
+        """The share that is right; None: there are no images."""
         return self.right / self.images if self.images else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 %, Wilson; None: there are no pictures."""
+        """95 %, Wilson; None: there are no images."""
         return wilson_interval(self.right, self.images) if self.images else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class BundleEvaluation:
-    """How a bundle did on some pictures; the figures of the record itself are of unseen ones only."""
+    """How a bundle did on some images; the figures of the record itself are of unseen ones only."""
 
-    unseen: Tally
+    unseen: Tally  # the images that count
     seen: dict[SeenAs, Tally]  # what was met before, by how; only what there is
-    seen_files: tuple[SeenFile, ...]
-    left_out: tuple[SkippedFile, ...]
-    label_scores: tuple[LabelScore, ...] = ()  # of unseen pictures, where a picture may have several labels
+    seen_files: tuple[SeenFile, ...]  # images of its training or test, each with the part
+    left_out: tuple[SkippedFile, ...]  # what could not be read
+    label_scores: tuple[LabelScore, ...] = ()  # of unseen images, where an image may have several labels
 
     @property
     def right(self) -> int:
-        """Unseen pictures that it got right."""
+        """Unseen images that it got right."""
         return self.unseen.right
 
     @property
     def images(self) -> int:
-        """Pictures that it had not seen before."""
+        """Images that it had not seen before."""
         return self.unseen.images
 
     @property
     def accuracy(self) -> float | None:
-        """Of unseen pictures; None: there are none, so nothing honest can be said."""
+        """Of unseen images; None: there are none, so nothing honest can be said."""
         return self.unseen.accuracy
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Where the true share lies, 95 of 100 times; None: there are no unseen pictures."""
+        """Where the true share lies, 95 of 100 times; None: there are no unseen images."""
         return self.unseen.interval
 
 
@@ -93,16 +93,16 @@ def evaluate_bundle(
     answered: AnswersOf | None = None,
     listener: Listener = silent,
 ) -> BundleEvaluation:
-    """Let a bundle answer for every picture of a labelled folder or zip.
+    """Let a bundle answer for every image of a labelled folder or zip.
 
-    Pictures of classes that the bundle was never taught are left out, by name.
+    Images of classes that the bundle was never trained on are left out, by name.
 
     Args:
         bundle: loaded.
         data: the folder or zip.
-        workspace: where pictures of a zip are kept.
+        workspace: where images of a zip are kept.
         elsewhere: reads most of the files, as for `ingest`.
-        answered: gives the bundle's answers to pictures that were read; None: they are answered here.
+        answered: gives the bundle's answers to images that were read; None: they are answered here.
         listener: hears progress.
 
     Raises:
@@ -151,7 +151,7 @@ def evaluate_bundle(
 
 
 def _check_kind(bundle: Bundle, manifest: Manifest) -> None:
-    """A bundle of several labels is measured on such pictures only, and one of classes on others."""
+    """A bundle of several labels is measured on such images only, and one of classes on others."""
     if bundle.card.is_multi_label and not manifest.is_multi_label:
         raise BadUpload(
             "This bundle says several labels of a picture, and these pictures have one class each.",
@@ -166,21 +166,21 @@ def _check_kind(bundle: Bundle, manifest: Manifest) -> None:
 def _answered(
     bundle: Bundle, intake: IngestedImages, images: Sequence[ImageRecord]
 ) -> Iterator[AnsweredPart]:
-    """The answers to some pictures, a batch at a time."""
+    """The answers to some images, a batch at a time."""
     for start in range(0, len(images), _BATCH):
         chunk = images[start : start + _BATCH]
         yield bundle.features_and_logits(np.stack([_prepared(bundle, intake, image) for image in chunk]))
 
 
 def answer_again(bundle: Bundle, manifest: Manifest) -> AnsweredPart:
-    """The answers to all pictures of a manifest, which are read again."""
+    """The answers to all images of a manifest, which are read again."""
     parts = list(_answered(bundle, IngestedImages(manifest=manifest), manifest.images))
     features = [caught for caught, _ in parts if caught is not None]
     return np.concatenate(features) if features else None, np.concatenate([logits for _, logits in parts])
 
 
 def _answers(parts: Iterator[AnsweredPart], count: int, listener: Listener) -> tuple[Floats, Floats32 | None]:
-    """(N, C) logits of the pictures, and (N, D) features where they can be caught."""
+    """(N, C) logits of the images, and (N, D) features where they can be caught."""
     logits: list[Floats] = []
     features: list[Floats32] = []
     done = 0
@@ -194,14 +194,14 @@ def _answers(parts: Iterator[AnsweredPart], count: int, listener: Listener) -> t
 
 
 def _truths(bundle: Bundle, images: Sequence[ImageRecord]) -> Bools:
-    """(N, C) the class, or the labels, of each picture."""
+    """(N, C) the class, or the labels, of each image."""
     keys = [class_key(name) for name in bundle.classes]
     names = [set(map(class_key, image.names)) for image in images]
     return np.array([[key in some for key in keys] for some in names])
 
 
 def _said(bundle: Bundle, logits: Floats) -> tuple[Floats, Bools]:
-    """(N, C) probabilities, and the class, or the labels, that are said of each picture."""
+    """(N, C) probabilities, and the class, or the labels, that are said of each image."""
     probabilities = probabilities_of(bundle.card, logits)
     if bundle.card.is_multi_label:
         return probabilities, probabilities >= np.array(bundle.card.thresholds)

@@ -1,13 +1,13 @@
-"""What teaching leaves behind: one sealed folder that predicts the same anywhere.
+"""What training leaves behind: one sealed folder that predicts the same anywhere.
 
     bundle/
       bundle.json          names, preprocessing, the head's place, versions
       experiment.json      every choice of the run
       weights.safetensors  the whole network, backbone and new head
-      memory.safetensors   looks of practice pictures, the old head (may be missing)
-      features.safetensors what a later change of classes needs of the pictures (may be missing)
+      memory.safetensors   embeddings of training images, the old head (may be missing)
+      features.safetensors what a later change of classes needs of the images (may be missing)
       report.json          how good it is
-      dataset.json         which pictures, by hash, in which part
+      dataset.json         which images, by hash, in which part
       seal.json            sha256 and size of each of these
 
 No pickles: safetensors and JSON only.
@@ -71,16 +71,16 @@ class BundleCard:
     temperature: float  # logits are divided by it before the softmax
     even_share: float = 0.0  # of the answer, spread evenly over the classes after it; 0 in older bundles
     head_path: str | None  # the person's own choice of layer; None: found
-    flip: bool = False  # answers are the mean over picture and mirrored picture
+    flip: bool = False  # answers are the mean over image and flipped image
     engine: str  # what ran the backbone
-    l2: float | None  # the penalty chosen; None: taught by gradient through the network
+    l2: float | None  # the penalty chosen; None: trained by gradient through the network
     backbone_sha256: str  # of the pretrained weights
     versions: dict[str, str]
     parameters: int
     licence: str | None
     thresholds: tuple[float, ...] = ()  # from which each label is said; (): an image has one class
     logit_offset: float = 0.0  # taken off the logits before their sigmoids: the head was lifted over a ReLU
-    edits: tuple[str, ...] = ()  # what became of its classes after it was taught, in words
+    edits: tuple[str, ...] = ()  # what became of its classes after it was trained, in words
 
     @property
     def is_multi_label(self) -> bool:
@@ -116,7 +116,7 @@ def save_bundle(  # noqa: PLR0913
 
 
 def _portable(manifest: Manifest) -> Manifest:
-    """The same record without anything that shows a picture or where it was."""
+    """The same record without anything that shows an image or where it was."""
     images = tuple(replace(image, thumbnail="") for image in manifest.images)
     return replace(manifest, root="", images=images)
 
@@ -163,7 +163,7 @@ def _with_codes(report_json: bytes) -> bytes:
 
 
 def read_dataset(folder: Path) -> Manifest:
-    """Which pictures a bundle was taught and examined on; no pictures, no paths."""
+    """Which images a bundle was trained and tested on; no images, no paths."""
     manifest: Manifest = from_json(Manifest, read_sealed(folder, _DATASET))
     return manifest
 

@@ -1,6 +1,6 @@
-"""What counted in a picture: light on the positions that speak for a class.
+"""What counted in an image: light on the positions that speak for a class.
 
-Flow:  Bundle + picture --heat_of--> (H, W) in [0, 1] --overlay--> PNG
+Flow:  Bundle + image --heat_of--> (H, W) in [0, 1] --overlay--> PNG
 
 Gradient times activation at the last layer that still knows positions and whose
 positions have a say: the last maps of a convolutional network, the keys and values of the last
@@ -64,12 +64,12 @@ def heat_map(bundle: Bundle, image: str | Path | bytes | Image, *, label: str | 
     """Light up what spoke for a class.
 
     Args:
-        bundle: a taught network.
+        bundle: a trained network.
         image: a path, the bytes of a file, or a Pillow image.
         label: the class to explain; None: the one it chose.
 
     Raises:
-        UnreadableImage: it is not a picture that can be read.
+        UnreadableImage: it is not an image that can be read.
         BadSetting: no such class, or the network loses the position of features.
     """
     prepared = bundle.prepare(image)
@@ -90,7 +90,7 @@ def heat_of(
     """How much each place spoke for a class.
 
     Args:
-        bundle: a taught network.
+        bundle: a trained network.
         image: (H, W, C) uint8, as `Bundle.prepare` gives it.
         label: number of the class.
         earlier: under a wide head, count what it reads from earlier blocks too; no other head reads them.
@@ -189,7 +189,7 @@ def _gradient_times_activation(layer: nn.Module, score: Callable[[], Tensor]) ->
 
 
 def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> bytes:
-    """A PNG of a picture, (H, W, 3), dim where nothing counted and glowing where it did."""
+    """A PNG of an image, (H, W, 3), dim where nothing counted and glowing where it did."""
     from PIL import Image
 
     weight = heat[..., None].astype(np.float64)
@@ -245,7 +245,7 @@ def _no_positions() -> BadSetting:
 
 
 def _layout_of(output: Tensor, size: tuple[int, int]) -> _Layout | None:
-    """How places lie in an output, if it has any: by the shape of the picture, (H, W)."""
+    """How places lie in an output, if it has any: by the shape of the image, (H, W)."""
     shape, wanted = output.shape, size[0] / size[1]
     if len(shape) == 4:
         for kind, rows, columns in (("maps", shape[2], shape[3]), ("maps last", shape[1], shape[2])):
@@ -264,5 +264,5 @@ def _layout_of(output: Tensor, size: tuple[int, int]) -> _Layout | None:
 
 
 def _as_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The prepared picture as people see it."""
+    """The prepared image as people see it."""
     return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image

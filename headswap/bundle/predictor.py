@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A taught network, ready to answer."""
+    """A trained network, ready to answer."""
 
-    card: BundleCard
-    report: Report
-    network: Network
-    reference: ReferenceFeatures | None = None  # of its practice pictures; None: it was taught without
-    limits: ImageLimits = field(default_factory=ImageLimits)  # of a picture that is asked about
-    dataset: Manifest | None = None  # which pictures it was taught and tested on; None: not known
+    card: BundleCard  # what it was made of and how
+    report: Report  # how good it was found to be
+    network: Network  # with its head, ready to be asked
+    reference: ReferenceFeatures | None = None  # of its training images; None: it was trained without
+    limits: ImageLimits = field(default_factory=ImageLimits)  # of an image that is asked about
+    dataset: Manifest | None = None  # which images it was trained and tested on; None: not known
     # Features are caught by hooks on the network, which fire in every thread: one thread runs it at a time.
     lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -61,23 +61,28 @@ class Bundle:
 
     @property
     def classes(self) -> tuple[str, ...]:
+        """What it tells apart, in the order of its logits."""
         return self.card.classes
 
     def predict(self, image: str | Path | bytes | Image) -> Prediction:
-        """Say what one picture shows.
+        """Say what one image shows.
 
         Args:
             image: a path, the bytes of a file, or a Pillow image.
 
         Raises:
-            UnreadableImage: it is not a picture that can be read.
+            UnreadableImage: it is not an image that can be read.
         """
         return next(self.predict_many([image]))
 
     def predict_many(
         self, images: Iterable[str | Path | bytes | Image], *, batch_size: int = 16
     ) -> Iterator[Prediction]:
-        """The same for many pictures, a batch at a time.
+        """The same for many images, a batch at a time.
+
+        Args:
+            images: as for `predict`; read when their turn comes.
+            batch_size: images in one forward pass, 1 or more.
 
         Raises:
             UnreadableImage: at the first that cannot be read.
@@ -90,7 +95,12 @@ class Bundle:
     def predict_each(
         self, images: Iterable[str | Path | bytes | Image], *, batch_size: int = 16
     ) -> Iterator[tuple[str | Path | bytes | Image, Prediction | UnreadableImage]]:
-        """Each image with its answer, or with why it cannot be read; a batch at a time, in their order."""
+        """Each image with its answer, or with why it cannot be read; a batch at a time, in their order.
+
+        Args:
+            images: as for `predict`; read when their turn comes.
+            batch_size: images in one forward pass, 1 or more.
+        """
         for chunk in _chunks(images, batch_size):
             prepared = [self._try_to_prepare(image) for image in chunk]
             pairs = list(zip(chunk, prepared, strict=True))
@@ -117,7 +127,7 @@ class Bundle:
         ]
 
     def prepare(self, image: str | Path | bytes | Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """A picture as this network's input, (H, W, C) uint8."""
+        """An image as this network's input, (H, W, C) uint8."""
         spec = self.card.input
         name = Path(_name(image)).name
         if isinstance(image, str | Path):
@@ -155,7 +165,7 @@ class Bundle:
     def _beside(
         self, features: Floats32 | None, count: int
     ) -> list[tuple[float | None, tuple[str, ...], dict[str, float] | None]]:
-        """How unlike each picture is, its nearest practice pictures, the old head's names."""
+        """The OOD score of each image, its nearest training images, the old head's names."""
         if self.reference is None or features is None:
             return [(None, (), None)] * count
         last_features = features[:, self.card.site.last_features]
@@ -180,12 +190,12 @@ def probabilities_of(card: BundleCard, logits: Floats) -> Floats:
     return calibrated(logits, card.temperature, card.even_share)
 
 
-def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
+def load_bundle(bundle: str | Path, *, allow_code: bool = False) -> Bundle:
     """Load a bundle, folder or zip, after checking its seal.
 
     Args:
-        path: where it is.
-        allow_code: let a bundle that was taught on "package.module:factory" import that module.
+        bundle: the folder or zip that `train` wrote.
+        allow_code: let a bundle that was trained on "package.module:factory" import that module.
 
     Raises:
         BundleDamaged: there is no bundle there, or it is not what was saved.
@@ -198,7 +208,7 @@ def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
     from headswap.zoos.own import names_code
     from headswap.zoos.zoo import ZooSettings
 
-    with opened(Path(path)) as folder:
+    with opened(Path(bundle)) as folder:
         card = read_card(folder)
         if names_code(card.model.partition("/")[2]) and not allow_code:
             raise BadSetting(
@@ -210,7 +220,7 @@ def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
         network = build_network(card.model, variant=card.variant, settings=settings)
         if card.input.size != network.input.size:
             take_size(network.module, card.input.size)
-        record = swap_head(network, len(card.classes), input_size=card.input.size, path=card.head_path)
+        record = swap_head(network, len(card.classes), input_size=card.input.size, head=card.head_path)
         if card.site.taps:
             network, _ = widen(network, record.site, card.site.taps, len(card.classes))
         load_weights(folder, network)

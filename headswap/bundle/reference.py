@@ -1,11 +1,11 @@
-"""What a bundle remembers of its practice pictures, and of the head it had before.
+"""What a bundle remembers of its training images, and of the head it had before.
 
-Flow:  features of practice and exam pictures --remember--> ReferenceFeatures
+Flow:  features of training and test images --remember--> ReferenceFeatures
            --save_reference--> memory.safetensors
-       features of a new picture --ReferenceFeatures--> how unlike it is, the nearest practice pictures,
+       features of a new image --ReferenceFeatures--> its OOD score, the nearest training images,
                                              the old head's names for it
 
-Looks are kept in half precision, of as many pictures as fit into 8 MB, spread over the classes.
+Embeddings are kept in half precision, of as many images as fit into 8 MB, spread over the classes.
 A file of tensors like the weights: safetensors, covered by the bundle's seal, no pickles.
 """
 
@@ -29,7 +29,7 @@ from headswap.threads import product
 
 _MOST_BYTES = 8e6  # of embeddings
 _MOST_OLD_BYTES = 32e6  # of the old head; larger ones are not kept
-_MOST_TEST = 1000  # exam pictures that take part in setting the alarm
+_MOST_TEST = 1000  # test images that take part in setting the threshold
 _OLD_NAMES = 5
 Floats32 = NDArray[np.float32]
 
@@ -57,15 +57,15 @@ class PretrainedNames:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ReferenceFeatures:
-    """Practice pictures as the backbone sees them."""
+    """Training images as the backbone sees them."""
 
     embeddings: Embeddings  # (M, D)
     sha256s: tuple[str, ...]  # M
-    threshold: float | None  # distance beyond which a picture is unlike all of them; None: too few to say
+    threshold: float | None  # distance beyond which an image is out of distribution; None: too few to say
     old: PretrainedNames | None = None
 
     def compare(self, features: Floats32) -> tuple[list[float | None], list[tuple[str, ...]]]:
-        """(N, D) features to how unlike (over 1: an alarm) and the nearest practice pictures of each."""
+        """(N, D) features to each OOD score (over 1: out of distribution) and the nearest training images."""
         distances, indices = nearest(embeddings_of(features), self.embeddings, NEIGHBOURS)
         ood_score = [
             None if self.threshold is None else float(one / self.threshold) for one in ood_scores(distances)
@@ -74,11 +74,11 @@ class ReferenceFeatures:
 
 
 def rows_to_remember(manifest: Manifest, width: int) -> tuple[list[int], list[int]]:
-    """Which pictures to remember and which exam pictures to set the alarm with: rows of the manifest.
+    """Which images to remember and which test images to set the threshold with: rows of the manifest.
 
     Args:
         manifest: with parts.
-        width: features of a picture.
+        width: features of an image.
     """
     room = max(len(manifest.classes), int(_MOST_BYTES / (2 * width)))
     by_class: dict[str, list[int]] = {
@@ -100,9 +100,9 @@ def remember(
     """Keep the embeddings of training images and set the threshold.
 
     Args:
-        images: M practice pictures.
+        images: M training images.
         features: (M, D), theirs.
-        test_features: (E, D), of pictures never practised on; may be none.
+        test_features: (E, D), of images never trained on; may be none.
         old: the pretrained head with its names, if it is one linear layer.
     """
     embeddings = embeddings_of(features).astype(np.float16).astype(np.float32)  # as they will be read again

@@ -1,11 +1,11 @@
-"""Which pictures a bundle has met before: trained on, tested on, or nearly the same as one of these.
+"""Which images a bundle has met before: trained on, tested on, or nearly the same as one of these.
 
-Flow:  new pictures + dataset.json + features kept of training pictures --seen_before--> SeenAs | None each
+Flow:  new images + dataset.json + features kept of training images --seen_before--> SeenAs | None each
 
 The same bytes are found by their hash. Nearly the same is found in two ways: by the difference
-hash, as near duplicates of an upload are; and by features, nearer to a training picture than
-training pictures are to each other. Bundles keep no picture, so an altered copy of a *test*
-picture is found by its difference hash alone.
+hash, as near duplicates of an upload are; and by features, nearer to a training image than
+training images are to each other. Bundles keep no image, so an altered copy of a *test*
+image is found by its difference hash alone.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from headswap.evaluation.ood import embeddings_of, nearest
 
 SeenAs = Literal["train", "near-train", "test", "near-test"]
 SEEN_AS: tuple[SeenAs, ...] = ("train", "near-train", "test", "near-test")
-_CLOSER_THAN = 0.01  # share of training pictures that are nearer than this to another one
-_FARTHEST = 0.45  # however far apart they are: beyond it pictures merely show the same thing
-_FEWEST = 10  # training pictures, below which their distances say nothing
+_CLOSER_THAN = 0.01  # share of training images that are nearer than this to another one
+_FARTHEST = 0.45  # however far apart they are: beyond it images merely show the same thing
+_FEWEST = 10  # training images, below which their distances say nothing
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeenFile:
-    """One picture that is no news to a bundle."""
+    """One image that is no news to a bundle."""
 
     file: str
     how: SeenAs
@@ -43,12 +43,12 @@ def seen_before(
     reference: ReferenceFeatures | None,
     features: Floats32 | None,
 ) -> list[SeenAs | None]:
-    """How a bundle has met each picture; None: it has not.
+    """How a bundle has met each image; None: it has not.
 
     Args:
         images: N, to be evaluated.
-        known: all pictures of the bundle, with their parts.
-        reference: what the bundle kept of its training pictures; None: nothing.
+        known: all images of the bundle, with their parts.
+        reference: what the bundle kept of its training images; None: nothing.
         features: (N, D), the last ones of the bundle's own network; None: they cannot be caught.
     """
     tested = [one for one in known if one.part == "test"]
@@ -74,7 +74,7 @@ def seen_before(
 def _near_by_features(
     features: Floats32, reference: ReferenceFeatures, known: Sequence[ImageRecord]
 ) -> NDArray[np.bool_]:
-    """(N,) whether a picture is nearer to a training picture than nearly all of these are to each other."""
+    """(N,) whether an image is nearer to a training image than nearly all of these are to each other."""
     by_hash = {one.sha256: one.group for one in known}
     groups = [by_hash.get(sha256, -1 - row) for row, sha256 in enumerate(reference.sha256s)]
     own = nearest(reference.embeddings, reference.embeddings, 1, groups=groups, known_groups=groups)[

@@ -1,12 +1,12 @@
-"""Which pictures are one picture, cropped, mirrored, turned or filmed again a moment later.
+"""Which images are one image, cropped, flipped, turned or filmed again a moment later.
 
 Flow:  thumbnails --closest_pairs--> candidates --align--> (first, second, correlation) of each near pair
 
-Two steps. Every thumbnail is compared with every other one in 26 rough positions (mirrored or not,
+Two steps. Every thumbnail is compared with every other one in 26 rough positions (flipped or not,
 turned, magnified, shifted), 64 numbers each. The few closest pairs are then laid on each other
 exactly (an affine map and a change of light, Gauss-Newton, first 16 then 32 px wide). The
 correlation is that of their *details*, blurred light taken away, in [-1, 1]: that two
-pictures are dark on the left says nothing. A pair is dropped when the map would distort, or
+images are dark on the left says nothing. A pair is dropped when the map would distort, or
 when the colours disagree.
 
 Knows thumbnails only; memory does not grow with the square of their number.
@@ -35,7 +35,7 @@ Candidates = tuple[Indices, Indices]  # the numbers of the first and of the seco
 RoughSearch = Callable[[Floats, Floats], Iterator[Candidates]]
 
 _ROUGH = 8  # numbers a side that stand for a thumbnail in the first step
-_CLOSEST = 6  # candidates kept of each picture
+_CLOSEST = 6  # candidates kept of each image
 _ROUGHLY = 0.8  # correlation of the 64 numbers, below which a pair is no candidate
 _HALF = GREY // 2
 _EARLY, _LATE = (
@@ -54,7 +54,7 @@ _AT_ONCE = 64  # pairs that are laid on each other: more would not fit into the 
 
 @dataclass(frozen=True, eq=False)
 class ThumbnailArray:
-    """N pictures, very small."""
+    """N images, very small."""
 
     grey: Floats  # (N, 32, 32), in [0, 1]
     chroma: Floats  # (N, 2, 8, 8), Cb and Cr, around 0, in [-128, 127]
@@ -62,7 +62,7 @@ class ThumbnailArray:
 
 @dataclass(frozen=True, eq=False)
 class NearPairs:
-    """P pairs of pictures that may be one."""
+    """P pairs of images that may be one."""
 
     first: Indices
     second: Indices
@@ -184,7 +184,7 @@ def _better_of_both(first: Indices, second: Indices, score: Floats, count: int) 
 def _positions() -> Floats:
     """(26, 2, 3): the first changes nothing."""
     found = []
-    for side in (1.0, -1.0):  # -1: mirrored
+    for side in (1.0, -1.0):  # -1: flipped
         for angle in (0.0, -8.0, 8.0):  # degrees
             for size in (1.0, 0.88, 0.76):
                 along, across = size * np.cos(np.radians(angle)), size * np.sin(np.radians(angle))
@@ -273,7 +273,7 @@ def _correlation(images: Floats, a: Indices, b: Indices, maps: Floats) -> tuple[
 
 
 def _keeps_shape(maps: Floats) -> NDArray[np.bool_]:
-    """Whether a map turns, mirrors, shifts or magnifies, and no more."""
+    """Whether a map turns, flips, shifts or magnifies, and no more."""
     large, small = np.linalg.svd(maps[:, :, :2], compute_uv=False).T if len(maps) else np.empty((2, 0))
     return np.asarray((large < _LARGEST) & (small > _SMALLEST) & (large < _DISTORTED * small))
 
@@ -296,13 +296,13 @@ def _same_colours(chroma: Floats, a: Indices, b: Indices, maps: Floats) -> NDArr
 
 
 def _detail(grey: Floats) -> Floats:
-    """(N,) the share of the frame over which the details of a picture are spread: small for a lone stroke."""
+    """(N,) the share of the frame over which the details of an image are spread: small for a lone stroke."""
     energy = _details(grey).reshape(len(grey), -1) ** 2
     window = _window(GREY)
     return np.asarray((energy @ window) ** 2 / np.maximum(energy**2 @ window, 1e-12), np.float32)
 
 
-# -- small pictures as arrays
+# -- small images as arrays
 
 
 def _details(grey: Floats) -> Floats:

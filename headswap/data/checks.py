@@ -1,11 +1,11 @@
-"""What a person should know about their pictures before teaching, in words.
+"""What a person should know about their images before training, in words.
 
 Flow:  Manifest (grouped) --check--> the same Manifest with findings
 
 Nothing here stops anyone: what cannot work is an error elsewhere. A finding carries what
-would mend it, where that is known: pictures that could go (`spare`), classes that need more.
+would mend it, where that is known: images that could go (`spare`), classes that need more.
 
-Knows records only: opens no picture.
+Knows records only: opens no image.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from headswap.data.layout import is_image_name
 from headswap.data.manifest import Finding, ImageRecord, Manifest, Part
 from headswap.data.split import crossing
 
-FEW = 10  # pictures of a class
+FEW = 10  # images of a class
 UNBALANCED = 3.0  # largest class to smallest
 _TELLS = 0.95  # share of pairs (one of the class, one of the rest) that a single number orders right
 _SHIFT = 0.12  # of brightness: less is not worth a word
 _TIMES = 1.5  # of size or shape
-_FEW_TO_TELL = 8  # pictures on each side, below which nothing is said of brightness or size
+_FEW_TO_TELL = 8  # images on each side, below which nothing is said of brightness or size
 
 
 def check(manifest: Manifest) -> Manifest:
-    """Look at all pictures together and add what was found.
+    """Look at all images together and add what was found.
 
     Args:
         manifest: with groups (`split.with_groups`).

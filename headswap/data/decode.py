@@ -1,4 +1,4 @@
-"""Bytes of any origin -> an upright RGB picture, or one sentence that says why not.
+"""Bytes of any origin -> an upright RGB image, or one sentence that says why not.
 
 Flow:  bytes --open_image: kind, size, memory--> OpenImage --decode: rotation, white, RGB--> Decoded
 
@@ -7,7 +7,7 @@ and API. Trusts nothing: the name's ending is ignored, formats come from a short
 are checked before a pixel is decoded, and whatever Pillow raises becomes `UnreadableImage`.
 Colour profiles are ignored, as they were when the pretrained networks were made.
 A JPEG is reduced while it is decoded, never below twice the side that is wanted: the same
-rule in teaching, predicting and exports, so that all three see the same pixels. Only features of images that
+rule in training, predicting and exports, so that all three see the same pixels. Only features of images that
 are read again may come from a GPU's decoder (docs/decisions/0024-gpu-and-apple-machines.md).
 
 Knows no classes, no networks and no folders.
@@ -89,7 +89,7 @@ DECODER_ERRORS: tuple[type[Exception], ...] = (
 
 LEAST_PX = 256  # smaller wishes are read as this one, so that most networks share the same pixels
 
-# What files of pictures are called: for file choosers, and to tell a lost picture from a note next to it.
+# What image files are called: for file choosers, and to tell a lost image from a note next to it.
 ENDINGS = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff",
     ".heic", ".heif", ".hif", ".avif", ".ppm", ".pgm", ".pbm", ".pnm",
@@ -149,7 +149,7 @@ class ImageLimits:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Decoded:
-    """A picture and what it was before it was reduced."""
+    """An image and what it was before it was reduced."""
 
     image: Image.Image  # RGB, upright, no metadata
     kind: Kind
@@ -159,7 +159,7 @@ class Decoded:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class OpenImage:
-    """A picture that is allowed by its header; no pixel is decoded yet."""
+    """An image that is allowed by its header; no pixel is decoded yet."""
 
     name: str
     kind: Kind
@@ -198,7 +198,7 @@ class OpenImage:
 def read_image(
     data: bytes, *, name: str, wanted_px: int | None = None, limits: ImageLimits | None = None
 ) -> Image.Image:
-    """Decode one picture.
+    """Decode one image.
 
     Args:
         data: the file as it is, of any origin.
@@ -211,7 +211,7 @@ def read_image(
         RGB, upright, transparency on white, the first frame of an animation.
 
     Raises:
-        UnreadableImage: not a picture, not one of the formats, damaged, cut short or too big.
+        UnreadableImage: not an image, not one of the formats, damaged, cut short or too big.
     """
     return decode(data, name=name, wanted_px=wanted_px, limits=limits).image
 
@@ -219,7 +219,7 @@ def read_image(
 def decode(
     data: bytes, *, name: str, wanted_px: int | None = None, limits: ImageLimits | None = None
 ) -> Decoded:
-    """Decode one picture and say what it was: `read_image` with the original size."""
+    """Decode one image and say what it was: `read_image` with the original size."""
     return open_image(data, name=name, wanted_px=wanted_px, limits=limits).decode()
 
 
@@ -229,7 +229,7 @@ def open_image(
     """Read the header only: what it is, how large, and how much memory it will take (see `read_image`).
 
     Raises:
-        UnreadableImage: not a picture, not one of the formats, damaged or too big.
+        UnreadableImage: not an image, not one of the formats, damaged or too big.
     """
     limits = limits or ImageLimits()
     check_file_size(len(data), name, limits)
@@ -253,7 +253,7 @@ def open_image(
 
 
 def check_file_size(size_bytes: int, name: str, limits: ImageLimits) -> None:
-    """Refuse a file that is too large to be a picture, if possible before it is read.
+    """Refuse a file that is too large to be an image, if possible before it is read.
 
     Raises:
         UnreadableImage: it is.
@@ -300,7 +300,7 @@ def _kind_of(data: bytes, name: str) -> Kind:
     raise UnreadableImage(f"{shown_name(name)} is not a picture.", remedy=_REMEDY)
 
 
-# Not Image.open: it raises on large sizes before it tells them. JPEG also reads the first picture of an MPO.
+# Not Image.open: it raises on large sizes before it tells them. JPEG also reads the first image of an MPO.
 _READERS: dict[Kind, tuple[str, str]] = {
     "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
     "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
@@ -322,7 +322,7 @@ def _open(kind: Kind, data: bytes) -> ImageFile:
 
 
 def import_readers() -> None:
-    """Import whatever a picture may need, ahead of a moment when nothing more can be opened."""
+    """Import whatever an image may need, ahead of a moment when nothing more can be opened."""
     for module, _ in _READERS.values():
         import_module(module)
     import_module("PIL.ImageCms")
@@ -376,7 +376,7 @@ def _transpose_of(file: ImageFile) -> Image.Transpose | None:
     """How to put it upright. Asked after loading: TIFF and HEIC readers turn it themselves."""
     try:
         return _TRANSPOSES.get(file.getexif().get(_EXIF_ORIENTATION, 1))
-    except DECODER_ERRORS:  # damaged metadata is no reason to lose the picture
+    except DECODER_ERRORS:  # damaged metadata is no reason to lose the image
         return None
 
 

@@ -1,17 +1,17 @@
-"""Which pictures are near duplicates of one another: groups that no split may cut.
+"""Which images are near duplicates of one another: groups that no split may cut.
 
-Flow:  pictures (sha256, look, thumbnail) --group_alike--> one group number per picture
+Flow:  images (sha256, fingerprint, thumbnail) --group_alike--> one group number per image
 
-Two pictures are joined when their 256-bit looks differ in at most 24 bits, and in at most
-15 % of the bits that are set in either: the looks of thin drawings and of blank pictures
+Two images are joined when their 256-bit hashes differ in at most 24 bits, and in at most
+15 % of the bits that are set in either: the hashes of thin drawings and of blank images
 have few bits, and would all be "near" by the first rule alone. The same bytes are always joined.
 
-Cropped, mirrored and slightly turned copies are joined when their thumbnails can be laid on each
-other (`alignment`). Pictures of one kind are alike too, and would be chained into one group, so two
-groups are joined only when most of their pictures fit each other; and where there is little
+Cropped, flipped and slightly turned copies are joined when their thumbnails can be laid on each
+other (`alignment`). Images of one kind are alike too, and would be chained into one group, so two
+groups are joined only when most of their images fit each other; and where there is little
 detail to go by, they must fit better.
 
-Knows hashes and thumbnails only: opens no picture.
+Knows hashes and thumbnails only: opens no image.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from headswap.data.union_find import DisjointSets, Labels
 from headswap.threads import product
 
 FAR = 24  # bits
-_SHARE = 0.15  # of the set bits of both looks
-_TELLING = 16  # set bits of both looks, below which a look says nothing
+_SHARE = 0.15  # of the set bits of both hashes
+_TELLING = 16  # set bits of both hashes, below which a hash says nothing
 _STRICTER = (12, 6, 2, -1)  # bits, tried in turn when everything looks alike; -1: the same bytes only
-_FIT = 0.90  # correlation of details from which on two pictures are one
+_FIT = 0.90  # correlation of details from which on two images are one
 _FIT_OF_FEW = 0.96  # the same where the details fill a fifth of the frame or less: a stroke fits many strokes
 _MUCH, _LITTLE = 0.3, 0.2  # share of the frame that details fill
 _FITTING = 2 / 3  # of the pairs across two groups, for these to be joined
-_PARTNERS = 6  # pairs that are known of a picture, about: more cannot be asked of it
-_CELLS = 2**21  # comparisons at once: bounds the memory whatever the number of pictures
+_PARTNERS = 6  # pairs that are known of an image, about: more cannot be asked of it
+_CELLS = 2**21  # comparisons at once: bounds the memory whatever the number of images
 
 
 def group_alike(images: Sequence[ImageRecord], search: RoughSearch = search_here) -> tuple[int, ...]:
-    """Number the groups of near duplicates, from 0 in the order of their first picture.
+    """Number the groups of near duplicates, from 0 in the order of their first image.
 
     `search` finds the pairs of thumbnails that are worth a closer look: here, or on many machines.
 
@@ -65,7 +65,7 @@ def group_alike(images: Sequence[ImageRecord], search: RoughSearch = search_here
 
 
 def _join_aligned(labels: Labels, same: Labels, thumbnails: Sequence[str], search: RoughSearch) -> Labels:
-    """Join groups whose pictures can be laid on each other, best fits first."""
+    """Join groups whose images can be laid on each other, best fits first."""
     rows = np.array(
         [row for row, text in enumerate(thumbnails) if same[row] == row and is_thumbnail(text)], np.int64
     )
@@ -96,7 +96,7 @@ def _join_aligned(labels: Labels, same: Labels, thumbnails: Sequence[str], searc
 
 
 def near_any(images: Sequence[ImageRecord], known: Sequence[ImageRecord]) -> NDArray[np.bool_]:
-    """(N,) whether the look of a picture is near that of any known one, by the same rule."""
+    """(N,) whether the hash of an image is near that of any known one, by the same rule."""
     found = np.zeros(len(images), np.bool_)
     if not known:
         return found
@@ -111,18 +111,18 @@ def near_any(images: Sequence[ImageRecord], known: Sequence[ImageRecord]) -> NDA
 
 
 def _bits(images: Sequence[ImageRecord]) -> NDArray[np.uint8]:
-    """(N, 256) of the looks, 0 or 1."""
+    """(N, 256) of the hashes, 0 or 1."""
     fingerprints = np.frombuffer(bytes.fromhex("".join(image.fingerprint for image in images)), np.uint8)
     return np.unpackbits(fingerprints.reshape(len(images), 32), axis=1)
 
 
 def _near(distance: NDArray[np.float32], both: NDArray[np.float32], far: int) -> NDArray[np.bool_]:
-    """Whether looks that differ in `distance` bits, of `both` that are set, are near."""
+    """Whether hashes that differ in `distance` bits, of `both` that are set, are near."""
     return np.asarray((distance <= far) & (distance <= _SHARE * both) & (both >= _TELLING))
 
 
 def _regroup(bits: NDArray[np.uint8], same: Labels, members: Labels, far: int) -> Labels:
-    """Form the groups of a few pictures again; labels are places in the whole."""
+    """Form the groups of a few images again; labels are places in the whole."""
     _, first, local = np.unique(same, return_index=True, return_inverse=True)
     return members[_connect(bits, first[local], far)]
 
@@ -133,7 +133,7 @@ def _same_bytes(hashes: Sequence[str]) -> Labels:
 
 
 def _swallowing(labels: Labels, same: Labels, names: Sequence[str]) -> list[int]:
-    """Groups of different pictures that hold a whole class or more than half of everything."""
+    """Groups of different images that hold a whole class or more than half of everything."""
     sizes = Counter(labels.tolist())
     distinct: dict[int, set[int]] = defaultdict(set)
     groups_of: dict[str, set[int]] = defaultdict(set)
@@ -146,7 +146,7 @@ def _swallowing(labels: Labels, same: Labels, names: Sequence[str]) -> list[int]
 
 
 def _connect(bits: NDArray[np.uint8], labels: Labels, far: int) -> Labels:
-    """Join labels of near looks; N x N distances in blocks, only where the bit counts allow it."""
+    """Join labels of near hashes; N x N distances in blocks, only where the bit counts allow it."""
     if far < 0:
         return labels
     groups = DisjointSets(labels)

@@ -1,4 +1,4 @@
-"""Change a set of pictures without opening one: rename, merge, drop, relabel, put together.
+"""Change a set of images without opening one: rename, merge, drop, relabel, put together.
 
 Flow:  Manifest --rename_class, merge_classes, drop_class, relabel, label_images,
        take_labelled, drop_images, join-->
@@ -8,7 +8,7 @@ Every change gives a new manifest, grouped, checked and drawn again; the old one
 was, which is what makes each of them undoable. Names are compared as an upload compares
 them: composed letters, upper and lower case alike.
 
-Knows records only: opens no picture, writes no file.
+Knows records only: opens no image, writes no file.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def rename_class(manifest: Manifest, name: str, new: str) -> Manifest:
 
 
 def merge_classes(manifest: Manifest, name: str, into: str) -> Manifest:
-    """Put the pictures of one class into another; the first name goes.
+    """Put the images of one class into another; the first name goes.
 
     Raises:
         NotFound: one of them does not exist.
@@ -61,7 +61,7 @@ def merge_classes(manifest: Manifest, name: str, into: str) -> Manifest:
 
 
 def drop_class(manifest: Manifest, name: str) -> Manifest:
-    """Leave a class out, with its pictures.
+    """Leave a class out, with its images.
 
     Raises:
         NotFound: there is no such class.
@@ -73,7 +73,7 @@ def drop_class(manifest: Manifest, name: str) -> Manifest:
 
 
 def relabel(manifest: Manifest, files: Collection[str], name: str) -> Manifest:
-    """Give pictures another class, a known one or a new one.
+    """Give images another class, a known one or a new one.
 
     Args:
         manifest: any.
@@ -81,7 +81,7 @@ def relabel(manifest: Manifest, files: Collection[str], name: str) -> Manifest:
         name: of the class.
 
     Raises:
-        NotFound: there is no such picture.
+        NotFound: there is no such image.
         BadSetting: the name cannot be one.
     """
     check_one_class("Giving a picture another class", is_multi_label=manifest.is_multi_label)
@@ -92,7 +92,7 @@ def relabel(manifest: Manifest, files: Collection[str], name: str) -> Manifest:
 
 
 def label_images(manifest: Manifest, images: Iterable[ImageRecord], name: str) -> Manifest:
-    """Add images that a person has named, to be trained on; one that is there, byte for byte, is renamed.
+    """Add images that a person has labelled, to be trained on; one that is there already gets the new label.
 
     What is added is never drawn for the test, unless its class has nothing else: the test stays what it
     was, and two runs can be compared on it.
@@ -150,10 +150,10 @@ def take_labelled(manifest: Manifest, images: Iterable[ImageRecord]) -> Manifest
 
 
 def drop_images(manifest: Manifest, files: Collection[str]) -> Manifest:
-    """Leave pictures out; a class whose last picture goes, goes too.
+    """Leave images out; a class whose last image goes, goes too.
 
     Raises:
-        NotFound: there is no such picture.
+        NotFound: there is no such image.
         TooFewImages: nothing would be left.
     """
     _require_files(manifest, files)
@@ -161,7 +161,7 @@ def drop_images(manifest: Manifest, files: Collection[str]) -> Manifest:
 
 
 def join(manifest: Manifest, more: Manifest) -> Manifest:
-    """Add pictures to those that are there.
+    """Add images to those that are there.
 
     A class that both know keeps the spelling of `manifest`. What its class has already, byte
     for byte, is not added again; a file whose name is taken gets a number.
@@ -201,7 +201,7 @@ def _spelled(image: ImageRecord, spelling: Mapping[str, str]) -> ImageRecord:
 
 
 def finished(manifest: Manifest) -> Manifest:
-    """Name the classes, group near duplicates, check and draw the exam: all of it again."""
+    """Name the classes, group near duplicates, check and draw the test part: all of it again."""
     classes = tuple(sorted({name for image in manifest.images for name in image.names}))
     loose = tuple(replace(image, group=-1, part="train") for image in manifest.images)
     read = tuple(

@@ -15,7 +15,7 @@ def check_enough(name: str, classes: tuple[str, ...], left_out: list[SkippedFile
     """Refuse when too few classes can be read, with the main reason.
 
     Raises:
-        TooFewImages: fewer classes with readable pictures than `min_classes`.
+        TooFewImages: fewer classes with readable images than `min_classes`.
     """
     if len(classes) >= min_classes and (classes or not min_classes):
         return
@@ -28,7 +28,7 @@ def check_enough(name: str, classes: tuple[str, ...], left_out: list[SkippedFile
 
 
 def _mostly_because(left_out: list[SkippedFile]) -> str:
-    """How many files were left out, and why most of the pictures among them were; notes count last."""
+    """How many files were left out, and why most of the images among them were; notes count last."""
     if len(left_out) == 1:
         return f"1 file left out: {left_out[0].reason}"
     like_images = [left for left in left_out if is_image_name(left.file)] or left_out

@@ -1,6 +1,6 @@
-"""What a picture looks like in a few numbers, to tell duplicates and dark classes.
+"""What an image looks like in a few numbers, to tell duplicates and dark classes.
 
-    look_at(image) -> Look (256-bit difference hash, a thumbnail, brightness of the whole and of the border)
+    fingerprint_of(image) -> Fingerprint (256-bit difference hash, thumbnail, brightness of all and of border)
 
 Knows pixels only.
 """
@@ -22,7 +22,7 @@ _BYTES = GREY * GREY + 2 * CHROMA * CHROMA
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """The look of one picture."""
+    """The fingerprint of one image."""
 
     bits: str  # 64 hex digits: 256 comparisons of a cell with its right neighbour
     brightness: float  # mean grey, in [0, 1]
@@ -31,7 +31,7 @@ class Fingerprint:
 
 
 def fingerprint_of(image: Image.Image) -> Fingerprint:
-    """Reduce a picture to its look.
+    """Reduce an image to its fingerprint.
 
     Args:
         image: RGB, upright.

@@ -1,13 +1,13 @@
-"""Take pictures in: every file of an upload read and decoded exactly once.
+"""Take images in: every file of an upload read and decoded exactly once.
 
 Flow:  source --open_upload--> files --decode in threads--> Manifest (+ prepared inputs, + store)
 
-What needs the pixels happens while they are at hand: size, look, brightness, the input of the
-network (`prepare`), the copy for the store. Only a bounded number of pictures is in flight, large ones
+What needs the pixels happens while they are at hand: size, fingerprint, brightness, the input of the
+network (`prepare`), the copy for the store. Only a bounded number of images is in flight, large ones
 wait until there is memory for them, and the prepared inputs stop at `keep_bytes`, so memory does not grow
 with the upload.
 
-Knows files and pictures: no torch, no networks, no splits.
+Knows files and images: no torch, no networks, no splits.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _ignored(file: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadPolicy:
-    """The defaults are those of the shell and of Python: the pictures are the person's own."""
+    """The defaults are those of the shell and of Python: the images are the person's own."""
 
     limits: ImageLimits = field(default_factory=ImageLimits)
     most_images: int = 0  # more is refused; 0: any number
@@ -72,25 +72,25 @@ KEEP_BYTES = 512 * 2**20
 
 
 class Sink(Protocol):
-    """Takes prepared pictures one by one, in the order of the files, in the thread that called `ingest`."""
+    """Takes prepared images one by one, in the order of the files, in the thread that called `ingest`."""
 
     def expect(self, total: int) -> None:
         """So many files will be looked at."""
         ...
 
     def add(self, sha256: str, image: NDArray[np.uint8]) -> None:
-        """One picture, as `prepare` gave it."""
+        """One image, as `prepare` gave it."""
         ...
 
     @property
     def needs_every_core(self) -> bool:
-        """Whether it is hindered by pictures that are decoded while it works."""
+        """Whether it is hindered by images that are decoded while it works."""
         ...
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class IngestedImages:
-    """The pictures of an upload, and what was computed while they were decoded."""
+    """The images of an upload, and what was computed while they were decoded."""
 
     manifest: Manifest
     prepared: dict[str, NDArray[np.uint8]] = field(default_factory=dict)  # sha256 -> (H, W, C); or some
@@ -108,7 +108,7 @@ class _Plan:
     room: _Room
     sink: Sink | None
     policy: ReadPolicy
-    decoding: MemoryBudget  # memory for pictures that are being decoded
+    decoding: MemoryBudget  # memory for images that are being decoded
     elsewhere: Elsewhere | None = None
 
 
@@ -152,25 +152,25 @@ def ingest(  # noqa: PLR0913
 
     Args:
         source: the folder or zip, or an address that `headswap.data.remote` opens.
-        store: a folder to keep the pictures in, named by the sha256 of their original bytes:
+        store: a folder to keep the images in, named by the sha256 of their original bytes:
             upright, RGB, without metadata, shorter side at most 640 px. Needed for a zip, for films and for
             what lies elsewhere, which is copied as it is. None: a folder is read in place.
-        prepare: turns a picture into a network's input while it is at hand.
+        prepare: turns an image into a network's input while it is at hand.
         wanted_px: the shorter side that `prepare` needs (`transforms.wanted_px`); None: all there is.
-        keep_bytes: memory for prepared inputs; pictures beyond it are read again later.
-        sink: is handed every prepared picture as it comes.
+        keep_bytes: memory for prepared inputs; images beyond it are read again later.
+        sink: is handed every prepared image as it comes.
         elsewhere: is asked to read the files after the first `HERE_FIRST`; what it reads reaches no sink.
         grouped: numbers the groups of near duplicates; with many images, others may do it.
         threads: for decoding; None: as many as the processors this process may use.
         min_classes: fewer is refused (1 to evaluate). 0: no one has sorted the images; they are of no class,
             and neither grouped nor checked.
-        policy: limits, and who watches over the decoding; None: the person's own pictures.
+        policy: limits, and who watches over the decoding; None: the person's own images.
         listener: hears `Progress` of step "pictures".
 
     Raises:
-        TooMuch: more pictures than `policy` allows.
+        TooMuch: more images than `policy` allows.
         BadUpload: nothing usable there, or not safe.
-        TooFewImages: fewer classes with readable pictures than `min_classes`.
+        TooFewImages: fewer classes with readable images than `min_classes`.
     """
     policy = policy or ReadPolicy()
     with open_upload(source, min_classes=min_classes, store=store, packed=policy.packed) as upload:
@@ -184,7 +184,7 @@ def ingest(  # noqa: PLR0913
             decode_px=_decode_px(upload, store, prepare, wanted_px),
         )  # fmt: skip
         images, left_out, prepared = _collect(plan, threads or processors(), listener)
-    left_out.sort(key=lambda left: not is_image_name(left.file))  # notes next to the pictures come last
+    left_out.sort(key=lambda left: not is_image_name(left.file))  # notes next to the images come last
     classes = tuple(sorted({name for image in images for name in image.names}))
     check_enough(upload.name, classes, left_out, min_classes)
     manifest = Manifest(
@@ -202,7 +202,7 @@ def ingest(  # noqa: PLR0913
 def _decode_px(
     upload: Upload, store: Path | None, prepare: Prepare | None, wanted_px: int | None
 ) -> int | None:
-    """The shorter side that is wanted of a decoded picture, in px; None: all there is."""
+    """The shorter side that is wanted of a decoded image, in px; None: all there is."""
     if store is not None and not upload.is_fetched:
         return STORE_PX // 2  # a JPEG then keeps a shorter side of 640 or more
     return decode.LEAST_PX if prepare is None else wanted_px
@@ -211,7 +211,7 @@ def _decode_px(
 def _collect(
     plan: _Plan, threads: int, listener: Listener
 ) -> tuple[list[ImageRecord], list[SkippedFile], dict[str, NDArray[np.uint8]]]:
-    """Every file once: pictures, what is left out, and prepared inputs while there is room for them."""
+    """Every file once: images, what is left out, and prepared inputs while there is room for them."""
     images: list[ImageRecord] = []
     left_out = list(plan.upload.left_out)
     prepared: dict[str, NDArray[np.uint8]] = {}
@@ -256,7 +256,7 @@ def _results(plan: _Plan, threads: int) -> Generator[tuple[_Taken | SkippedFile,
 def read_some(
     upload: Upload, *, store: Path | None, prepare: Prepare | None, wanted_px: int | None
 ) -> Iterator[tuple[FileRecords, tuple[NDArray[np.uint8], ...]]]:
-    """Of each file of an upload what `ingest` finds: its records, and its pictures as `prepare` gives them.
+    """Of each file of an upload what `ingest` finds: its records, and its images as `prepare` gives them.
 
     Args: as for `ingest`. Here they are read one after another, in this thread.
     """
@@ -295,7 +295,7 @@ def _in_order(
 
 
 def _take(plan: _Plan, placed: PlacedFile) -> tuple[_Taken | SkippedFile, ...]:
-    """One file: read, decode, look, prepare, keep. Of a film, each of its frames."""
+    """One file: read, decode, fingerprint, prepare, keep. Of a film, each of its frames."""
     name = placed.file.rsplit("/", 1)[-1]
     if placed.file in plan.policy.skip:
         return _left(placed, f"{decode.shown_name(name)} stopped the program that reads pictures.")
@@ -310,7 +310,7 @@ def _take(plan: _Plan, placed: PlacedFile) -> tuple[_Taken | SkippedFile, ...]:
             return (_image_record(plan, placed, hashlib.sha256(data).hexdigest(), opened.decode()),)
     except UnreadableImage as error:
         return _left(placed, error.problem)
-    except MemoryError:  # a reader of strangers' pictures has a limit
+    except MemoryError:  # a reader of strangers' images has a limit
         return _left(placed, f"{decode.shown_name(name)} needs more memory than there is.")
     finally:
         plan.policy.end(placed.file)
@@ -349,7 +349,7 @@ def _take_film(plan: _Plan, placed: PlacedFile, data: bytes, name: str) -> tuple
 def _image_record(
     plan: _Plan, placed: PlacedFile, sha256: str, decoded: Decoded, *, film: str = ""
 ) -> _Taken:
-    """A decoded picture: its look, its copy in the store, its input for the network."""
+    """A decoded image: its fingerprint, its copy in the store, its input for the network."""
     image = decoded.image
     fingerprint = fingerprint_of(image)
     kept = placed.copy or placed.file
@@ -376,7 +376,7 @@ def _image_record(
 
 
 def most_prefetched(threads: int, *, alone: bool) -> int:
-    """How many pictures may be in preparation or wait while the backbone works.
+    """How many images may be in preparation or wait while the backbone works.
 
     Args:
         threads: that prepare them.

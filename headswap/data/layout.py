@@ -30,7 +30,7 @@ PART_NAMES: dict[str, Part] = {
 }
 # Silently ignored, with everything whose name begins with a dot.
 _LITTER = {"__macosx", "thumbs.db", "desktop.ini", "icon\r", "@eadir", "$recycle.bin", "ehthumbs.db"}
-# Pictures, but of formats that are not read: they are missed by name, not passed over as notes.
+# Images, but of formats that are not read: they are missed by name, not passed over as notes.
 _OTHER_IMAGES = (".jp2", ".j2k", ".jpf", ".ico", ".dds", ".qoi", ".psd", ".svg", ".pfm", ".pam")
 # They change how the text around them is read, and have no place in a class name.
 _DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
@@ -40,7 +40,7 @@ Steps = tuple[str, ...]  # one path, split at its slashes
 
 @dataclass(frozen=True, kw_only=True)
 class PlacedFile:
-    """One file in a class folder; not yet known to be a picture."""
+    """One file in a class folder; not yet known to be an image."""
 
     file: str  # relative to the source, with forward slashes, as its owner wrote it
     class_name: str
@@ -161,7 +161,7 @@ def is_litter(name: str) -> bool:
 
 
 def is_image_name(name: str) -> bool:
-    """By its ending only: enough to tell a picture or film that was lost from a note next to the pictures."""
+    """By its ending only: enough to tell an image or film that was lost from a note next to the images."""
     return name.lower().endswith((*ENDINGS, *_OTHER_IMAGES, *FILM_ENDINGS))
 
 
@@ -208,7 +208,7 @@ def _part_folders(images: Sequence[Steps], depth: int) -> dict[str, Part]:
     if len(holding) >= 2 or (holding and others == 0):
         return parts
     if others <= 1 and any(len(subfolders[top]) >= 2 for top in trains):
-        return parts  # train/ next to one folder of loose pictures
+        return parts  # train/ next to one folder of loose images
     return {}
 
 

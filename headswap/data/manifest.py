@@ -1,4 +1,4 @@
-"""The pictures a person gave: which, of what class, in which part, and what was left out.
+"""The images a person gave: which, of what class, in which part, and what was left out.
 
 Records only. A `Manifest` is `dataset.json` on the disk.
 """
@@ -42,7 +42,7 @@ def check_one_class(doing: str, *, is_multi_label: bool) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageRecord:
-    """One readable picture."""
+    """One readable image."""
 
     __pydantic_config__ = keys_on_disk(fingerprint="look")
 
@@ -56,10 +56,10 @@ class ImageRecord:
     brightness: float  # mean grey, in [0, 1]
     border: float | None = None  # mean grey of the outermost sixteenth all round; None: not measured
     thumbnail: str = ""  # of a `Fingerprint`; empty: made by version 0.1, or in a bundle, which shows no one
-    film: str = ""  # sha256 of the film that this is a frame of; empty: a picture of its own
+    film: str = ""  # sha256 of the film that this is a frame of; empty: an image of its own
     group: int = -1  # near duplicates and frames of one film share a group; -1: not grouped yet
     part: Part = "train"
-    given_part: Part | None = None  # from train/val/test folders, or "train": a person named it after a try
+    given_part: Part | None = None  # from train/val/test folders, or "train": a label given after a try
     labels: tuple[str, ...] | None = (
         None  # sorted, where it may have several, or none; None: it has one class
     )
@@ -81,27 +81,27 @@ class SkippedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something a person should know about the pictures, in words."""
+    """Something a person should know about the images, in words."""
 
     code: str  # "few", "unbalanced", "duplicates", "near-duplicates", "two-classes", "brightness", ...
     sentence: str
-    files: tuple[str, ...] = ()  # the pictures it is about
+    files: tuple[str, ...] = ()  # the images it is about
     spare: tuple[str, ...] = ()  # those of them that could be left out to mend it
-    classes: tuple[str, ...] = ()  # the classes that more pictures would help
+    classes: tuple[str, ...] = ()  # the classes that more images would help
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """All pictures of one data set, in a fixed order."""
+    """All images of one data set, in a fixed order."""
 
     __pydantic_config__ = keys_on_disk(images="pictures")
 
-    name: str
+    name: str  # of the set
     root: str  # folder that `ImageRecord.source` is relative to
     classes: tuple[str, ...]  # sorted; the order of the new head's outputs
-    images: tuple[ImageRecord, ...]
-    left_out: tuple[SkippedFile, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    images: tuple[ImageRecord, ...]  # each with its class, part and group
+    left_out: tuple[SkippedFile, ...] = ()  # each file that is no image of the set, with the reason
+    findings: tuple[Finding, ...] = ()  # what is odd about the set
 
     @property
     def is_multi_label(self) -> bool:
@@ -110,18 +110,18 @@ class Manifest:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Pictures of each class, or with each label, in the order of `classes`."""
+        """Images of each class, or with each label, in the order of `classes`."""
         counted = Counter(name for image in self.images for name in image.names)
         return {name: counted[name] for name in self.classes}
 
     def part(self, part: Part) -> tuple[ImageRecord, ...]:
-        """The pictures of one part."""
+        """The images of one part."""
         return tuple(image for image in self.images if image.part == part)
 
     def path(self, image: ImageRecord) -> Path:
-        """Where a picture's bytes are."""
+        """Where an image's bytes are."""
         return Path(self.root) / image.source
 
     def label(self, image: ImageRecord) -> int:
-        """The output of the new head that stands for a picture's class."""
+        """The output of the new head that stands for an image's class."""
         return self.classes.index(image.class_name)

@@ -78,8 +78,8 @@ def check_classes(name: str, layout: FolderLayout, min_classes: int) -> None:
         min_classes: fewer is refused.
 
     Raises:
-        NotSorted: pictures, but no classes.
-        BadUpload: no pictures.
+        NotSorted: images, but no classes.
+        BadUpload: no images.
         TooFewImages: fewer classes.
     """
     title = shown_name(name)

@@ -39,7 +39,7 @@ def to_rgb(file: Image.Image) -> Image.Image:
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """(top, strip) of whole rows: what is made on the way to RGB stays small next to a large picture."""
+    """(top, strip) of whole rows: what is made on the way to RGB stays small next to a large image."""
     rows = max(1, _STRIP_PIXELS // image.width)
     if rows >= image.height:
         yield 0, image
@@ -52,7 +52,7 @@ def _grey_to_rgb(file: Image.Image) -> Image.Image:
     """Deep grey to 8 bits: the brightest value that the format can hold becomes white.
 
     That is 65535 for 16 bits; 4095 where nothing is brighter, as 12-bit cameras write; for
-    32-bit and decimal numbers, which have no such value, the picture's own range.
+    32-bit and decimal numbers, which have no such value, the image's own range.
     """
     low, high = _grey_range(file)
     span = max(high - low, 1e-12)

@@ -1,14 +1,14 @@
-"""Decide which pictures are practised on and which are the exam.
+"""Decide which images are trained on and which are the test.
 
-Flow:  Manifest --split--> Manifest with a part for every picture
+Flow:  Manifest --split--> Manifest with a part for every image
 
-Fixed before any network runs, by class and look alone, so that every network is compared on
-the same exam. Near duplicates that are found stay on one side, even across classes; the order of files on
+Fixed before any network runs, by class and fingerprint alone, so that every network is compared on
+the same test. Near duplicates that are found stay on one side, even across classes; the order of files on
 the disk plays no role. Parts that were given as folders are respected; what crosses them is told. Without
-such folders, a picture that a person added to be learned from is never drawn: the exam stays what it was.
+such folders, an image that a person added to be learned from is never drawn: the test stays what it was.
 A run that is repeated takes the parts and groups that its bundle recorded.
 
-Knows records only: opens no picture.
+Knows records only: opens no image.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _MOST_TESTED = 0.9  # of each class
 
 
 def split(manifest: Manifest, *, test_share: float = 0.2, seed: int = 0) -> Manifest:
-    """Give every picture its part.
+    """Give every image its part.
 
     Args:
         manifest: from `take_in`.
-        test_share: of each class, for the exam; ignored when a test folder was given.
+        test_share: of each class, for the test; ignored when a test folder was given.
         seed: another seed, another draw.
 
     Raises:
-        BadSetting: the share leaves nothing to practise on.
+        BadSetting: the share leaves nothing to train on.
     """
     if not 0 <= test_share <= _MOST_TESTED:
         raise BadSetting(
@@ -88,14 +88,14 @@ def _films_whole(images: Sequence[ImageRecord], numbers: Sequence[int]) -> tuple
 
 
 def crossing(manifest: Manifest) -> tuple[ImageRecord, ...]:
-    """Exam pictures of the person's own folders that are near duplicates of their training pictures."""
+    """Test images of the person's own folders that are near duplicates of their training images."""
     test = _given_test(manifest)
     trained = {image.group for image in manifest.images if image.given_part == "train"}
     return tuple(p for p in manifest.images if p.given_part == test and p.group in trained)
 
 
 def split_as(manifest: Manifest, recorded: Manifest) -> Manifest | None:
-    """The same groups and parts as a bundle recorded; None: these are other pictures.
+    """The same groups and parts as a bundle recorded; None: these are other images.
 
     Other versions find other near duplicates; a run is repeated with those that it had.
     """
@@ -175,13 +175,13 @@ class _Lots:
 
 
 def _lot(members: Iterable[ImageRecord], seed: int) -> str:
-    """A group's place in the draw: depends on its pictures' bytes and the seed, on nothing else."""
+    """A group's place in the draw: depends on its images' bytes and the seed, on nothing else."""
     first = min(image.sha256 for image in members)
     return hashlib.sha256(f"{seed} {first}".encode()).hexdigest()
 
 
 def _given(manifest: Manifest) -> Manifest | None:
-    """The parts that the person gave as folders, when they hold both practice and an exam."""
+    """The parts that the person gave as folders, when they hold both training and test images."""
     present = {image.given_part for image in manifest.images}
     if "train" not in present or not present & {"test", "validation"}:
         return None
@@ -211,5 +211,5 @@ def _given(manifest: Manifest) -> Manifest | None:
 
 
 def _given_test(manifest: Manifest) -> Part:
-    """Which of the person's own folders is the exam."""
+    """Which of the person's own folders is the test."""
     return "test" if any(image.given_part == "test" for image in manifest.images) else "validation"

@@ -1,6 +1,6 @@
-"""Pictures that headswap keeps: upright, RGB, without metadata, shorter side at most 640 px.
+"""Images that headswap keeps: upright, RGB, without metadata, shorter side at most 640 px.
 
-Flow:  decoded picture --keep--> <sha256>.jpg or .png --reread--> the same pixels, again and again
+Flow:  decoded image --keep--> <sha256>.jpg or .png --reread--> the same pixels, again and again
 
 A JPEG stays a JPEG; everything else is kept without loss.
 """
@@ -21,12 +21,12 @@ from headswap.storage.files import write_bytes
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-STORE_PX = 640  # shorter side of a picture kept in a store
+STORE_PX = 640  # shorter side of an image kept in a store
 LOSSY: tuple[decode.Kind, ...] = ("JPEG", "HEIC", "AVIF")
 
 
 def keep(image: Image, sha256: str, store: Path, *, lossy: bool) -> tuple[str, Image]:
-    """Write a picture into the store; returns its name there and the picture as it will be read again."""
+    """Write an image into the store; returns its name there and the image as it will be read again."""
     shorter = min(image.size)
     if shorter > STORE_PX:
         width, height = (max(1, round(side * STORE_PX / shorter)) for side in image.size)
@@ -44,7 +44,7 @@ def keep(image: Image, sha256: str, store: Path, *, lossy: bool) -> tuple[str, I
 
 
 def reread(manifest: Manifest, image: ImageRecord, wanted_px: int | None = None) -> Image:
-    """Decode a picture of a manifest again: the same pixels that `take_in` gave to `prepare`.
+    """Decode an image of a manifest again: the same pixels that `take_in` gave to `prepare`.
 
     Raises:
         UnreadableImage: it has gone, or is not what it was.
@@ -53,7 +53,7 @@ def reread(manifest: Manifest, image: ImageRecord, wanted_px: int | None = None)
 
 
 def bytes_of(manifest: Manifest, image: ImageRecord) -> bytes:
-    """The file of a picture of a manifest.
+    """The file of an image of a manifest.
 
     Raises:
         UnopenedFile: it has gone, or cannot be opened, at least for this machine.

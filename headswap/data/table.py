@@ -4,7 +4,7 @@ Flow:  names + a reader --labels_from_table--> FolderLayout, or None where there
 
 Reads what people have: CSV with commas, semicolons or tabs (Kaggle's train.csv), spreadsheets of Excel and
 LibreOffice, metadata.csv or metadata.jsonl as Hugging Face's image folders have it, and COCO's JSON. Which
-column names the files is told by looking: its values are names of files that are there. A picture may have
+column names the files is told by looking: its values are names of files that are there. An image may have
 several labels: in one cell, as columns of 0 and 1, or on several rows. Knows names and text only.
 """
 
@@ -31,8 +31,8 @@ from headswap.errors import BadUpload
 
 _PARTS = ("split", "part", "subset", "set", "fold")
 _MOST_OF_IT = 0.5  # rows whose file must be there, for a column to be that of the files
-_MOST_JSON = 20  # more of them are notes next to the pictures, one for each
-_SEVERAL_ROWS = 0.25  # of the pictures, from which several rows of one mean several labels and no mistake
+_MOST_JSON = 20  # more of them are notes next to the images, one for each
+_SEVERAL_ROWS = 0.25  # of the images, from which several rows of one mean several labels and no mistake
 
 
 def labels_from_table(names: Sequence[str], read: Callable[[str], bytes]) -> FolderLayout | None:
@@ -61,7 +61,7 @@ def labels_from_table(names: Sequence[str], read: Callable[[str], bytes]) -> Fol
 
 
 def _check_numbers(names: Sequence[str]) -> None:
-    """A spreadsheet of Apple's Numbers next to pictures is meant as the table, but is not read."""
+    """A spreadsheet of Apple's Numbers next to images is meant as the table, but is not read."""
     sheets = [name for name in names if name.lower().endswith(".numbers")]
     if sheets:
         shown = shown_name(sheets[0].rpartition("/")[2])

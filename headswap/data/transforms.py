@@ -1,4 +1,4 @@
-"""A picture -> what the network expects to see, exactly as its makers evaluated it.
+"""An image -> what the network expects to see, exactly as its makers evaluated it.
 
 Flow:  PIL.Image --prepare--> uint8 (H, W, C) --stack, to_float--> float32 (N, C, H, W)
 
@@ -6,7 +6,7 @@ The arithmetic of sizes follows torchvision and timm to the pixel (the longer si
 to an integer, crop offsets are rounded half to even); the tests compare the bytes.
 The uint8 form is what is kept in memory and on disk: a quarter of the size, nothing lost.
 
-Knows pictures and numbers: no torch, no files.
+Knows images and numbers: no torch, no files.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _FILTERS = {
 
 
 def wanted_px(spec: InputSpec) -> int:
-    """The shorter side, in px, that a picture should have before `prepare`: for `read_image`."""
+    """The shorter side, in px, that an image should have before `prepare`: for `read_image`."""
     if spec.crop_mode == "crop":
         return max(_scale(spec))
     return max(_squashed(spec)) if spec.crop_mode == "squash" else max(spec.height, spec.width)
 
 
 def prepare(image: Image.Image, spec: InputSpec) -> NDArray[np.uint8]:
-    """Resize and cut one picture for a network.
+    """Resize and cut one image for a network.
 
     Args:
         image: RGB, as `read_image` gives it.
@@ -88,14 +88,14 @@ def fill_of(spec: InputSpec) -> tuple[int, ...]:
 
 
 def uncut(image: Image.Image, spec: InputSpec) -> NDArray[np.uint8]:
-    """The same picture before the cut, for practice crops drawn from all of it.
+    """The same image before the cut, for training crops drawn from all of it.
 
     Args:
         image: RGB, as `read_image` gives it.
         spec: what the network expects.
 
     Returns:
-        (H, W, C) uint8, as large as `prepare` makes it before it cuts; of a very long picture the
+        (H, W, C) uint8, as large as `prepare` makes it before it cuts; of a very long image the
         middle, twice as long as wide. Where `prepare` cuts nothing away, what `prepare` gives.
     """
     if spec.crop_mode != "crop":
@@ -112,7 +112,7 @@ def uncut(image: Image.Image, spec: InputSpec) -> NDArray[np.uint8]:
 
 
 def to_float(batch: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
-    """Scale prepared pictures to the network's numbers: ((value / 255) - mean) / std.
+    """Scale prepared images to the network's numbers: ((value / 255) - mean) / std.
 
     Args:
         batch: (N, H, W, C) uint8, from `prepare`.
@@ -133,12 +133,12 @@ def to_float(batch: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
 
 
 def _squashed(spec: InputSpec) -> tuple[int, int]:
-    """(height, width) that a squashed picture has before the cut."""
+    """(height, width) that a squashed image has before the cut."""
     return spec.squash_px or (spec.height, spec.width)
 
 
 def _scale(spec: InputSpec) -> tuple[int, int]:
-    """(height, width) of the frame that the picture must cover before the cut."""
+    """(height, width) of the frame that the image must cover before the cut."""
     short = min(spec.height, spec.width)
     return spec.height * spec.resize_px // short, spec.width * spec.resize_px // short
 
@@ -154,7 +154,7 @@ def _size_before_crop(width: int, height: int, spec: InputSpec) -> tuple[int, in
 
 
 def _cut_centre(image: Image.Image, width: int, height: int, fill: int | tuple[int, ...]) -> Image.Image:
-    """Cut the centre; where the picture is smaller, surround it with `fill`."""
+    """Cut the centre; where the image is smaller, surround it with `fill`."""
     if image.size == (width, height):
         return image
     (across, to_x), (down, to_y) = cut_of(image.width, width), cut_of(image.height, height)

@@ -30,9 +30,9 @@ from headswap.errors import BadUpload, UnopenedFile
 
 
 def store_for(source: Path, folder: Path) -> Path | None:
-    """Where below `folder` a source's pictures must be kept to be read again; None: they are read in place.
+    """Where below `folder` a source's images must be kept to be read again; None: they are read in place.
 
-    A zip's pictures and a film's frames are no files that could be opened once more; what lies elsewhere is
+    A zip's images and a film's frames are no files that could be opened once more; what lies elsewhere is
     to be fetched once.
     """
     if address_of(source) is not None:

@@ -2,7 +2,7 @@
 
 Flow:  Report (with its figures) --advise--> the same Report with advice
 
-The ways out are always the same four: more pictures, let more of the backbone move, another
+The ways out are always the same four: more images, let more of the backbone move, another
 network, or stop. Which of them is said depends on what was measured, and a difference that chance
 explains says nothing: what falls short is shown to fall short, what helps is shown to help.
 docs/decisions/0023-advice-that-does-not-contradict-itself.md
@@ -17,11 +17,11 @@ from headswap.counted import counted
 from headswap.evaluation.metrics import wilson_interval
 from headswap.evaluation.report import Advice, Report
 
-_FEW = 20  # practice pictures of a class below which more of them help most
+_FEW = 20  # training images of a class below which more of them help most
 _GOOD = 0.92  # accuracy from which no one is told to change much
 _DONE = 0.98  # accuracy from which more work hardly pays
-_FITS = 0.9  # accuracy on practice pictures below which the features do not fit them
-_FEWEST_TO_PRAISE = 20  # exam pictures
+_FITS = 0.9  # accuracy on training images below which the features do not fit them
+_FEWEST_TO_PRAISE = 20  # test images
 _MOVE = (
     "let more of the body move (depth “auto” also tries other ways to show the pictures, and keeps only "
     "what is better)"
@@ -33,7 +33,7 @@ def advise(report: Report, train_counts: Sequence[int]) -> Report:
 
     Args:
         report: with its figures.
-        train_counts: practice pictures of each class, in the order of `report.classes`.
+        train_counts: training images of each class, in the order of `report.classes`.
     """
     return replace(report, advice=tuple(_advice(report, train_counts)))
 
@@ -104,7 +104,7 @@ def _cross_split_duplicates(report: Report) -> Iterator[Advice]:
 
 
 def _more_images(report: Report, train_counts: Sequence[int]) -> Iterator[Advice]:
-    """Said of classes with few pictures, unless it was measured that more hardly help."""
+    """Said of classes with few images, unless it was measured that more hardly help."""
     few = [name for name, count in zip(report.classes, train_counts, strict=True) if count < _FEW]
     trend = report.learning.trend if report.learning else "unknown"
     if not few or trend == "flat":
@@ -154,7 +154,7 @@ def _remedies(report: Report) -> Iterator[Advice]:
 
 
 def _grown(report: Report) -> str:
-    """What fewer pictures gave, where the comparison shows something."""
+    """What fewer images gave, where the comparison shows something."""
     learning = report.learning
     if learning is None or learning.trend == "unknown":
         return ""

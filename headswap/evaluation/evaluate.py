@@ -2,8 +2,8 @@
 
 Flow:  EvaluationInputs --build_report--> Report
 
-When the exam part is small, the report is cross-validated: every picture is judged by a head
-that never saw it, near duplicates always together, and its sureness is corrected by a
+When the test part is small, the report is cross-validated: every image is judged by a head
+that never saw it, near duplicates always together, and its confidence is corrected by a
 temperature that never saw it either.
 """
 
@@ -41,8 +41,8 @@ from headswap.evaluation.report import (
 from headswap.evaluation.shortcuts import Traits, shortcuts_of, traits_of
 from headswap.evaluation.summary import reliability
 
-ENOUGH_FOR_A_TEST = 50  # pictures; below, the report is cross-validated over all of them
-FEWEST_TO_CALIBRATE = 20  # practice pictures
+ENOUGH_FOR_A_TEST = 50  # images; below, the report is cross-validated over all of them
+FEWEST_TO_CALIBRATE = 20  # training images
 _MOST_ISSUES = 20
 _MORE_LIKELY_WRONG = 0.5
 _MOST_PROBABILITIES, _LIKELIEST = 2**20, 20  # in a report; of each answer where all would be more
@@ -51,7 +51,7 @@ _HALVES = 2  # for the temperature of a cross-validated report
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SplitLogits:
-    """Pictures with their true labels and the logits they got."""
+    """Images with their true labels and the logits they got."""
 
     files: Sequence[str]
     sha256s: Sequence[str]
@@ -80,10 +80,10 @@ class EvaluationInputs:
     """What a report is made from."""
 
     manifest: Manifest
-    test: SplitLogits  # pictures that the head never practised on
+    test: SplitLogits  # images that the head never trained on
     train: SplitLogits | None  # with out-of-fold logits; None when there were too few to fold
-    train_right: int  # practice pictures that the final head gets right
-    cross_validated: SplitLogits | None = None  # all pictures in order, out of fold; None: the exam speaks
+    train_right: int  # training images that the final head gets right
+    cross_validated: SplitLogits | None = None  # all images in order, out of fold; None: the test speaks
     by_last: SplitLogits | None = None  # judged by the last features, for label issues; None: as the others
     learning: LearningCurve | None = None
     cross_split_duplicates: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ class EvaluationInputs:
 
 
 def temperature_of(train: SplitLogits | None) -> float:
-    """Calibrate on out-of-fold logits of practice pictures; 1 when there are too few."""
+    """Calibrate on out-of-fold logits of training images; 1 when there are too few."""
     if train is None or len(train.labels) < FEWEST_TO_CALIBRATE:
         return 1.0
     return fit_temperature(train.logits, train.labels)
@@ -148,15 +148,15 @@ def build_report(inputs: EvaluationInputs, *, temperature: float) -> Report:
 
 
 def _checked_on(inputs: EvaluationInputs) -> int:
-    """Pictures that say how sure it may be: those that heads answered without having seen them."""
+    """Images that say how sure it may be: those that heads answered without having seen them."""
     return len((inputs.train or inputs.test).labels)
 
 
 def _with_test(cross_validated: SplitLogits, test: SplitLogits, manifest: Manifest) -> SplitLogits:
-    """All pictures, those of the exam as the final head answers them.
+    """All images, those of the test part as the final head answers them.
 
-    It never saw them either, and practised on as large a share as the heads of the folds: so a picture of
-    the exam is told one way, here, while it is taught, when it is tried, and by the bundle.
+    It never saw them either, and was trained on a share as large as that of the folds: so an image of
+    the test part gets one answer, here, while training, when it is tried, and from the bundle.
     """
     logits = cross_validated.logits.copy()
     logits[[image.part == "test" for image in manifest.images]] = test.logits
@@ -164,9 +164,9 @@ def _with_test(cross_validated: SplitLogits, test: SplitLogits, manifest: Manife
 
 
 def _crosswise(judged: SplitLogits, images: Sequence[ImageRecord], plain: Floats, share: float) -> Floats:
-    """The same with practice pictures calibrated half by half on the other half, groups whole.
+    """The same with training images calibrated half by half on the other half, groups whole.
 
-    The temperature was fitted on them; pictures of the exam it never saw.
+    The temperature was fitted on them; images of the test part it never saw.
     """
     if len(images) < _HALVES * FEWEST_TO_CALIBRATE:
         return plain
@@ -232,7 +232,7 @@ def _label_issues(inputs: EvaluationInputs, temperature: float, share: float) ->
 
 
 def _issues_of(judged: SplitLogits | None, temperature: float, share: float) -> tuple[LabelIssue, ...]:
-    """Pictures whose label is more probably wrong than right, by heads that never saw them; surest first."""
+    """Images whose label is more probably wrong than right, by heads that never saw them; surest first."""
     if judged is None:
         return ()
     probabilities = _Calibrated(judged.logits, temperature, share)

@@ -1,6 +1,6 @@
-"""Pictures whose label may be wrong: a person decides.
+"""Images whose label may be wrong: a person decides.
 
-Flow:  labels + probabilities from heads that never saw the picture --label_issues_of--> rows, worst first
+Flow:  labels + probabilities from heads that never saw the image --label_issues_of--> rows, worst first
        labels + their logits --wrong_label_odds--> how probable it is that each label is wrong
 
 Confident learning, Northcutt et al. (2021), arXiv:1911.00068, takes every confident mistake of a head for a
@@ -16,7 +16,7 @@ import numpy as np
 
 from headswap.evaluation.metrics import Floats, Labels, Logits, Rows, row_slices, softmax
 
-# Before a picture is looked at: about one label in thirty is wrong, as in the test sets of ten well-known
+# Before an image is looked at: about one label in thirty is wrong, as in the test sets of ten well-known
 # data sets (Northcutt, Athalye and Mueller 2021, arXiv:2103.14749: 3.3 % on average). As Beta(2, 31).
 _WRONG, _RIGHT = 1, 30
 _TEMPERATURES = np.geomspace(0.25, 4.0, 25)  # how much surer or less sure than it should be a head may be
@@ -26,8 +26,8 @@ _SHARES = np.geomspace(1e-3, 0.5, 30)  # of labels that are wrong
 def label_issues_of(labels: Labels, probabilities: Rows) -> tuple[tuple[int, int], ...]:
     """Say which labels are doubted and what they should perhaps be.
 
-    A picture is doubted when another class is believed at least as much as that class is
-    believed, on average, for its own pictures. One picture of every class is never doubted.
+    A label is doubted when another class is believed at least as much as that class is
+    believed, on average, for its own images. One label of every class is never doubted.
 
     Args:
         labels: (N,) in [0, C).
@@ -47,7 +47,7 @@ def label_issues_of(labels: Labels, probabilities: Rows) -> tuple[tuple[int, int
         suggested[part] = believed.argmax(axis=1)
         wrong[part] = (believed.max(axis=1) > 0) & (suggested[part] != labels[part])
         margin[part] = own[part] - some.max(axis=1)
-    for c in range(classes):  # a class must keep a picture
+    for c in range(classes):  # a class must keep an image
         rows = np.flatnonzero(labels == c)
         if len(rows) and wrong[rows].all():
             wrong[rows[np.argmax(own[rows])]] = False
@@ -62,8 +62,8 @@ def _of_their_own(labels: Labels, table: Floats) -> Floats:
 def wrong_label_odds(labels: Labels, logits: Logits) -> Floats:
     """How probable it is that each label is wrong, after what the head's own errors explain.
 
-    A label is right, and then the head believes it as often as its sureness says, or, with a share that is
-    not known, it is any of the others. Sureness and share are weighed by how well they explain all labels
+    A label is right, and then the head believes it as often as its confidence says, or, with a share that is
+    not known, it is any of the others. Confidence and share are weighed by how well they explain all labels
     together: where a head errs often, another error is no news; where it hardly errs, one is.
 
     Args:

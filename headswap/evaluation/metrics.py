@@ -122,8 +122,8 @@ def confusion_matrix(truth: Labels, said: Labels, num_classes: int) -> NDArray[n
 def expected_calibration_error(probabilities: Rows, labels: Labels, *, num_bins: int = 15) -> float:
     """Measure how far confidence is from accuracy.
 
-    Pictures are grouped by the confidence of their top class; each group adds
-    |accuracy - mean confidence|, weighted by its share of the pictures.
+    Images are grouped by the confidence of their top class; each group adds
+    |accuracy - mean confidence|, weighted by its share of the images.
 
     Args:
         probabilities: (N, C), rows sum to 1.
@@ -134,7 +134,7 @@ def expected_calibration_error(probabilities: Rows, labels: Labels, *, num_bins:
         A fraction in [0, 1]; 0 is perfectly calibrated.
 
     Raises:
-        TooFewImages: there are no pictures to measure.
+        TooFewImages: there are no images to measure.
 
     Source:
         Guo et al. (2017), arXiv:1706.04599, equation 3.
@@ -156,7 +156,7 @@ def expected_calibration_error(probabilities: Rows, labels: Labels, *, num_bins:
 def even_share(images: int, classes: int) -> float:
     """The share of every answer that is spread evenly over the classes: no one is surer than was shown.
 
-    n pictures that were all answered rightly say that the next one is wrong once in n + 2 times, and not
+    n images that were all answered rightly say that the next one is wrong once in n + 2 times, and not
     that it never is. An answer p becomes (1 - share) p + share / C: it still sums to 1, no two classes
     change places, and none is ever believed more than (n + 1) / (n + 2).
 
@@ -171,7 +171,7 @@ def even_share(images: int, classes: int) -> float:
 
 
 def calibrated(logits: Logits, temperature: float, share: float) -> Floats:
-    """(N, C) logits to probabilities whose sureness fits; rows sum to 1.
+    """(N, C) logits to probabilities whose confidence fits; rows sum to 1.
 
     Args:
         logits: (N, C).
@@ -186,13 +186,13 @@ def calibrated(logits: Logits, temperature: float, share: float) -> Floats:
 
 
 def fit_temperature(logits: Logits, labels: Labels) -> float:
-    """The number to divide logits by so that sureness fits (temperature scaling).
+    """The number to divide logits by so that confidence fits (temperature scaling).
 
-    A label counts as right (n + 1) / (n + 2) times: without that, pictures that are all answered rightly
-    would ask for boundless sureness.
+    A label counts as right (n + 1) / (n + 2) times: without that, images that are all answered rightly
+    would ask for boundless confidence.
 
     Args:
-        logits: (N, C) of pictures that the head was not fitted on.
+        logits: (N, C) of images that the head was not fitted on.
         labels: (N,) in [0, C).
 
     Returns:

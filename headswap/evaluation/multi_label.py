@@ -69,7 +69,7 @@ def _threshold(logits: Floats, has: Bools) -> float:
 
 
 def fit_label_temperature(logits: Logits, labels: Table) -> float:
-    """The number to divide logits by so that the sureness of sigmoids fits, over all labels together.
+    """The number to divide logits by so that the confidence of sigmoids fits, over all labels together.
 
     Args:
         logits: (N, C) of images that the head was not fitted on.

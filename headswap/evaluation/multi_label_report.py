@@ -3,8 +3,8 @@
 Flow:  EvaluationInputs --build_multi_label_report--> Report, with a `LabelScore` for each label
 
 An image counts as right when every label of it was told rightly; what always saying the most common set of
-labels would get stands next to it. Thresholds come from practice pictures only; where the exam is too small
-and every picture is judged out of fold, those of each half come from the other half, groups whole.
+labels would get stands next to it. Thresholds come from training images only; where the test is too small
+and every image is judged out of fold, those of each half come from the other half, groups whole.
 A label that is not known of an image (it came later) is neither right nor wrong there.
 """
 
@@ -33,12 +33,12 @@ from headswap.evaluation.report import Advice, Calibration, ClassScore, LabelSco
 
 _HALVES = 2
 _TWO = 2  # answers of each label: yes and no
-_FEW = 20  # practice pictures with a label, below which more of them help most
+_FEW = 20  # training images with a label, below which more of them help most
 _BINS = 15
 
 
 def label_temperature_of(train: SplitLogits | None) -> float:
-    """Calibrate on out-of-fold logits of practice pictures; 1 when there are too few."""
+    """Calibrate on out-of-fold logits of training images; 1 when there are too few."""
     if train is None or len(train.labels) < FEWEST_TO_CALIBRATE:
         return 1.0
     return fit_label_temperature(train.logits, train.labels)
@@ -107,7 +107,7 @@ def _with_any_known(judged: SplitLogits, told: Bools) -> tuple[SplitLogits, Bool
 
 
 def most_common(manifest: Manifest) -> tuple[str, ...]:
-    """The set of labels that most practice pictures have, of those with every label known if any are."""
+    """The set of labels that most training images have, of those with every label known if any are."""
     train = manifest.part("train")
     counted = Counter(image.names for image in train if not image.unknown) or Counter(p.names for p in train)
     return max(counted, key=lambda names: (counted[names], names))
@@ -116,7 +116,7 @@ def most_common(manifest: Manifest) -> tuple[str, ...]:
 def _judged_crosswise(
     whole: SplitLogits, test: SplitLogits, manifest: Manifest, cuts: Floats
 ) -> tuple[SplitLogits, Bools]:
-    """All pictures, and what is said of each: the exam's as the final head answers them."""
+    """All images, and what is said of each: the test part's as the final head answers them."""
     in_test = np.array([image.part == "test" for image in manifest.images])
     half = np.array([image.group for image in manifest.images]) % _HALVES
     logits = whole.logits.copy()

@@ -1,9 +1,9 @@
 """How similar images are to a backbone, and when one is out of distribution.
 
-Flow:  (N, D) features --embeddings_of--> (N, D) looks --nearest--> distances and places of neighbours
+Flow:  (N, D) features --embeddings_of--> (N, D) embeddings --nearest--> distances and places of neighbours
 
-A look is the signed square root of the features, at length 1: large features count less, and
-how strongly all of them speak not at all. Of sixteen ways that were measured it told pictures
+An embedding is the signed square root of the features, at length 1: large features count less, and
+how strongly all of them speak not at all. Of sixteen ways that were measured it told images
 of other sets best (docs/log.md). Distances lie in [0, 2]. No torch.
 """
 
@@ -18,13 +18,13 @@ from headswap.threads import product
 
 Embeddings = NDArray[np.float32]
 
-NEIGHBOURS = 3  # an unlike picture is far from its three nearest, on average
+NEIGHBOURS = 3  # an image out of distribution is far from its three nearest, on average
 DUPLICATE_DISTANCE = (
-    0.25  # nearer than this two pictures are almost one; in six of seven sets hardly any pair is
+    0.25  # nearer than this two images are almost one; in six of seven sets hardly any pair is
 )
-_TRAIN_OOD, _TEST_OOD = 0.04, 0.05  # shares of held-out pictures that may raise an alarm
-_SPREADS, _FEW = 1.9, 1.5  # standard deviations above the mean; more of them when pictures are few
-_FEWEST_TEST = 10  # exam pictures, below which they have no say in it
+_TRAIN_OOD, _TEST_OOD = 0.04, 0.05  # shares of held-out images that may lie beyond the threshold
+_SPREADS, _FEW = 1.9, 1.5  # standard deviations above the mean; more of them when images are few
+_FEWEST_TEST = 10  # test images, below which they have no say in it
 _CELLS = 2**24  # distances at once: bounds the memory
 
 
@@ -43,13 +43,13 @@ def nearest(
     groups: Sequence[int] | None = None,
     known_groups: Sequence[int] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The nearest known pictures of each.
+    """The nearest known images of each.
 
     Args:
         embeddings: (N, D).
         known: (M, D).
         count: neighbours wanted; fewer when there are fewer.
-        groups, known_groups: N and M numbers; pictures of one's own group are passed over.
+        groups, known_groups: N and M numbers; images of one's own group are passed over.
 
     Returns:
         (N, K) distances, nearest first, infinite where there is no other; (N, K) rows of `known`.
@@ -78,19 +78,19 @@ def ood_scores(distances: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def threshold_from(train: Embeddings, groups: Sequence[int], test: Embeddings) -> float | None:
-    """The distance beyond which a picture is unlike everything practised on.
+    """The distance beyond which an image is unlike everything that was trained on.
 
-    Set where at most 4 % of the practice pictures, each held out with its group, and at most
-    5 % of the exam pictures would raise an alarm, and no lower than where 3 % of a bell curve
-    would: a share of few pictures says little.
+    Set where at most 4 % of the training images, each held out with its group, and at most
+    5 % of the test images would lie beyond it, and no lower than where 3 % of a bell curve
+    would: a share of few images says little.
 
     Args:
-        train: (N, D) looks.
+        train: (N, D) embeddings.
         groups: N numbers; near duplicates share one.
-        test: (M, D) looks of pictures never practised on; may be none.
+        test: (M, D) embeddings of images never trained on; may be none.
 
     Returns:
-        A distance; None when there are too few pictures to say.
+        A distance; None when there are too few images to say.
     """
     own = ood_scores(nearest(train, train, NEIGHBOURS, groups=groups, known_groups=groups)[0])
     own = own[np.isfinite(own)]
@@ -106,7 +106,7 @@ def threshold_from(train: Embeddings, groups: Sequence[int], test: Embeddings) -
 def cross_split_duplicates(
     test: Embeddings, train: Embeddings, test_groups: Sequence[int], groups: Sequence[int]
 ) -> list[int]:
-    """Rows of exam pictures that are almost one with a practice picture of another group."""
+    """Rows of test images that are almost one with a training image of another group."""
     distances, _ = nearest(test, train, 1, groups=test_groups, known_groups=groups)
     return (
         [int(row) for row in np.flatnonzero(distances[:, 0] < DUPLICATE_DISTANCE)] if distances.size else []

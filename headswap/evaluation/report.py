@@ -1,6 +1,6 @@
 """The report on a trained head: records only, JSON and words.
 
-Flow:  answers on pictures never practised on --build_report--> Report
+Flow:  answers on images never trained on --build_report--> Report
 
 Importing this file loads no torch.
 """
@@ -23,14 +23,14 @@ AdviceCode = Literal[
     "written",  # by a version that kept sentences only
 ]  # fmt: skip
 Trend = Literal["rising", "flat", "unknown"]
-Trust = Literal["good", "fair", "poor", "unknown"]  # in its sureness
+Trust = Literal["good", "fair", "poor", "unknown"]  # in its confidence
 _WELL, _NEARLY = 0.05, 0.15  # expected calibration error
 _HELPFUL = 0.05  # accuracy; what could bring no more than this hardly helps
 
 
 @dataclass(frozen=True, kw_only=True)
 class TestAnswer:
-    """What the network said of one exam picture."""
+    """What the network said of one test image."""
 
     file: str
     sha256: str
@@ -77,9 +77,9 @@ class ClassScore:
     __pydantic_config__ = keys_on_disk(images="pictures")
 
     name: str
-    images: int  # exam pictures that are truly of this class
+    images: int  # test images that are truly of this class
     precision: float | None  # of those called so, the share that is; None: nothing was called so
-    recall: float | None  # of those that are, the share called so; None: none in the exam
+    recall: float | None  # of those that are, the share called so; None: none in the test part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +87,9 @@ class LabelScore:
     """How one label fared, where an image may have several: a question of its own, yes or no."""
 
     name: str
-    threshold: float  # said from this probability on; chosen on practice pictures
-    images: int  # pictures judged that have it
-    said: int  # pictures judged that were said to have it
+    threshold: float  # said from this probability on; chosen on training images
+    images: int  # images judged that have it
+    said: int  # images judged that were said to have it
     right: int  # of these, those that have it
     precision: float | None  # right over said; None: it was never said
     precision_interval: tuple[float, float] | None  # 95 %, Wilson
@@ -97,17 +97,17 @@ class LabelScore:
     recall_interval: tuple[float, float] | None  # 95 %, Wilson
     average_precision: float | None  # precision over all thresholds; None: none has it
     average_precision_interval: tuple[float, float] | None  # 95 %
-    share: float  # of the pictures judged that have it: the average precision of a blind guess
+    share: float  # of the images judged that have it: the average precision of a blind guess
 
     @property
     def f1(self) -> float | None:
-        """The harmonic mean of precision and recall, in [0, 1]; None: no picture has it."""
+        """The harmonic mean of precision and recall, in [0, 1]; None: no image has it."""
         return 2 * self.right / (self.said + self.images) if self.images else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """Whether its sureness can be trusted (Guo et al. 2017)."""
+    """Whether its confidence can be trusted (Guo et al. 2017)."""
 
     temperature: float  # logits are divided by it
     error_before: float  # expected calibration error, a fraction
@@ -116,7 +116,7 @@ class Calibration:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelIssue:
-    """A picture whose label may be wrong; a person decides."""
+    """An image whose label may be wrong; a person decides."""
 
     file: str
     sha256: str
@@ -127,18 +127,18 @@ class LabelIssue:
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneSummary:
-    """What came of moving more than the head, judged inside the practice part."""
+    """What came of moving more than the head, measured inside the training part."""
 
     __pydantic_config__ = keys_on_disk(epochs="passes", planned_epochs="planned_passes")
 
     asked: str  # "auto", or the depth that the person chose
     depth: str  # what moved in the end; "head": the solved head was kept
     learning_rate: float | None  # of what was kept, or of the best that was tried
-    epochs: int  # over the practice pictures, in the run that was kept
+    epochs: int  # over the training images, in the run that was kept
     planned_epochs: int  # where its cosine would have ended
     parts: int  # validation parts on which it was tried
     tried: int  # ways that were tried
-    validation: int  # pictures held back, over all tries of the best way
+    validation: int  # images held back, over all tries of the best way
     right_before: int  # of these, with the solved head
     right_after: int  # of these, by the best way that was tried
     sentence: str
@@ -146,37 +146,37 @@ class FinetuneSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Shortcut:
-    """A single number per picture that tells the classes nearly as well as the network does."""
+    """A single number per image that tells the classes nearly as well as the network does."""
 
     name: str  # what it is: "brightness", "size", "shape", "border"
-    lesson: str  # what the network may have learned instead of what the pictures show
-    right: int  # of the pictures judged, by this number alone
+    lesson: str  # what the network may have learned instead of what the images show
+    right: int  # of the images judged, by this number alone
     total: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class LearningCurve:
-    """What fewer pictures would have given: whether more of them would help."""
+    """What fewer images would have given: whether more of them would help."""
 
-    fewer: int  # pictures that each head practised on
+    fewer: int  # images that each head trained on
     fewer_right: int
     more: int
     more_right: int
-    total: int  # pictures judged, the same for both
+    total: int  # images judged, the same for both
     gained: int | None = None  # of them, right only with more; None: not counted (older reports)
     lost: int | None = None  # right only with fewer
 
     @property
     def gain(self) -> float:
-        """Accuracy that the additional pictures brought."""
+        """Accuracy that the additional images brought."""
         return (self.more_right - self.fewer_right) / self.total
 
     @property
     def trend(self) -> Trend:
-        """What the comparison shows, picture by picture: more helped, can hardly have helped, or neither.
+        """What the comparison shows, image by image: more helped, can hardly have helped, or neither.
 
         Source:
-            95 % interval of Agresti and Min (2005), Statistics in Medicine 24, 729-740: half a picture is
+            95 % interval of Agresti and Min (2005), Statistics in Medicine 24, 729-740: half an image is
             added to each of the four outcomes.
         """
         if self.gained is None or self.lost is None:
@@ -210,7 +210,7 @@ class Advice:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """How good a taught head is, with its uncertainty."""
+    """How good a trained head is, with its uncertainty."""
 
     __pydantic_config__ = keys_on_disk(
         train_right="practice_right",
@@ -222,30 +222,30 @@ class Report:
         finetune="further",
     )
 
-    classes: tuple[str, ...]
-    method: Literal["exam", "cross-validated"]  # what `answers` are: the exam, or every picture's own fold
-    answers: tuple[TestAnswer, ...]
-    right: int
-    total: int
-    accuracy: float
+    classes: tuple[str, ...]  # in the order of the logits
+    method: Literal["exam", "cross-validated"]  # what `answers` are: the test, or every image's own fold
+    answers: tuple[TestAnswer, ...]  # one for each image that counts: see `method`
+    right: int  # of these answers
+    total: int  # answers
+    accuracy: float  # right / total, in [0, 1]
     interval: tuple[float, float]  # 95 %, Wilson
-    baseline_class: str  # the most common practice class
-    baseline_accuracy: float  # what always saying it would get in the exam
-    train_right: int
-    train_total: int
-    class_scores: tuple[ClassScore, ...]
+    baseline_class: str  # the most common training class
+    baseline_accuracy: float  # what always saying it would get in the test
+    train_right: int  # training images answered rightly, out of fold where there are folds
+    train_total: int  # training images
+    class_scores: tuple[ClassScore, ...]  # one for each class
     confusion: tuple[tuple[int, ...], ...]  # rows: truth, columns: said; () where there are several labels
-    calibration: Calibration | None
-    label_issues: tuple[LabelIssue, ...] = ()
-    advice: tuple[Advice, ...] = ()
-    test_right: int = 0  # by the final head, of the pictures locked away; the report itself when "exam"
-    test_total: int = 0
-    reliability: str = ""  # whether its sureness can be trusted, in one sentence
-    shortcuts: tuple[Shortcut, ...] = ()
-    learning: LearningCurve | None = None  # None: too few pictures to tell
-    cross_split_duplicates: tuple[str, ...] = ()  # exam pictures hardly to be told from a practice picture
-    finetune: FinetuneSummary | None = None  # None: only the head was taught
-    even_share: float = 0.0  # of every answer, spread evenly: no one is surer than the pictures showed
+    calibration: Calibration | None  # how its confidence was corrected; None: too few images
+    label_issues: tuple[LabelIssue, ...] = ()  # labels that are probably wrong
+    advice: tuple[Advice, ...] = ()  # what would help, most important first
+    test_right: int = 0  # by the final head, of the images locked away; the report itself when "exam"
+    test_total: int = 0  # images in the test part alone
+    reliability: str = ""  # whether its confidence can be trusted, in one sentence
+    shortcuts: tuple[Shortcut, ...] = ()  # what gives classes away apart from what is shown
+    learning: LearningCurve | None = None  # None: too few images to tell
+    cross_split_duplicates: tuple[str, ...] = ()  # test images that can hardly be told from a training image
+    finetune: FinetuneSummary | None = None  # None: only the head was trained
+    even_share: float = 0.0  # of every answer, spread evenly: no one is surer than the images showed
     label_scores: tuple[LabelScore, ...] = ()  # where an image may have several; (): each has one class
 
     @property
@@ -255,17 +255,17 @@ class Report:
 
     @property
     def mean_average_precision(self) -> float | None:
-        """Over the labels that some picture judged has, in [0, 1]; None: there are none."""
+        """Over the labels that some image judged has, in [0, 1]; None: there are none."""
         return _mean([one.average_precision for one in self.label_scores])
 
     @property
     def macro_f1(self) -> float | None:
-        """Mean F1 over the labels that some picture judged has, in [0, 1]; None: there are none."""
+        """Mean F1 over the labels that some image judged has, in [0, 1]; None: there are none."""
         return _mean([one.f1 for one in self.label_scores])
 
     @property
     def trust(self) -> Trust:
-        """Whether its sureness can be trusted: the one answer for shell, page and zip."""
+        """Whether its confidence can be trusted: the one answer for shell, page and zip."""
         return trust_in(self.calibration)
 
     def truth_of(self, answer: TestAnswer) -> str:
@@ -281,7 +281,7 @@ class Report:
 
     @property
     def hardest(self) -> tuple[TestAnswer, ...]:
-        """Exam pictures by how little the true class was believed, worst first."""
+        """Test images by how little the true class was believed, worst first."""
         return tuple(sorted(self.answers, key=lambda answer: answer.believed))
 
 
@@ -291,7 +291,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def trust_in(calibration: Calibration | None) -> Trust:
-    """What a calibration error says of the sureness; None: too few pictures to correct it."""
+    """What a calibration error says of the confidence; None: too few images to correct it."""
     if calibration is None:
         return "unknown"
     error = calibration.error_after

@@ -1,8 +1,8 @@
-"""What a network may have learned instead of what the pictures show.
+"""What a network may have learned instead of what the images show.
 
-Flow:  one number per picture (brightness, size, ...) + labels --shortcuts_of--> Shortcut, ...
+Flow:  one number per image (brightness, size, ...) + labels --shortcuts_of--> Shortcut, ...
 
-Each number alone is given the same exam. When it gets most of what the network gains over
+Each number alone is given the same test. When it gets most of what the network gains over
 always saying one class, the network may know the light and not the thing. numpy only.
 """
 
@@ -30,7 +30,7 @@ _KINDS = (
 
 @dataclass(frozen=True, eq=False)
 class Traits:
-    """Single numbers of pictures, one row each."""
+    """Single numbers of images, one row each."""
 
     values: Floats  # (N, 4), in the order of _KINDS
     groups: NDArray[np.int64]  # (N,)
@@ -62,7 +62,7 @@ def shortcuts_of(
 
     Args:
         train: what they are learned from; None: from the other folds of `judged`.
-        judged: the pictures of the report.
+        judged: the images of the report.
         accuracy, baseline: of the network, and of always saying one class.
     """
     found = []
@@ -72,12 +72,12 @@ def shortcuts_of(
         if accuracy > baseline and gains_most and wilson_interval(right, total)[0] > baseline:
             found.append(Shortcut(name=name, lesson=lesson, right=right, total=total))
     if len(found) > 1 and {"brightness", "border"} <= {one.name for one in found}:
-        found = [one for one in found if one.name != "border"]  # a dark picture has a dark border
+        found = [one for one in found if one.name != "border"]  # a dark image has a dark border
     return tuple(found)
 
 
 def _right(train: Traits | None, judged: Traits, column: int) -> int:
-    """Pictures that one number alone gets right."""
+    """Images that one number alone gets right."""
     values, labels = judged.values[:, column], judged.labels
     if train is not None:
         return int((_say(train.values[:, column], train.labels, values) == labels).sum())

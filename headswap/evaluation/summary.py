@@ -15,11 +15,11 @@ from headswap.evaluation.metrics import Floats, Labels
 from headswap.evaluation.report import Calibration, LabelScore, Report, trust_in
 
 _SURE = 0.9
-_ROUGH = 100  # pictures judged, below which the figure is rough
+_ROUGH = 100  # images judged, below which the figure is rough
 
 
 def summary_of(report: Report) -> tuple[str, ...]:
-    """Headline, baseline, how far to trust it, doubts, advice."""
+    """Headline, baseline, how far to trust it, label issues, advice."""
     if report.is_multi_label:
         return tuple(_of_labels(report))
     issues = len(report.label_issues)
@@ -39,7 +39,7 @@ def summary_of(report: Report) -> tuple[str, ...]:
 
 
 def _of_labels(report: Report) -> Iterator[str]:
-    """The same where a picture may have several labels, with a line for each label."""
+    """The same where an image may have several labels, with a line for each label."""
     yield headline(report)
     yield baseline_of(report)
     yield from (label_line(one) for one in report.label_scores)
@@ -47,7 +47,7 @@ def _of_labels(report: Report) -> Iterator[str]:
 
 
 def baseline_of(report: Report) -> str:
-    """What answering the same of every picture would get, and, of several labels, the two means."""
+    """What answering the same of every image would get, and, of several labels, the two means."""
     said = f"Always saying “{report.baseline_class}” would get {report.baseline_accuracy:.0%}."
     if report.mean_average_precision is None or report.macro_f1 is None:
         return said
@@ -105,12 +105,12 @@ def reliability_of(report: Report) -> str:
 
 
 def reliability(probabilities: Floats, labels: Labels, calibration: Calibration | None) -> str:
-    """Whether its sureness can be trusted.
+    """Whether its confidence can be trusted.
 
     Args:
-        probabilities: (N, C) of the pictures judged, calibrated.
+        probabilities: (N, C) of the images judged, calibrated.
         labels: (N,).
-        calibration: None when there were too few pictures to correct its sureness.
+        calibration: None when there were too few images to correct its confidence.
     """
     return _reliability(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, calibration)
 

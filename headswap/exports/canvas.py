@@ -1,9 +1,9 @@
-"""A picture as the library @teachablemachine/image prepares it in Chromium, nearly to the grey level.
+"""An image as the library @teachablemachine/image prepares it in Chromium, nearly to the grey level.
 
 Flow:  upright RGB --canvas_pixels--> uint8 (S, S, 3)
        Bundle + images --library_route--> Route: how far that library's answers differ from the bundle's
 
-The library draws the largest square of the middle onto a small canvas. Chromium then halves a large picture
+The library draws the largest square of the middle onto a small canvas. Chromium then halves a large image
 until it is less than twice as large as wanted, and mixes four neighbours for each pixel of the canvas. Other
 browsers shrink in ways of their own (docs/decisions/0033-teachable-machines-format.md).
 """
@@ -65,13 +65,13 @@ def _compared(bundle: Bundle, files: Sequence[Path], note: str) -> Route:
     ]
     said = bundle.predict_prepared([one.name for one in files], seen)
     route = compare_predictions(LIBRARY, expected, said)
-    # The format has no word for how unlike a picture is, so only the label counts.
+    # The format has no word for the OOD score of an image, so only the label counts.
     same = sum(one.label == other.label for one, other in zip(expected, said, strict=True))
     return replace(route, same=same, note=note)
 
 
 def canvas_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """The middle square of an RGB picture on a canvas of (size, size) pixels: (size, size, 3) uint8."""
+    """The middle square of an RGB image on a canvas of (size, size) pixels: (size, size, 3) uint8."""
     width, height = image.size
     scale = size / min(width, height)
     halvings = max(math.floor(-math.log2(scale)), 0)

@@ -1,8 +1,8 @@
-"""Six drawn pictures of the kinds on which exports disagree: rotated, see-through, deep grey, long.
+"""Six drawn images of the kinds on which exports disagree: rotated, see-through, deep grey, long.
 
 Flow:  --draw_edge_cases(folder)--> files, the same bytes every time
 
-They are no test of what a network knows, only of whether two programs prepare a picture alike.
+They are no test of what a network knows, only of whether two programs prepare an image alike.
 """
 
 from __future__ import annotations

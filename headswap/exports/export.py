@@ -47,9 +47,17 @@ def export(
         allow_code: let a bundle trained on your own code import that code.
         listener: hears how far it is, and what the smaller network loses, before the zip is written.
 
+    Returns:
+        How closely each way to ask agrees with the bundle; what could not be made says why.
+
     Raises:
-        BundleDamaged, BadSetting, BadUpload, DiskFull; NoPage, NoOnnx of a web page; NoTeachableMachine;
-        NoLiteRt where the extra "lite" is missing.
+        BundleDamaged: there is no whole bundle there.
+        BadSetting: an ending, or choices, that do not go together.
+        BadUpload: `data` cannot be opened.
+        DiskFull: nothing was written.
+        NoPage, NoOnnx: this network cannot become a web page.
+        NoTeachableMachine: it cannot be written in that format.
+        NoLiteRt: the extra "lite" is missing.
     """
     target = Path(out)
     is_page = target.suffix.lower() in _PAGES

@@ -61,7 +61,7 @@ class LiteRtNetwork:
             raise _refused("it holds an operation that LiteRT cannot run", error) from error
 
     def answer(self, numbers: NDArray[np.float32]) -> tuple[NDArray[np.float32], float | None]:
-        """(1, C, H, W) float32 to (classes,) probabilities and how unlike, None where it cannot say."""
+        """(1, C, H, W) float32 to (classes,) probabilities and the OOD score, None where it cannot say."""
         said = self._ask(**{INPUT: numbers})
         ood_score = float(said[OOD_SCORE][0]) if OOD_SCORE in said else None
         return np.asarray(said[PROBABILITIES][0], np.float32), ood_score

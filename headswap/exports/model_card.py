@@ -1,4 +1,4 @@
-"""README.md of the zip: what it is, how good, what it was taught on, its limits, how to use it.
+"""README.md of the zip: what it is, how good, what it was trained on, its limits, how to use it.
 
 Flow:  BundleCard + Report + Manifest + ParityCheck --model_card--> Markdown, with metadata for the Hub
 """
@@ -17,7 +17,7 @@ from headswap.evaluation.summary import baseline_of, headline, label_line
 from headswap.exports.parity import ParityCheck
 from headswap.exports.quantized import quantization_summary
 
-_MOST_NAMED = 20  # doubted pictures that are named
+_MOST_NAMED = 20  # images with a doubted label that are named
 _PACKAGES = {"timm": "timm", "torchvision": "torchvision", "transformers": "transformers"}
 
 
@@ -83,7 +83,7 @@ def _metadata(facts: CardFacts) -> str:
     library = facts.card.model.partition("/")[0]
     report = facts.report
     measured: list[tuple[str, float, str | None]] = [("accuracy", report.accuracy, None)]
-    if report.is_multi_label:  # the share of pictures with every label right has another name there
+    if report.is_multi_label:  # the share of images with every label right has another name there
         measured = [("exact_match", report.accuracy, "Every label of a picture right")]
         if report.mean_average_precision is not None:
             name = "Mean average precision over labels"
@@ -195,7 +195,7 @@ def _data(manifest: Manifest) -> str:
 
 
 def _kept(facts: CardFacts) -> Iterator[str]:
-    """What the bundle keeps of its pictures."""
+    """What the bundle keeps of its images."""
     if facts.kept:
         size = facts.kept * sum(facts.card.site.in_features) / 1e6
         yield (

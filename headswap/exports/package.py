@@ -5,11 +5,11 @@ Flow:  bundle --lay_out--> folder --write_onnx, run_script--> Ways --seal_up--> 
     NAME/  README.md predict.py predict_onnx.py predict_openvino.py pictures.py requirements.txt
            decoding_memory.py netpbm.py rgb.py: headswap's own, as they are
            labels.json preprocessing.json network.json weights.safetensors model.onnx model.xml model.bin
-           thresholds.json where a picture may have several labels
+           thresholds.json where an image may have several labels
            predict_litert.py model.tflite model_int8.tflite
            check.json check/*            and what the bundle itself holds
 
-The same bundle, pictures and versions give the same bytes. headswap opens the zip like any bundle.
+The same bundle, images and versions give the same bytes. headswap opens the zip like any bundle.
 """
 
 from __future__ import annotations
@@ -120,11 +120,11 @@ def take_home(
     Args:
         bundle: folder or zip.
         target: where the zip goes; what is there is replaced as a whole.
-        manifest: the pictures it was taught on, where they still are; None: drawings only.
+        manifest: the images it was trained on, where they still are; None: drawings only.
         onnx: whether to write model.onnx.
-        also: a further format. "openvino": model.xml and model.bin; "litert": model.tflite and, where the
+        also: one more format. "openvino": model.xml and model.bin; "litert": model.tflite and, where the
             test images are at hand, model_int8.tflite.
-        allow_code: let a bundle that was taught on one's own code import it.
+        allow_code: let a bundle that was trained on one's own code import it.
         listener: hears `Progress` of step "save" in parts.
 
     Raises:
@@ -157,7 +157,7 @@ def take_home(
 
 
 def located(manifest: Manifest, data: Path) -> Manifest:
-    """The same pictures where they lie now: a folder with the files' names as they were.
+    """The same images where they lie now: a folder with the files' names as they were.
 
     Raises:
         BadUpload: none of them is there.
@@ -176,7 +176,7 @@ def located(manifest: Manifest, data: Path) -> Manifest:
 
 
 def lay_out(source: Path, bundle: Bundle, folder: Path, manifest: Manifest | None) -> LaidOut:
-    """Fill a new folder with the bundle's files, the programs, their settings and the pictures."""
+    """Fill a new folder with the bundle's files, the programs, their settings and the images."""
     with room_on(folder.parent):
         (folder / IMAGES).mkdir(parents=True)
         for name in PARTS:  # whatever else a stranger put there would lie next to the programs
@@ -208,7 +208,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _copy_images(folder: Path, manifest: Manifest | None) -> dict[str, str | None]:
-    """Pictures of the data set, then drawings: {file in the zip's folder: class or None}."""
+    """Images of the data set, then drawings: {file in the zip's folder: class or None}."""
     truths: dict[str, str | None] = {}
     for number, image in enumerate(choose_images(manifest) if manifest else (), start=1):
         part = "exam" if image.part == "test" else "practice"
@@ -252,7 +252,7 @@ def _steps(spec: InputSpec) -> list[str]:
 
 
 def bundle_route(bundle: Bundle, laid: LaidOut) -> Route:
-    """The bundle asked again, all pictures at once."""
+    """The bundle asked again, all images at once."""
     folder = Path(laid.folder)
     said = list(bundle.predict_many([folder / one.file for one in laid.expected]))
     return compare_predictions(BUNDLE, laid.expected, said)

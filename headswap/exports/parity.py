@@ -1,6 +1,6 @@
 """Whether everything in the zip says the same: `check.json`, measured and never assumed.
 
-Flow:  pictures --Bundle--> ExpectedAnswer;  the same pictures --page, predict.py, ONNX--> Route,
+Flow:  images --Bundle--> ExpectedAnswer;  the same images --page, predict.py, ONNX--> Route,
            each compared
 
 predict.py and predict_onnx.py are really run, in processes that cannot import headswap (the second
@@ -24,7 +24,7 @@ from headswap.field_types import keys_on_disk
 BOUND = 0.001  # of any probability: a tenth of the last digit that the page shows
 MOST_IMAGES = 10
 MOST_LOST_POINTS = 1.0  # of accuracy by a network in eight bits: more is said in words that cannot be missed
-_MOST_BYTES = 8_000_000  # of one picture that travels in the zip
+_MOST_BYTES = 8_000_000  # of one image that travels in the zip
 _LONGEST_RUN_S = 600.0
 _SOME_LEFT_OUT = 3  # the exit code of pictures.py where it answered for the others
 _WITHOUT = (  # started in the zip's folder, with some packages hidden; it ends before there is much garbage
@@ -36,7 +36,7 @@ _WITHOUT = (  # started in the zip's folder, with some packages hidden; it ends 
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedAnswer:
-    """What the bundle says of one picture of the zip."""
+    """What the bundle says of one image of the zip."""
 
     __pydantic_config__ = keys_on_disk(ood_score="unlike")
 
@@ -44,7 +44,7 @@ class ExpectedAnswer:
     truth: str | None  # the class it was sorted into; None: a drawing of ours
     label: str
     probabilities: dict[str, float]  # most likely first
-    labels: tuple[str, ...] | None = None  # where a picture may have several; None: it has one class
+    labels: tuple[str, ...] | None = None  # where an image may have several; None: it has one class
     ood_score: float | None = None  # over 1: unlike everything trained on; None: the bundle cannot say
 
 
@@ -63,7 +63,7 @@ class Route:
 
     @property
     def agrees(self) -> bool:
-        """Within the bound, on every picture."""
+        """Within the bound, on every image."""
         measured = self.largest_difference is not None and self.largest_difference <= BOUND
         return measured and self.same == self.images
 
@@ -104,14 +104,14 @@ class ParityCheck:
 
     bound: float  # no probability may differ by more
     agree: bool  # every way that was measured keeps it
-    routes: tuple[Route, ...]
-    images: tuple[ExpectedAnswer, ...]  # of the data set, exam pictures first
+    routes: tuple[Route, ...]  # ways to ask that were compared
+    images: tuple[ExpectedAnswer, ...]  # of the data set, test images first
     drawings: tuple[ExpectedAnswer, ...]  # of kinds on which programs disagree
     int8: QuantizedCheck | None = None  # the smaller network, where one travels along
 
 
 def choose_images(manifest: Manifest) -> tuple[ImageRecord, ...]:
-    """Up to ten of the pictures that are still there: exam first, the classes taking turns."""
+    """Up to ten of the images that are still there: test first, the classes taking turns."""
     there = [one for one in manifest.images if _travels(manifest.path(one))]
     ranks: dict[str, int] = {}
 
@@ -129,7 +129,7 @@ def _travels(path: Path) -> bool:
 
 
 def expect(bundle: Bundle, folder: Path, truths: Mapping[str, str | None]) -> tuple[ExpectedAnswer, ...]:
-    """Let the bundle itself answer, picture by picture, for {file in the folder: class or None}."""
+    """Let the bundle itself answer, image by image, for {file in the folder: class or None}."""
     return tuple(
         expected_answer(file, truth, bundle.predict(folder / file)) for file, truth in truths.items()
     )
@@ -159,7 +159,7 @@ def compare(
         name: what to call this way.
         expected: N answers of the bundle.
         said: N times {class: probability}.
-        ood_scores: N times how unlike; None where this way cannot say.
+        ood_scores: N OOD scores; None where this way cannot say.
     """
     differences = [
         abs(answer[label] - share)
@@ -201,7 +201,7 @@ def run_script(
     Args:
         folder: the zip's files.
         script: predict.py or predict_onnx.py.
-        expected: for the pictures that it is asked about.
+        expected: for the images that it is asked about.
         name: what to call this way.
         hidden: packages that it must do without.
     """

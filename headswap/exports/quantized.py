@@ -28,7 +28,7 @@ def count_right(
     Args:
         route: the smaller network compared with the bundle on N test images.
         expected: N answers of the bundle, each with its true class.
-        said: N times the label that the smaller network gives, and how unlike the image is to it.
+        said: N times the label that the smaller network gives, and its OOD score.
         sizes: bytes of its file, and of the same network in single precision.
 
     Raises:

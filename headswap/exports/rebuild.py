@@ -1,10 +1,10 @@
-"""How a taught network is built again by its own library alone: `network.json` of the take-home zip.
+"""How a trained network is built again by its own library alone: `network.json` of the take-home zip.
 
 Flow:  Bundle --spec_of--> RebuildSpec;  library + RebuildSpec + weights
            --templates/predict.py--> the same network
 
 Nothing is guessed: the architecture is built here in the very way predict.py will build it, and
-whatever differs from the taught network (counts, layers that were dropped) is written down.
+whatever differs from the trained network (counts, layers that were dropped) is written down.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Plain = bool | int | float | str | None
 
 
 class CannotRebuild(HeadswapError):
-    """The library alone does not build the network that was taught."""
+    """The library alone does not build the network that was trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +54,10 @@ class RebuildSpec:
     outputs: tuple[str, ...]  # where the answers lie in what the network gives
     aux_outputs: tuple[str, ...]
     answer_kind: str
-    flip: bool  # the mean over picture and mirrored picture
+    flip: bool  # the mean over image and flipped image
     temperature: float  # logits are divided by it before the softmax
     even_share: float  # of the answer, spread evenly over the classes after it
-    thresholds: tuple[float, ...] = ()  # from which each label is said; (): a picture has one class
+    thresholds: tuple[float, ...] = ()  # from which each label is said; (): an image has one class
     logit_offset: float = 0.0  # taken off the logits before their sigmoids
 
 
@@ -65,7 +65,7 @@ def spec_of(bundle: Bundle) -> RebuildSpec:
     """Write down how a bundle's network is built.
 
     Raises:
-        CannotRebuild: the taught network has layers that its library does not build.
+        CannotRebuild: the trained network has layers that its library does not build.
     """
     from headswap.heads.wide import unwidened
 
@@ -127,7 +127,7 @@ def _with_choices(spec: RebuildSpec, network: Network) -> RebuildSpec:
 
 
 def _with_differences(spec: RebuildSpec, bare: nn.Module, trained: nn.Module) -> RebuildSpec:
-    """Compare layer by layer what the library builds with what was taught."""
+    """Compare layer by layer what the library builds with what was trained."""
     built = dict(bare.named_modules(remove_duplicate=False))
     wanted = dict(trained.named_modules(remove_duplicate=False))
     strange = [path for path in wanted if path not in built]

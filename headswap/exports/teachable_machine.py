@@ -129,7 +129,7 @@ def write_teachable_machine(
         manifest: the images it was trained on, where they still are; None: drawings have to do.
 
     Returns:
-        How far the answers of the library that loads it differ, by its own way to prepare pictures: on up to
+        How far the answers of the library that loads it differ, by its own way to prepare images: on up to
         100 images of the test, else on drawings.
 
     Raises:
@@ -147,7 +147,7 @@ def write_teachable_machine(
         "imageSize": bundle.card.input.height,
     }
     route = library_route(bundle, manifest)
-    check = check_of([route], ())  # no names of pictures: it is made to be published
+    check = check_of([route], ())  # no names of images: it is made to be published
     contents: dict[str, str | bytes] = {
         "README.md": _README.format(
             images=route.images, same=route.same, largest=route.largest_difference, note=route.note

@@ -36,6 +36,7 @@ from headswap.exports.home_screen import ICONS, MANIFEST, draw_icon, web_manifes
 from headswap.exports.model_card import limit_sentences, result_sentences
 from headswap.exports.onnx import write_onnx
 from headswap.exports.parity import BOUND, ExpectedAnswer, ParityCheck, check_of, compare, expect
+from headswap.plots.svg import shape, written
 from headswap.storage.files import replacing, to_plain, write_text
 
 MOST_MB = 40.0  # of weights: a phone fetches and holds the page as a whole
@@ -54,8 +55,12 @@ _IMPORTS = re.compile(r"^import .*;\n", re.MULTILINE)
 _EXPORTS = re.compile(r"^export (?=async|class|const|function|let)", re.MULTILINE)
 _SERVED = {  # in a page that is a file, and in one that has an address
     '<html lang="en">': '<html lang="en" data-offline="">',
-    "</title>\n": f'</title>\n<link rel="manifest" href="{MANIFEST}">\n'
-    f'<link rel="apple-touch-icon" href="{next(iter(ICONS))}">\n',
+    "</title>\n": "</title>\n"
+    + "\n".join(
+        written(shape("link", {"rel": rel, "href": href}))
+        for rel, href in (("manifest", MANIFEST), ("apple-touch-icon", next(iter(ICONS))))
+    )
+    + "\n",
     "img-src data:": "manifest-src 'self'; img-src 'self' data:",
 }
 _LEVEL = 6  # of gzip; 9 takes three times as long for three thousandths fewer bytes
@@ -153,7 +158,7 @@ def _page_of(bundle: Bundle, source: Path, title: str) -> tuple[str, ParityCheck
 def _asked(
     bundle: Bundle, graph: bytes, drawings: Sequence[Path]
 ) -> tuple[list[dict[str, float]], list[float | None]]:
-    """What the graph itself says of the drawings, prepared here: probabilities, and how unlike."""
+    """What the graph itself says of the drawings, prepared here: probabilities and OOD scores."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -192,17 +197,20 @@ def _filled(bundle: Bundle, report: Report, trained: int, facts: object, graph: 
     }
     runtime = gzip.decompress(_vendored("runtime.js.gz")).decode()
     program = f'"use strict";\n{runtime}(() => {{\n{_joined(_IN_WORKER)}}})();\n'
-    names = [f"<bdi>{html.escape(name)}</bdi>" for name in bundle.classes]  # each may run from right to left
+    names = [written(shape("bdi", {}, name)) for name in bundle.classes]  # each may run from right to left
     licence = bundle.card.licence
+    texts = {
+        "title": title,
+        "trained": f"{trained} pictures",
+        "network": bundle.card.model.partition("/")[2],
+        "licence": f"Licence of its pretrained weights: {licence}." if licence else "",
+    }
     return Template(_text("page.html")).substitute(
+        {name: html.escape(text) for name, text in texts.items()},
         policy="; ".join(f"{name} {allowed}" for name, allowed in policy.items()),
-        title=html.escape(title),
         lead=_lead(names, is_multi_label=bundle.card.is_multi_label),
         verdict=_items(result_sentences(report)),
         limits=_items(limit_sentences(report)),
-        trained=f"{trained} pictures",
-        network=html.escape(bundle.card.model.partition("/")[2]),
-        licence=f"Licence of its pretrained weights: {html.escape(licence)}." if licence else "",
         style=style,
         facts=json.dumps(facts, ensure_ascii=False).replace("<", "\\u003c"),
         program=program,
@@ -230,7 +238,7 @@ def _allowed(text: str) -> str:
 
 
 def _items(sentences: Iterator[str]) -> str:
-    return "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
+    return "".join(written(shape("li", {}, sentence)) for sentence in sentences)
 
 
 def _planes(data: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """Which engine is fastest for a network on this machine: measured once, then remembered.
 
-Flow:  Network + some pictures --measure--> ms of each engine --> engines.json --remembered--> Engine
+Flow:  Network + some images --measure--> ms of each engine --> engines.json --remembered--> Engine
 
 A measurement costs seconds, most of them for the translations, so it is made only where a
 run is long enough to gain by it, or when a person asks (`headswap engines`).
@@ -38,7 +38,7 @@ class EngineTimings:
     """How long the engines took, for one network on one machine."""
 
     fastest: str  # name of an engine
-    milliseconds: dict[str, float]  # per picture, of each engine that came near enough to the exact one
+    milliseconds: dict[str, float]  # per image, of each engine that came near enough to the exact one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,8 @@ def extractor_for(
         site: its head.
         folder: of the feature bank; keeps measurements and translations too.
         engine: take this one and no other.
-        flip: let it see every picture twice, as it is and mirrored.
-        flipped: let it see every picture mirrored only.
+        flip: let it see every image twice, as it is and flipped.
+        flipped: let it see every image flipped only.
     """
     known = remembered(network, site, folder) if engine is None else None
     found = engine or known
@@ -123,7 +123,7 @@ def measure(network: Network, site: HeadSite, images: NDArray[np.uint8], folder:
 
 
 def _milliseconds(extractor: Extractor, images: NDArray[np.uint8]) -> float:
-    """Per picture, the best of a few tries after a first one."""
+    """Per image, the best of a few tries after a first one."""
     extractor.features(images)
     tries = []
     for _ in range(_TRIES):
@@ -142,7 +142,7 @@ def _read(folder: Path) -> _Memory:
 
 
 def _key(network: Network, site: HeadSite) -> str:
-    """Architecture, picture size and head on a machine: processor, threads, versions of the libraries."""
+    """Architecture, image size and head on a machine: processor, threads, versions of the libraries."""
     facts = (
         network.card.full_name,
         network.card.variant,

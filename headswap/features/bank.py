@@ -1,11 +1,11 @@
-"""The features of every picture, computed once and kept on disk by content.
+"""The features of every image, computed once and kept on disk by content.
 
-Flow:  Manifest pictures + Extractor --fill_bank--> FeatureBank (N, D)
+Flow:  Manifest images + Extractor --fill_bank--> FeatureBank (N, D)
 
-Shards of 256 pictures lie under a key made of the backbone's weights, the head's place, the
-preprocessing and the engine; inside, each row belongs to the sha256 of a picture. A run
-that was killed recomputes one shard at most; another run over the same pictures none.
-Pictures may come while they are decoded (`BankBuilder`), or be fetched here (`fill_bank`). What is fetched
+Shards of 256 images lie under a key made of the backbone's weights, the head's place, the
+preprocessing and the engine; inside, each row belongs to the sha256 of an image. A run
+that was killed recomputes one shard at most; another run over the same images none.
+Images may come while they are decoded (`BankBuilder`), or be fetched here (`fill_bank`). What is fetched
 from files (`StoredImages`) a GPU may decode: that is part of the engine, so it is never mixed with the other.
 """
 
@@ -36,7 +36,7 @@ from headswap.features.stored_images import Prepare, StoredImages, ahead, decode
 from headswap.storage.files import make_folder, write_bytes
 from headswap.threads import processors
 
-SHARD = 256  # pictures
+SHARD = 256  # images
 _GIVEN_UP = "given-up"  # in the folder of an engine that was not near enough to the exact one
 _FORMAT = "1"  # of a shard; another number is another folder
 _INSPECTED = 8  # images: most of them are for the GPU, or Pillow decodes all
@@ -44,11 +44,11 @@ _INSPECTED = 8  # images: most of them are for the GPU, or Pillow decodes all
 
 @dataclass(frozen=True, eq=False)
 class FeatureBank:
-    """Features in the order that the pictures were asked for."""
+    """Features in the order that the images were asked for."""
 
     features: Tensor  # (N, D) float32
     engine: str  # what computed them
-    computed: int  # pictures that went through the backbone now; the others were on disk
+    computed: int  # images that went through the backbone now; the others were on disk
 
 
 class FeaturesVanished(TeachingFailed):
@@ -56,7 +56,7 @@ class FeaturesVanished(TeachingFailed):
 
 
 class BankBuilder:
-    """A bank while it is filled: pictures come one by one, and go through the backbone a batch at a time.
+    """A bank while it is filled: images come one by one, and go through the backbone a batch at a time.
 
     A run that was killed has lost the last shard at most.
     """
@@ -76,8 +76,8 @@ class BankBuilder:
         Args:
             extractor: frozen; if it is not autotuned, the second batch may do so.
             folder: where shards are kept.
-            expected: pictures that will come, at most.
-            batch_size: pictures that the backbone sees at once on a processor; a GPU takes more.
+            expected: images that will come, at most.
+            batch_size: images that the backbone sees at once on a processor; a GPU takes more.
             one_of_many: other processes fill the same shelf. What shards state of themselves is believed, for
                 one of them checks all at the end; and a batch that is less than whole is filled up, for on
                 one thread the last digits may depend on its size.
@@ -148,13 +148,13 @@ class BankBuilder:
         return self.extractor.engine.decoder
 
     def lacks(self, sha256: str) -> bool:
-        """Whether a picture has not been given yet."""
+        """Whether an image has not been given yet."""
         return sha256 not in self._known and sha256 not in self._batch
 
     def add(self, sha256: str, image: NDArray[np.uint8], *, decoder: Decoder = "pillow") -> None:
-        """Take one picture, (H, W, C) uint8; one that is known is not computed again.
+        """Take one image, (H, W, C) uint8; one that is known is not computed again.
 
-        Pixels of another decoder than the engine's are not taken: `fill_bank` fetches the picture.
+        Pixels of another decoder than the engine's are not taken: `fill_bank` fetches the image.
         """
         if decoder == self.decoder and self.lacks(sha256):
             self._batch[sha256] = image
@@ -168,7 +168,7 @@ class BankBuilder:
         self._shard.update(new)
 
     def kept(self) -> Iterator[tuple[str, Tensor]]:
-        """What lies on the disk: the sha256 of each picture with its (D,) features."""
+        """What lies on the disk: the sha256 of each image with its (D,) features."""
         yield from self._shelf.read(self._key_now, self.extractor.width)
 
     def refresh_index(self) -> None:
@@ -209,7 +209,7 @@ class BankBuilder:
             self._keep()
 
     def bank(self, sha256s: Sequence[str]) -> FeatureBank:
-        """The features of pictures that were all added, in the order asked for.
+        """The features of images that were all added, in the order asked for.
 
         Raises:
             FeaturesVanished: some have vanished from the disk since.
@@ -232,7 +232,7 @@ class BankBuilder:
 
     @property
     def needs_every_core(self) -> bool:
-        """Whether pictures should not be decoded while the backbone works."""
+        """Whether images should not be decoded while the backbone works."""
         return needs_every_core(self.extractor.engine)
 
     @property
@@ -280,14 +280,14 @@ def fill_bank(
     shelf: str | None = None,
     listener: Listener = silent,
 ) -> FeatureBank:
-    """Give the features of pictures, from disk where they are known.
+    """Give the features of images, from disk where they are known.
 
     Args:
-        extractor: the frozen backbone, or a filling to which some of the pictures were added already.
-        sha256s: N content hashes, one per picture; equal pictures are computed once.
-        images: give picture number i as network input, (H, W, C) uint8; called in several threads.
+        extractor: the frozen backbone, or a builder to which some of the images were added already.
+        sha256s: N content hashes, one per image; equal images are computed once.
+        images: give image number i as network input, (H, W, C) uint8; called in several threads.
         folder: where shards are kept.
-        batch_size: pictures that the backbone sees at once on a processor; a GPU takes more.
+        batch_size: images that the backbone sees at once on a processor; a GPU takes more.
         shelf: an address where shards are kept too; None: in the folder alone.
         listener: hears Progress("features"), and a Note when a GPU was given up.
     """
@@ -331,7 +331,7 @@ def _fill(builder: BankBuilder, sha256s: Sequence[str], images: StoredImages, li
 def _fetched(
     images: StoredImages, numbers: Sequence[int], builder: BankBuilder
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Prepared pictures in their order, by the engine's decoder."""
+    """Prepared images in their order, by the engine's decoder."""
     if builder.decoder == "pillow":
         threads = processors()
         return ahead(

@@ -7,7 +7,7 @@ convolutions where the network allows. On a processor ONNX Runtime and OpenVINO 
 installed; `headswap.features.autotune` measures which is fastest.
 
 Every engine is checked against the network as it is, in single precision, on the first
-pictures, and given up when the features differ by more than `largest_error` allows
+images, and given up when the features differ by more than `largest_error` allows
 (docs/decisions/0003-engines.md: heads solved on features within it are as good). That reference
 runs on CUDA without TF32, and on the processor for everything else: MPS is checked like the others
 (docs/decisions/0024-gpu-and-apple-machines.md). A decoder other than Pillow is checked in the same way.
@@ -33,7 +33,7 @@ Library = Literal["torch", "onnxruntime", "openvino"]
 Precision = Literal["float32", "bfloat16", "float16"]
 Decoder = Literal["pillow", "nvjpeg"]
 
-MAX_RELATIVE_ERROR = 0.2  # of the norm of the features; bfloat16 is off by 0.04 to 0.17 and teaches as well
+MAX_RELATIVE_ERROR = 0.2  # of the norm of the features; bfloat16 is off by 0.04 to 0.17 and trains as well
 MAX_SINGLE_ERROR = 0.01  # of an engine in single precision: it only adds up in another order
 # Of another decoder, by the exact network. Errors of two causes add up in squares: with the 0.17 of bfloat16
 # they stay below 0.2 (docs/decisions/0024-gpu-and-apple-machines.md has what was measured).

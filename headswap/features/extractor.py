@@ -1,8 +1,8 @@
 """Run the frozen backbone of a network and catch what reaches its head.
 
-Flow:  (N, H, W, C) uint8 pictures --Extractor--> (N, D) float32 features
+Flow:  (N, H, W, C) uint8 images --Extractor--> (N, D) float32 features
 
-The backbone runs in some engine; on its first pictures the engine is compared with the
+The backbone runs in some engine; on its first images the engine is compared with the
 network as it is, in single precision, and given up when it is not near enough. On a GPU runs a
 copy: the network that was given stays where it is. A batch that a device has no room for is
 halved until it fits.
@@ -55,7 +55,7 @@ def keep_freed_memory() -> bool:
     return bool(setting(_MMAP_MAX, _MAPPED_APART)) and bool(setting(_TRIM_THRESHOLD, _MOST_KEPT))
 
 
-_COMPARED = 4  # pictures
+_COMPARED = 4  # images
 
 
 @dataclass
@@ -66,8 +66,8 @@ class Extractor:
     site: HeadSite
     engine: Engine
     translations: Path | None = None  # where translations for other libraries are kept; None: only torch runs
-    flip: bool = False  # features and answers are the mean over picture and mirrored picture
-    flipped: bool = False  # every picture is seen in the mirror only
+    flip: bool = False  # features and answers are the mean over image and flipped image
+    flipped: bool = False  # every image is seen flipped only
     autotuned: bool = True  # False: a faster engine may still be looked for
     takes_nvjpeg: bool = False  # True: no engine was named, so another decoder may still be taken
     given_up: tuple[str, ...] = field(init=False, default=())  # names of engines that were not near enough
@@ -103,12 +103,12 @@ class Extractor:
 
     @property
     def _network_key(self) -> str:
-        """Names weights, head and size: what a translation depends on, however pictures are prepared."""
+        """Names weights, head and size: what a translation depends on, however images are prepared."""
         weights = weights_hash(self.network)
         return "\n".join((weights, str(self.network.input.size), self.site.feature_key))
 
     def features(self, images: NDArray[np.uint8]) -> Tensor:
-        """Features of prepared pictures.
+        """Features of prepared images.
 
         Args:
             images: (N, H, W, C) uint8, as `headswap.data.transforms.prepare` gives them.

@@ -4,7 +4,7 @@ In eval mode a BatchNorm is y = x * a + b with fixed a and b per channel, and so
 convolution may do with its weights and bias. An activation can be applied while the convolution's
 numbers are still at hand, where the processor's library has a step for it. A convolution that pads
 its input by itself, more behind than before, is one with a larger kernel whose first taps are zero:
-no picture is copied for its border. Which norm follows which convolution, which activation follows
+no image is copied for its border. Which norm follows which convolution, which activation follows
 the norm, and how a convolution pads is seen by running once, not read from names. The network given is
 left as it is.
 

@@ -1,8 +1,8 @@
 """How fast and how large a network is here: what a person weighs against its accuracy.
 
-Flow:  Network + one prepared picture --pace_of--> milliseconds for one picture, the best of two tries
+Flow:  Network + one prepared image --pace_of--> milliseconds for one image, the best of two tries
 
-Measured as a prediction runs: on the processor, one picture, single precision, channels last, the
+Measured as a prediction runs: on the processor, one image, single precision, channels last, the
 network as it is.
 """
 
@@ -23,7 +23,7 @@ _TRIES, _MOST_S = 2, 1.5
 
 
 def pace_of(network: Network, image: NDArray[np.uint8]) -> float:
-    """Milliseconds from a prepared picture to the network's answer, the best of two tries.
+    """Milliseconds from a prepared image to the network's answer, the best of two tries.
 
     Args:
         network: ends on the processor, wherever it was.

@@ -1,9 +1,9 @@
-"""A row of numbers for each picture: in memory while they are few, else in a file without a name.
+"""A row of numbers for each image: in memory while they are few, else in a file without a name.
 
 Flow:  rows, width --matrix--> Tensor to fill;  Tensor + wanted rows --taken--> Tensor of these rows
        Tensor + wanted columns --columns_of--> Tensor of these columns
 
-So the memory of a run does not grow with its pictures: the system keeps of the file what it has
+So the memory of a run does not grow with its images: the system keeps of the file what it has
 room for, and the file is gone with the last tensor that uses it, or with the process.
 """
 

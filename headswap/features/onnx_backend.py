@@ -3,7 +3,7 @@
 Flow:  HookedNetwork network --ONNX, kept on disk--> OpenVINO | ONNX Runtime --> Run on (N, C, H, W) float32
 
 The translation is made by tracing one batch of two, so a network whose steps depend on the
-pictures, or on their number, is translated wrongly; the caller compares first.
+images, or on their number, is translated wrongly; the caller compares first.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def run_translated(watched: HookedNetwork, engine: Engine, batch: Tensor, *, fol
     Args:
         watched: in eval mode, on the CPU.
         engine: whose library is not torch.
-        batch: (N, C, H, W) float32, one or more pictures.
+        batch: (N, C, H, W) float32, one or more images.
         folder: where translations are kept; safe to delete.
         key: names weights, head and input; another key is another translation.
 

@@ -23,7 +23,7 @@ from headswap.features.gpu_decoding import EncodedImage, encoded_image, prepared
 from headswap.network import InputSpec
 from headswap.threads import processors
 
-Prepare = Callable[[int], NDArray[np.uint8]]  # number of a picture -> (H, W, C) uint8
+Prepare = Callable[[int], NDArray[np.uint8]]  # number of an image -> (H, W, C) uint8
 Fetched = tuple[int, EncodedImage | NDArray[np.uint8]]  # number of an image, for the GPU or prepared
 Compare = Callable[[Sequence[NDArray[np.uint8]], Sequence[NDArray[np.uint8]]], bool]  # decoded there and here
 _COMPARED = 4  # images
@@ -44,7 +44,7 @@ class StoredImages:
 def ahead(
     read: Callable[[int], T], numbers: Sequence[int], most: Callable[[], int]
 ) -> Generator[tuple[int, T], None, None]:
-    """Read pictures in threads, so many ahead of anyone who takes them; in their order."""
+    """Read images in threads, so many ahead of anyone who takes them; in their order."""
     waiting: deque[Future[T]] = deque()
     coming = iter(numbers)
     with ThreadPoolExecutor(processors(), thread_name_prefix="prepare") as pool:

@@ -1,4 +1,4 @@
-"""Which of a network's outputs are its answers, one number per class and picture.
+"""Which of a network's outputs are its answers, one number per class and image.
 
 Flow:  DryRun --answers_of--> LogitsOutput, ...: the output with the graph behind it
 
@@ -39,7 +39,7 @@ class ObservedPass:
 
     run: DryRun
     record: AutogradRecord
-    rows: tuple[tuple[str, Tensor], ...]  # (position, (B, classes)), depending on the picture
+    rows: tuple[tuple[str, Tensor], ...]  # (position, (B, classes)), depending on the image
 
 
 def read(run: DryRun, stated: int | None) -> ObservedPass:
@@ -63,7 +63,7 @@ def answers_of(seen: ObservedPass, wanted: frozenset[int] | None = None) -> tupl
 
 
 def _rows(run: DryRun, record: AutogradRecord, stated: int | None) -> tuple[tuple[str, Tensor], ...]:
-    """Outputs of shape (B, classes) that depend on the picture and do not call themselves features."""
+    """Outputs of shape (B, classes) that depend on the image and do not call themselves features."""
     rows = [
         (name, value)
         for name, value in run.outputs
@@ -84,7 +84,7 @@ def refuse_other_answers(run: DryRun) -> None:
     """Say why no output can be a classifier's answer, unless one can.
 
     Raises:
-        HeadNotFound: nothing among the outputs has one row per picture, with gradients.
+        HeadNotFound: nothing among the outputs has one row per image, with gradients.
     """
     numbers = [(name, value) for name, value in run.outputs if value.is_floating_point()]
     if not numbers:

@@ -54,14 +54,14 @@ class Located:
 
 
 def find_head(
-    target: Target, *, input_size: tuple[int, int, int] | None = None, path: str | None = None
+    target: Target, *, input_size: tuple[int, int, int] | None = None, head: str | None = None
 ) -> HeadSite:
     """Find every layer that turns features into classes; the network stays exactly as it was.
 
     Args:
-        target: a Network, or any nn.Module that takes one batch of pictures.
+        target: a Network, or any nn.Module that takes one batch of images.
         input_size: (channels, height, width); None: from metadata, or tried out.
-        path: the layer a person points at; None: found.
+        head: the path of the layer to take, such as "fc"; None: found.
 
     Returns:
         The site: paths, kinds, widths, the evidence and the candidates that lost.
@@ -70,14 +70,14 @@ def find_head(
         HeadNotFound: it is no classifier, or which layer is the head cannot be told for sure.
         BadSetting: `input_size` is not three whole numbers.
     """
-    return locate_head(target, input_size=input_size, path=path).site
+    return locate_head(target, input_size=input_size, head=head).site
 
 
 def locate_head(
-    target: Target, *, input_size: tuple[int, int, int] | None = None, path: str | None = None
+    target: Target, *, input_size: tuple[int, int, int] | None = None, head: str | None = None
 ) -> Located:
     """`find_head`, with what is needed to swap the head without looking for it again."""
-    return locate(target, input_size=input_size, paths=None if path is None else (path,))
+    return locate(target, input_size=input_size, paths=None if head is None else (head,))
 
 
 def locate(
@@ -116,7 +116,7 @@ def locate(
 
 
 def _seen_whole(module: nn.Module, run: DryRun, stated: int | None) -> ObservedPass:
-    """The run, read; or a second run, if the network cut the picture off on its way."""
+    """The run, read; or a second run, if the network cut the image off on its way."""
     seen = read(run, stated)
     if seen.rows:
         return seen
@@ -184,7 +184,7 @@ def _merged(known: HeadModule | None, head_module: HeadModule) -> HeadModule:
 
 
 def _split_scores(answer: LogitsOutput) -> tuple[tuple[Hit, ...], tuple[Hit, ...]]:
-    """Heads that answer for the picture, and auxiliary ones that score its places and are added to those."""
+    """Heads that answer for the image, and auxiliary ones that score its places and are added to those."""
     whole: list[Hit] = []
     scored: list[Hit] = []
     for hit in answer.walk.heads:

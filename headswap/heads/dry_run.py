@@ -3,7 +3,7 @@
 Flow:  nn.Module + (channels, height, width) --dry_run--> DryRun: the answer, with autograd's record
 
 The weights are stood in for by meta tensors (shapes without numbers), so no copy is
-made and no picture is really looked at. Where a network reads numbers on its way
+made and no image is really looked at. Where a network reads numbers on its way
 (`.item()`, a branch on data), the same pass is made with real numbers on a clone.
 Whatever forward leaves behind in the modules (statistics, caches, flags) is put back.
 """
@@ -40,9 +40,7 @@ class DryRunMode:
     training: bool = False
     real: bool = False  # with real numbers instead of meta tensors
     force_grad: bool = False  # record even what the network runs under no_grad or detaches
-    trainable: frozenset[str] | None = (
-        None  # only these parameters need gradients; None: all, and the picture
-    )
+    trainable: frozenset[str] | None = None  # only these parameters need gradients; None: all, and the image
     batch: int = 2
 
 
@@ -52,7 +50,7 @@ class DryRun:
 
     how: DryRunMode
     outputs: tuple[tuple[str, Tensor], ...]
-    image: Tensor  # (batch, C, H, W), the leaf that stands for the pictures
+    image: Tensor  # (batch, C, H, W), the leaf that stands for the images
     leaves: MappingProxyType[int, tuple[str, ...]]  # id of a stand-in -> names of the parameter
     stand_ins: tuple[Tensor, ...]  # kept alive, so that ids stay true
     order: tuple[str, ...]  # paths of the modules in the order they first ran
@@ -169,7 +167,7 @@ def _image(module: nn.Module, how: DryRunMode) -> Tensor:
 
 
 def _call(module: nn.Module, image: Tensor) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-    """Positional, unless forward itself says that pictures are called `pixel_values`."""
+    """Positional, unless forward itself says that images are called `pixel_values`."""
     if "pixel_values" in inspect.signature(module.forward).parameters:
         return (), {"pixel_values": image}
     return (image,), {}

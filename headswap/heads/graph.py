@@ -3,8 +3,8 @@
 Flow:  answer's grad_fn --record_of--> AutogradRecord --walk_back--> GraphWalk: the heads,
            and what came after them
 
-A node of the record is one operation. The picture reaches the answer along some nodes;
-parameters hang on these at the side. Going back from the answer along the picture's way,
+A node of the record is one operation. The image reaches the answer along some nodes;
+parameters hang on these at the side. Going back from the answer along the image's way,
 as long as the values still are one per class, the first node on each way with a weight
 matrix that has one row (or column) per class is a head.
 
@@ -28,11 +28,11 @@ _ENTRY_BY_ENTRY = ("AddBackward", "SubBackward", "RsubBackward", "MulBackward", 
 
 @dataclass(frozen=True, eq=False)
 class AutogradRecord:
-    """The nodes behind an answer, with the ones the picture passes through."""
+    """The nodes behind an answer, with the ones the image passes through."""
 
     sources: dict[Node, tuple[Node, ...]]  # what each node took in
     from_image: frozenset[Node]
-    leaves: dict[Node, Tensor]  # nodes that stand for a parameter (or the picture)
+    leaves: dict[Node, Tensor]  # nodes that stand for a parameter (or the image)
 
     def upstream(self, starts: Iterable[Node]) -> set[Node]:
         """Every node that the given ones depend on, themselves included."""
@@ -58,7 +58,7 @@ class Use:
 
 @dataclass(frozen=True, eq=False)
 class Hit:
-    """A node where parameters with one entry per class meet the picture's way."""
+    """A node where parameters with one entry per class meet the image's way."""
 
     node: Node
     shape: Shape  # of what the node gives
@@ -191,7 +191,7 @@ def _one_per_class(shape: Shape, classes: int, batch: int) -> bool:
 
 
 def _uses(record: AutogradRecord, node: Node) -> list[Use]:
-    """The parameters that reach a node without the picture, through any arithmetic of their own."""
+    """The parameters that reach a node without the image, through any arithmetic of their own."""
     found: dict[int, Use] = {}
     seen: set[Node] = set()
     waiting = [node]

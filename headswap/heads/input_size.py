@@ -1,4 +1,4 @@
-"""Which size of picture a network takes, when no one says.
+"""Which size of image a network takes, when no one says.
 
 Flow:  Network | module --hinted_sizes--> sizes it names itself --first_run--> DryRun at the first that works
 

@@ -1,11 +1,11 @@
-"""From what a network answers to one row per picture and one loss, whatever it wraps the answer in.
+"""From what a network answers to one row per image and one loss, whatever it wraps the answer in.
 
-Flow:  network(pictures) --logits_of--> (B, classes)        when it predicts
-       network(pictures) + labels --training_loss--> scalar  when it learns
+Flow:  network(images) --logits_of--> (B, classes)        when it predicts
+       network(images) + labels --training_loss--> scalar  when it learns
 
 Some networks answer with a tuple: two distilled heads, or an auxiliary head that speaks in
 training only and counts 0.3. Some end in a softmax of their own, and a loss that
-applies another one would teach them nothing.
+applies another one would hardly train them.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class HeadSite:
     """
 
     layers: tuple[HeadLayer, ...]  # the heads that the network uses when it predicts
-    num_classes: int
+    num_classes: int  # that the head answers
     input_size: tuple[int, int, int]  # (channels, height, width) it was found with
     aux_layers: tuple[
         HeadLayer, ...
@@ -67,7 +67,7 @@ class HeadSite:
     aux_outputs: tuple[str, ...] = ()  # where auxiliary answers lie in what it gives in training mode
     answer_kind: AnswerKind = "logits"  # what the numbers are: some networks end in a softmax of their own
     evidence: tuple[str, ...] = ()  # sentences for people, in the order of the search
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[Candidate, ...] = ()  # layers that were looked at and are no head, with the reason
     metadata: str = ""  # what the library says of its head
     metadata_agrees: bool | None = None  # None: the library says nothing
     new_head: bool = False  # the network had no head of its own when it was pretrained

@@ -28,7 +28,7 @@ _FEWEST_STAGES, _MOST_STAGES = 4, 64
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One step of the backbone on the way from the picture to the features."""
+    """One step of the backbone on the way from the image to the features."""
 
     path: str  # of a module, or of a bare parameter
     kind: str  # class name, or "Parameter"
@@ -44,7 +44,7 @@ def backbone_stages(target: Target, site: HeadSite) -> tuple[Stage, ...]:
         site: its head, whose parameters are in no stage.
 
     Returns:
-        First the stage next to the picture, last the one next to the head. Parts that never run
+        First the stage next to the image, last the one next to the head. Parts that never run
         in eval mode come where they are registered.
     """
     module = plain_module(target)

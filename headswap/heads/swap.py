@@ -28,7 +28,7 @@ class SwapRecord:
     """A head that was replaced, and the way back."""
 
     site: HeadSite  # as it is now
-    old_site: HeadSite
+    old_site: HeadSite  # as it was before
     _edits: Edits = field(repr=False)
 
     def undo(self) -> None:
@@ -41,7 +41,7 @@ def swap_head(
     num_classes: int,
     *,
     input_size: tuple[int, int, int] | None = None,
-    path: str | None = None,
+    head: str | None = None,
     site: HeadSite | None = None,
     init_std: float = 0.01,
 ) -> SwapRecord:
@@ -53,7 +53,7 @@ def swap_head(
         target: a Network or any nn.Module.
         num_classes: 1 or more; 1 is a single logit.
         input_size: (channels, height, width); None: from metadata, or tried out.
-        path: the layer a person points at; None: found.
+        head: the path of the layer to take, such as "fc"; None: found.
         site: what `find_head` said of this network before; saves the search.
         init_std: spread of the new weights (normal, mean 0); new biases are 0.
 
@@ -69,7 +69,7 @@ def swap_head(
     if site is not None:
         located = replace(locate(target, input_size=site.input_size, paths=site.all_paths), site=site)
     else:
-        located = locate_head(target, input_size=input_size, path=path)
+        located = locate_head(target, input_size=input_size, head=head)
     return swap_located(located, num_classes, init_std=init_std)
 
 

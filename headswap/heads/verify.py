@@ -54,7 +54,7 @@ def _prove_mode(module: nn.Module, claim: Claim, names: frozenset[str], *, train
     """Check one mode; gives the names of the parameters that would learn."""
     mode = "training" if training else "eval"
     size = claim.train_size if training else claim.eval_size
-    batch = 3 if claim.num_classes == 2 else 2  # never as many pictures as classes
+    batch = 3 if claim.num_classes == 2 else 2  # never as many images as classes
     run = attempt(module, DryRunMode(size=size, training=training, trainable=names, batch=batch))
     if not isinstance(run, DryRun):
         raise SwapFailed(

@@ -133,7 +133,7 @@ def find_taps(network: Network, site: HeadSite, *, most_features: int = MOST_FEA
     """Find the blocks of a network.
 
     Args:
-        network: runs once on two pictures of noise; on meta tensors shapes alone decide.
+        network: runs once on two images of noise; on meta tensors shapes alone decide.
         site: of its head.
         most_features: that a head may read of them, last features included.
 
@@ -204,7 +204,7 @@ def widen(
 
 @dataclass(frozen=True, eq=False)
 class _Given:
-    """What a part gave for two pictures, in the order in which parts ended."""
+    """What a part gave for two images, in the order in which parts ended."""
 
     path: str
     value: Tensor

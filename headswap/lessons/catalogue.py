@@ -33,6 +33,7 @@ from headswap.lessons import (
 from headswap.lessons.chance import UNDECIDED
 from headswap.lessons.config import LessonConfig
 from headswap.lessons.lesson import Lesson, LessonFindings, LessonResult
+from headswap.storage.locations import folder_of_copies
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -155,8 +156,6 @@ def lesson(
         NotFound: there is no such lesson.
         HeadswapError: the pictures or the network cannot be used.
     """
-    from platformdirs import user_cache_path
-
-    folder = Path(workspace) if workspace else user_cache_path("headswap")
+    folder = folder_of_copies(workspace)
     setting = LessonConfig(data=str(data), model=model, seed=seed)
     return run_lesson(name, setting, workspace=folder, listener=listener)

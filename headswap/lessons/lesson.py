@@ -10,14 +10,14 @@ Records only; importing this file loads no torch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import Literal
 
 from headswap.counted import counted
 from headswap.field_types import keys_on_disk
 from headswap.lessons.glossary import Term
-from headswap.plots.draw import draw
+from headswap.plots.draw import drawn
 from headswap.plots.figure import Figure
+from headswap.plots.svg import shape, written
 
 Unit = Literal["share", "count", "seconds", "number"]
 
@@ -79,16 +79,16 @@ class LessonResult:
 
     __pydantic_config__ = keys_on_disk(images="pictures")
 
-    lesson: str
-    model: str
+    lesson: str  # its name
+    model: str  # an architecture
     data: str  # name of the set of pictures
-    images: int
-    seed: int
+    images: int  # that it was run on
+    seed: int  # of all that was drawn
     sentences: tuple[str, ...]  # what happened, from the numbers
-    numbers: tuple[Number, ...]
-    figure: Figure
+    numbers: tuple[Number, ...]  # what was measured
+    figure: Figure  # the drawing
     texts: tuple[str, ...] = ()  # what was said on the way, such as an error, word for word
-    seconds: float = 0.0
+    seconds: float = 0.0  # that it took
     shows: bool = True  # whether these numbers by themselves show what the lesson says
 
     def __getitem__(self, name: str) -> float:
@@ -102,10 +102,11 @@ class LessonResult:
 
 def as_html(result: LessonResult) -> str:
     """What a run gave: what happened, the drawing, and where the numbers come from."""
-    sentences = "".join(f"<p>{escape(sentence)}</p>" for sentence in result.sentences)
-    texts = "".join(f'<pre style="white-space:pre-wrap">{escape(text)}</pre>' for text in result.texts)
+    sentences = [shape("p", {}, sentence) for sentence in result.sentences]
+    texts = [shape("pre", {"style": "white-space:pre-wrap"}, text) for text in result.texts]
     origin = f"{counted(result.images, 'picture')} of {result.data}, {result.model}, {result.seconds:.1f} s"
-    return f"<div>{sentences}{draw(result.figure)}{texts}<p><small>{escape(origin)}</small></p></div>"
+    last = shape("p", {}, inside=(shape("small", {}, origin),))
+    return written(shape("div", {}, inside=(*sentences, drawn(result.figure), *texts, last)))
 
 
 @dataclass(frozen=True, kw_only=True)

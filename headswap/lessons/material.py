@@ -101,7 +101,7 @@ class Material:
     @cached_property
     def site(self) -> HeadSite:
         """Its head: one linear layer, or these experiments would not show what they say."""
-        site = find_head(self.network, path=self.setting.head or None)
+        site = find_head(self.network, head=self.setting.head or None)
         if [layer.kind for layer in site.layers] != ["Linear"] or site.tail_paths:
             heads = ", ".join(f"{layer.path} ({layer.kind})" for layer in site.layers)
             raise BadSetting(

@@ -1,1 +1,1 @@
-"""From pictures to a bundle and back: one experiment, run, repeated, compared."""
+"""From images to a bundle and back: one experiment, run, repeated, compared."""

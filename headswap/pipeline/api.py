@@ -18,11 +18,11 @@ from headswap.events import Listener, silent
 from headswap.pipeline.resources import (
     crew_if,
     crew_on,
-    folder_of_copies,
     loaded,
     opened_shelf,
     path_of,
 )
+from headswap.storage.locations import folder_of_copies
 from headswap.training.config import HeadChoice, TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL, list_networks
 
@@ -50,6 +50,9 @@ def models(pattern: str | None = None) -> tuple[NetworkCard, ...]:
 
     Args:
         pattern: part of a full name such as "timm/resnet50", or a pattern such as "resnet*"; None: all.
+
+    Returns:
+        A card for each, without weights: its input, its number of parameters, its licence where stated.
     """
     return list_networks(pattern)
 
@@ -62,8 +65,13 @@ def inspect(model: str, *, head: str | None = None, weights: str | Path | None =
         head: take this layer as the head; it is proved like any other.
         weights: your own weight file, which decides the number of classes.
 
+    Returns:
+        Its card, where the head is, the evidence for it, and how many numbers stay and go.
+
     Raises:
-        ModelNotFound, HeadNotFound, WeightsDamaged.
+        ModelNotFound: no zoo knows the name.
+        HeadNotFound: it is no classifier, or which layer is the head cannot be told for sure.
+        WeightsDamaged: the file is altered, unsafe, or made for another network.
     """
     from headswap.pipeline.inspect import inspect_network
 
@@ -82,7 +90,8 @@ def check(data: str | Path, *, workspace: str | Path | None = None, listener: Li
 
     Raises:
         BadSetting: a package is missing that opens such an address.
-        BadUpload, TooFewImages.
+        BadUpload: there is nothing there, or it cannot be opened.
+        TooFewImages: images of fewer than two classes can be read.
     """
     from headswap.data.ingest import ingest
     from headswap.data.upload import store_for
@@ -122,7 +131,7 @@ def train(  # noqa: PLR0913
         model: a network of some zoo, or "package.module:factory".
         out: where the bundle goes; must not exist. None: in the current folder, named after the data.
         test_share: of the images, locked away for the test, in (0, 0.9].
-        seed: drives the split and the folds.
+        seed: drives the split and the folds, 0 to 4294967295.
         weights: your own weight file for `model`.
         head: what the new head reads: "last" layer, "wide" (every layer), or "auto": whichever
             cross-validation finds better. Or the name of a layer to take as the head instead of finding it.
@@ -300,7 +309,9 @@ def evaluate(
 
     Raises:
         BadSetting: the cluster cannot be used, or must not.
-        BundleDamaged, BadUpload, TooFewImages.
+        BundleDamaged: there is no whole bundle there.
+        BadUpload: there is nothing at `data`, or it cannot be opened.
+        TooFewImages: no image of a class that the bundle knows.
     """
     source, folder = Path(data), folder_of_copies(workspace)
     if on is None:

@@ -1,12 +1,12 @@
-"""Which network? Judge several on the same pictures, in the same folds; or let them race for it.
+"""Which network? Judge several on the same images, in the same folds; or let them race for it.
 
-Flow:  pictures + names --compare--> Comparison: accuracy, seconds, size and pace of each
-       pictures + "auto" --compare--> the same from a race (`headswap.pipeline.race`), with its winner
+Flow:  images + names --compare--> Comparison: accuracy, seconds, size and pace of each
+       images + "auto" --compare--> the same from a race (`headswap.pipeline.race`), with its winner
 
 The head alone is judged: the frozen backbone runs once (features are kept on disk and shared with
-every other run), then heads are solved in folds, plain and wide, each picture judged by a head that
+every other run), then heads are solved in folds, plain and wide, each image judged by a head that
 never saw it or a near duplicate of it; the wide one counts where it is clearly better. Penalties are
-chosen inside the folds. Where a picture may have several labels, mean average precision counts instead of
+chosen inside the folds. Where an image may have several labels, mean average precision counts instead of
 accuracy. A finished row is kept, so a comparison that was stopped goes on where it was; a
 network that cannot be had is listed with the reason.
 """
@@ -33,6 +33,7 @@ from headswap.pipeline.scoring import (
     task_of,
 )
 from headswap.storage.files import from_json, to_json, write_text
+from headswap.storage.locations import folder_of_copies
 from headswap.zoos.candidates import NetworkLimits
 from headswap.zoos.catalogue import describe_network, load_network
 from headswap.zoos.zoo import ZooSettings
@@ -57,15 +58,15 @@ def compare(  # noqa: PLR0913
     listener: Listener = silent,
     on_row: Callable[[ComparisonRow], None] | None = None,
 ) -> Comparison:
-    """Judge several networks on the same pictures, or find the right one.
+    """Judge several networks on the same images, or find the right one.
 
     Args:
         data: a folder of class folders, or a zip of one, shards, or an address, as for `train`. Where a table
             says several labels of an image, networks are compared by mean average precision.
         models: names of networks; or "auto": a race among all whose weights are on this machine. It is
-            decided inside the training part, on some of its pictures first and on all of them at the end;
+            decided inside the training part, on some of its images first and on all of them at the end;
             the winner alone answers the test (`Comparison.race`).
-        folds: 2 or more; the same for every network, near duplicates on one side.
+        folds: 2 to 20; the same for every network, near duplicates on one side.
         seed: drives the folds, and in a race the split that `train` makes with the same seed.
         fetch: a race includes a short list of good networks, which are downloaded (some 390 MB).
         most_ms: a race leaves out what takes longer for one prediction on this machine, in milliseconds.
@@ -81,14 +82,12 @@ def compare(  # noqa: PLR0913
     Raises:
         BadSetting: no network, limits that no network keeps to or that were given without a race, or a
             number of folds that cannot be.
-        TooFewImages: a class has not two pictures that differ.
+        TooFewImages: a class has not two images that differ.
     """
-    from platformdirs import user_cache_path
-
     if not 2 <= folds <= 20:
         raise BadSetting(f"folds is {folds}.", remedy="Choose 2 to 20, such as 5.")
     limits = NetworkLimits(fetch=fetch, most_ms=most_ms, most_mb=most_mb, any_use=any_use)
-    folder = Path(workspace) if workspace else user_cache_path("headswap")
+    folder = folder_of_copies(workspace)
     address = opened_shelf(shelf)
     with crew_if(on, data, workspace=folder) as crew:
         if models in (AUTO, [AUTO], (AUTO,)):
@@ -169,7 +168,7 @@ def _read(kept: Path) -> ComparisonRow:
 
 
 def _key(task: ScoringTask, network: Network) -> str:
-    """Another picture, label, fold, network or other weights of the same name are another row."""
+    """Another image, label, fold, network or other weights of the same name are another row."""
     from headswap.features.extractor import weights_hash
 
     lines = [f"{image.sha256} {image.class_name} {image.group}" for image in task.manifest.images]

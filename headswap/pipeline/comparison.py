@@ -20,22 +20,22 @@ class ComparisonRow:
     __pydantic_config__ = keys_on_disk(ms_per_image="ms_per_picture")
 
     model: str  # zoo/name, or the name as it was asked for when there is none
-    state: Literal["done", "not done"]
+    state: Literal["done", "not done"]  # "not done": see `reason`
     reason: str = ""  # why not
-    right: int = 0  # pictures, each judged by a head that never saw it
-    total: int = 0
-    accuracy: float | None = None  # None: not done, or pictures may have several labels
+    right: int = 0  # images, each judged by a head that never saw it
+    total: int = 0  # of these
+    accuracy: float | None = None  # None: not done, or images may have several labels
     interval: tuple[float, float] | None = None  # where the true score lies, 95 of 100 times
     seconds: float | None = None  # to load, to run the backbone and to solve, when it was measured
-    computed: int = 0  # pictures that the backbone had to look at; of the others features were at hand
-    parameters: int | None = None
-    size_bytes: int | None = None
+    computed: int = 0  # images that the backbone had to look at; of the others features were at hand
+    parameters: int | None = None  # of the whole network
+    size_bytes: int | None = None  # of its weights
     ms_per_image: float | None = None  # one prediction, the best of two tries
     head: HeadKind = "last"  # what the better head reads: the last features, or every block too
     right_last: int = 0  # by a head that reads the last features alone
-    note: str = ""
+    note: str = ""  # what to know of its figures
     licence: str | None = None  # of the weights, as the library states it; None: not stated
-    mean_average_precision: float | None = None  # where pictures may have several labels
+    mean_average_precision: float | None = None  # where images may have several labels
 
     @property
     def score(self) -> float | None:
@@ -50,16 +50,16 @@ class RoundFigure:
     __pydantic_config__ = keys_on_disk(text="words")
 
     model: str
-    right: int  # pictures, each judged by a head that never saw it
+    right: int  # images, each judged by a head that never saw it
     total: int
     interval: tuple[float, float]  # where the true score lies, 95 of 100 times
     head: HeadKind
-    behind: float  # how much smaller its score is, on the same pictures; 0: it leads
+    behind: float  # how much smaller its score is, on the same images; 0: it leads
     behind_interval: tuple[float, float]  # where that difference lies, 95 of 100 times
     is_tie: bool  # the difference is within its standard error
     is_kept: bool  # for the next round
     text: str  # what became of it and why
-    mean_average_precision: float | None = None  # where pictures may have several labels; `right` is 0 then
+    mean_average_precision: float | None = None  # where images may have several labels; `right` is 0 then
 
     @property
     def score(self) -> float:
@@ -73,7 +73,7 @@ class RoundFigure:
 
 @dataclass(frozen=True, kw_only=True)
 class RaceRound:
-    """One round: some of the training pictures, the same for every network."""
+    """One round: some of the training images, the same for every network."""
 
     images: int
     figures: tuple[RoundFigure, ...]  # the best first
@@ -81,14 +81,14 @@ class RaceRound:
 
 @dataclass(frozen=True, kw_only=True)
 class TestFigure:
-    """The winner on pictures that the race never looked at."""
+    """The winner on images that the race never looked at."""
 
     __test__ = False  # no test, whatever a collector of tests makes of its name
 
-    right: int  # where pictures may have several labels: with every label told rightly
+    right: int  # where images may have several labels: with every label told rightly
     total: int
     interval: tuple[float, float]  # of the share of right ones
-    mean_average_precision: float | None = None  # where pictures may have several labels
+    mean_average_precision: float | None = None  # where images may have several labels
 
     @property
     def accuracy(self) -> float:
@@ -103,10 +103,10 @@ class Race:
 
     train_images: int  # it was decided on these alone
     test_images: int  # of which the winner alone answers, once
-    rounds: tuple[RaceRound, ...]
+    rounds: tuple[RaceRound, ...]  # the first one has all networks
     winner: str = ""  # full name; "": it was stopped, or no network could be judged
     text: str = ""  # why the winner is taken, in sentences
-    test: TestFigure | None = None
+    test: TestFigure | None = None  # of the winner; None: no images were kept for one
     test_reason: str = ""  # why the winner has no test
 
 
@@ -114,11 +114,11 @@ class Race:
 class Comparison:
     """What came of comparing networks, in the order that they were asked for; of a race, the winner first."""
 
-    counts: dict[str, int]  # pictures of each class, or with each label
-    folds: int
-    rows: tuple[ComparisonRow, ...]
-    left_out: tuple[SkippedFile, ...]
-    baseline_class: str  # always saying this; "" where pictures may have several labels
+    counts: dict[str, int]  # images of each class, or with each label
+    folds: int  # of the cross-validation
+    rows: tuple[ComparisonRow, ...]  # one for each network
+    left_out: tuple[SkippedFile, ...]  # what could not be read
+    baseline_class: str  # always saying this; "" where images may have several labels
     baseline_accuracy: float  # would get so many right; or the mean average precision of a blind guess
     stopped: bool = False  # by the person, before all were judged
     race: Race | None = None  # with models="auto"; its rows are of the last round that each network ran in

@@ -41,7 +41,7 @@ from headswap.pipeline.added_images import AddedReader
 from headswap.pipeline.experiment import Experiment
 from headswap.pipeline.solve_again import KnownImages, save_again, solve_again
 from headswap.storage.files import from_json, read_sealed, to_json
-from headswap.storage.locations import path_for_bundle
+from headswap.storage.locations import folder_of_copies, path_for_bundle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +54,8 @@ class EditOutcome:
     counts: dict[str, int]  # images of each class
     added: int  # images that were read now
     train_images: int  # whose features the head was solved on; where only names changed, those of before
-    left_out: tuple[SkippedFile, ...]
-    seconds: float
+    left_out: tuple[SkippedFile, ...]  # what could not be read of the added images
+    seconds: float  # of the whole change
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -118,8 +118,6 @@ def edit(  # noqa: PLR0913
         BadSetting: it keeps no features, or a change cannot be made.
         BadUpload, TooFewImages: of what is added, or of what would be left.
     """
-    from platformdirs import user_cache_path
-
     begin = time.perf_counter()
     sources = [Path(add)] if isinstance(add, str | Path) else [Path(one) for one in add]
     changes = ClassChanges(
@@ -142,7 +140,7 @@ def edit(  # noqa: PLR0913
     if not sources and not unseen and changes.only_names:
         done = _rename(before, names, said, new_bundle)
     else:
-        target = Path(workspace) if workspace else user_cache_path("headswap")
+        target = folder_of_copies(workspace)
         kept = _kept_in(before)
         reading = AddedReader(before.bundle, sources, target, engine=kept.engine, listener=listener)
         done = _solve_again(before, kept, _Wanted(names, said, unseen), new_bundle, reading)
@@ -274,7 +272,7 @@ def _put_together(
 
 
 def _joining(before: _Opened, manifest: Manifest, more: Manifest) -> tuple[ImageRecord, ...]:
-    """What is added, as the pictures of the bundle are: with one class, or with several labels."""
+    """What is added, as the images of the bundle are: with one class, or with several labels."""
     if before.bundle.card.is_multi_label:
         if set(more.classes) <= {"0", "1"}:
             raise BadUpload(

@@ -15,10 +15,10 @@ from headswap.zoos.catalogue import DEFAULT_MODEL
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Which pictures, and how many are locked away."""
+    """Which images, and how many are locked away."""
 
     source: str  # a folder, a zip, or a dataset.json that the page made
-    test_share: float = 0.2  # locked away for the exam, in (0, 0.9]
+    test_share: float = 0.2  # locked away for the test, in (0, 0.9]
     seed: int = 0  # drives the split, the folds and the shuffle of the training
     unlabeled: str | None = None  # images without a label, as `source`; for training only
 
@@ -41,11 +41,11 @@ class Experiment:
 
     __pydantic_config__ = keys_on_disk(train="teach")
 
-    data: DataConfig
-    model: str = DEFAULT_MODEL
+    data: DataConfig  # which images, and their parts
+    model: str = DEFAULT_MODEL  # an architecture, or "package.module:factory"
     weights: str | None = None  # the person's own weight file
     head_path: str | None = None  # the person's own choice of layer; None: found
-    train: TrainConfig = field(default_factory=TrainConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)  # how it is trained
     replay: ReplayedChoices | None = (
         None  # what an earlier run measured, to repeat it exactly; None: measured again
     )

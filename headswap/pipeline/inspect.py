@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _PROBE_CLASSES = 7
-_MOST_TRIES, _LONGEST_S = 4, 0.5  # of one picture, to measure how fast the network is here
+_MOST_TRIES, _LONGEST_S = 4, 0.5  # of one image, to measure how fast the network is here
 _PROOF = (
     f"As a proof it was swapped for one with {_PROBE_CLASSES} outputs: the network answered with "
     f"{_PROBE_CLASSES} numbers, and nothing but the new head had anything to learn. "
@@ -29,7 +29,7 @@ _PROOF = (
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneBlock:
-    """One block of a backbone, in the order that a picture passes it."""
+    """One block of a backbone, in the order that an image passes it."""
 
     path: str
     kind: str
@@ -42,14 +42,14 @@ class Inspection:
 
     __pydantic_config__ = keys_on_disk(image_ms="picture_ms", backbone_parameters="body_parameters")
 
-    card: NetworkCard
-    site: HeadSite
+    card: NetworkCard  # what is known of the network
+    site: HeadSite  # where its head is, and how that is known
     stages: tuple[BackboneBlock, ...]  # of the backbone
     backbone_parameters: int  # kept and frozen
     head_parameters: int  # replaced
     class_names: tuple[str, ...]  # of the old head; empty when not stated
     seconds: float  # that finding took
-    image_ms: float | None = None  # one picture through the network, on one core of this machine
+    image_ms: float | None = None  # one image through the network, on one core of this machine
 
 
 def inspect_network(
@@ -81,7 +81,7 @@ def inspect_network(
     else:
         network = build_network(name, settings=settings)
     start = time.perf_counter()
-    site = find_head(network, path=path)
+    site = find_head(network, head=path)
     seconds = time.perf_counter() - start
     swap_head(network, _PROBE_CLASSES, site=site).undo()  # raises when the head does not prove itself
     in_head = {id(parameter) for parameter in head_parameters(network.module, site)}
@@ -102,7 +102,7 @@ def inspect_network(
 
 
 def _image_ms(module: nn.Module, size: tuple[int, ...]) -> float:
-    """Milliseconds of one core for one picture; its own clock, as others may be using the machine."""
+    """Milliseconds of one core for one image; its own clock, as others may be using the machine."""
     import torch
 
     image, best, begin = torch.zeros(1, *size), float("inf"), time.perf_counter()

@@ -25,7 +25,7 @@ def run_job(experiment_json: str, job_folder: Path, listener: Listener, on: str 
         experiment_json: of an `Experiment`.
         job_folder: two levels below the folder where features are kept.
         listener: hears every step; may raise `Cancelled`.
-        on: the cluster whose machines see the pictures, "auto" or HOST:PORT; None: this machine alone.
+        on: the cluster whose machines see the images, "auto" or HOST:PORT; None: this machine alone.
 
     Raises:
         ClusterLost: the cluster does not answer; the same call goes on from the features that are there.

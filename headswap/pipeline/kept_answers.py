@@ -1,9 +1,9 @@
-"""Answers written down one by one, so that a run over many pictures that was killed goes on where it was.
+"""Answers written down one by one, so that a run over many images that was killed goes on where it was.
 
 Flow:  a file --KeptAnswers(file, of)--> what this very bundle said already;  --keep--> one more line
 
 Both `headswap predict --csv` and *Try many* of the page go on with it. A line holds
-the picture's name, its size and time on the disk, and the answer. A line that a kill cut off, a picture that
+the image's name, its size and time on the disk, and the answer. A line that a kill cut off, an image that
 changed, and answers of another bundle count for nothing.
 """
 
@@ -79,7 +79,7 @@ class KeptAnswers:
         append(file, json.dumps({"bundle": of}).encode() + b"\n")
 
     def find(self, name: str, path: Path) -> Prediction | UnreadableImage | None:
-        """What was said of a picture; None: nothing yet, or it has changed since.
+        """What was said of an image; None: nothing yet, or it has changed since.
 
         Args:
             name: as it was found.
@@ -98,7 +98,7 @@ class KeptAnswers:
 
 
 def fingerprint(bundle: Bundle) -> str:
-    """A bundle by what its answers come from: its card, its pictures and all its numbers."""
+    """A bundle by what its answers come from: its card, its images and all its numbers."""
     found = hashlib.sha256(to_json(bundle.card).encode())
     found.update(to_json(bundle.dataset).encode() if bundle.dataset else b"")
     for name, value in bundle.network.module.state_dict().items():

@@ -1,4 +1,4 @@
-"""Label with help outside of the page: a table of images that no one has sorted, with what to name next.
+"""Label with help outside of the page: a table of images that no one has sorted, with what to label next.
 
 Flow:  folder or zip + answers so far --label--> LabelTable --csv--> a table that a person fills in, and so on
 
@@ -18,6 +18,7 @@ from headswap.data.manifest import Manifest, SkippedFile
 from headswap.errors import BadSetting
 from headswap.events import Listener, silent
 from headswap.pipeline.many import plain_cell, table_cell
+from headswap.storage.locations import folder_of_copies
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class LabelRow:
 
     file: str  # as it lies in the folder or zip
     label: str = ""  # what a person has said it is; empty: no one has said
-    ask: int | None = None  # its number among those to name next, from 1; None: others teach more
+    ask: int | None = None  # its number among those to label next, from 1; None: others help more
     suggested: str = ""  # what a head solved on the answers says; empty before two classes have names
     sure: float | None = None  # how sure that head is, in [0, 1]; not calibrated
     group: int | None = None  # images of one number look alike; None: it stands alone, or has a label
@@ -45,8 +46,8 @@ class LabelRow:
 class LabelTable:
     """What has a label, and what should get one next."""
 
-    rows: tuple[LabelRow, ...]  # those to name next, then by group, then those that have a label
-    left_out: tuple[SkippedFile, ...]
+    rows: tuple[LabelRow, ...]  # those to label next, then by group, then those that have a label
+    left_out: tuple[SkippedFile, ...]  # what could not be read
 
     @property
     def labelled(self) -> int:
@@ -78,7 +79,7 @@ def label(
     workspace: str | Path | None = None,
     listener: Listener = silent,
 ) -> LabelTable:
-    """Group images that no one has sorted by likeness, and say which of them to name next.
+    """Group images that no one has sorted by similarity, and say which of them to label next.
 
     Call it again with the answers: what is known is not looked at again, the head is solved on all answers,
     and the next most telling images are chosen.
@@ -94,11 +95,9 @@ def label(
         BadSetting: the answers cannot be read, or name an image that is not there.
         BadUpload: there is no image.
     """
-    from platformdirs import user_cache_path
-
     from headswap.training.labelling import advise, cluster_tree
 
-    target = Path(workspace) if workspace else user_cache_path("headswap")
+    target = folder_of_copies(workspace)
     known = dict(labels) if isinstance(labels, Mapping) else _read(Path(labels)) if labels else {}
     manifest, features, head = _features(Path(data), model, target, listener)
     names, numbers = _numbered(manifest, known)

@@ -2,9 +2,9 @@
 
 Flow:  dataset.json --write_features, a few images at a time--> features-N.safetensors
                     --write_clusters--> likeness.safetensors: features, and which images look alike
-       likeness + labels so far --advise_on--> LabelAdvice
+       clusters + labels so far --advise_on--> LabelAdvice
 
-What is on the disk is not computed again, so a pass that was cut off goes on where it was.
+What is on the disk is not computed again, so a run that was cut off goes on where it was.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CLUSTERS = "likeness.safetensors"
 _WIDE = "wide"  # whether features are those of every block
 MOST_WIDE = 3_000  # images: of more, only the last features are kept, as all must fit into memory
 _ROWS = "features-*.safetensors"
-_OLD_ROWS = "rows-*.safetensors"  # of a pass that an older version began: last features only
+_OLD_ROWS = "rows-*.safetensors"  # of a run that an older version began: last features only
 
 
 def write_features(
@@ -96,12 +96,12 @@ def advise_on(dataset: Path, labels: tuple[int, ...], skipped: tuple[int, ...] =
     """What to ask next.
 
     Args:
-        dataset: a dataset.json with a likeness next to it.
+        dataset: a dataset.json with clusters next to it.
         labels: of each image a class in [0, C), or -1.
-        skipped: rows that a person could not name.
+        skipped: rows that a person could not label.
 
     Raises:
-        NotFound: there is no likeness yet.
+        NotFound: there are no clusters yet.
     """
     path = dataset.parent / CLUSTERS
     if not path.is_file():
@@ -133,5 +133,5 @@ def _manifest(dataset: Path) -> Manifest:
 @lru_cache(maxsize=1)
 def _extractor(model: str, head_path: str | None, weights: str | None, images: int) -> Extractor:
     network = load_network(model, weights=Path(weights) if weights else None)
-    source = source_of(network, locate_head(network, path=head_path), head_choice_for(images), images)
+    source = source_of(network, locate_head(network, head=head_path), head_choice_for(images), images)
     return Extractor(source.network, source.site, choose_engine())

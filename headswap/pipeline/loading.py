@@ -1,6 +1,6 @@
-"""The network that an experiment names, as it will see pictures: in this process, or in one of a crew.
+"""The network that an experiment names, as it will see images: in this process, or in one of a crew.
 
-Flow:  NetworkOrigin --load_as_asked--> Network, of the size and with the view that were asked for
+Flow:  NetworkOrigin --load_as_asked--> Network, of the size and with the preprocessing asked for
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class NetworkOrigin:
 
     model: str
     weights: str | None  # the person's own weight file
-    px: int | None  # side of the square picture; None: as its makers chose it
+    px: int | None  # side of the square image; None: as its makers chose it
     crop_mode: CropMode | None  # None: as its makers did it
 
 
@@ -31,7 +31,7 @@ def load_as_asked(
     """Load a network.
 
     Raises:
-        BadSetting: it does not take pictures of that size.
+        BadSetting: it does not take images of that size.
     """
     weights = Path(origin.weights) if origin.weights else None
     network = load_network(origin.model, weights=weights, listener=listener, settings=settings)
@@ -39,7 +39,7 @@ def load_as_asked(
 
 
 def _sized(network: Network, px: int | None) -> Network:
-    """The same network, if it takes pictures of that size or can be made to."""
+    """The same network, if it takes images of that size or can be made to."""
     from headswap.heads.resize import take_size
     from headswap.zoos.resampled import resampled
 

@@ -1,9 +1,9 @@
-"""Many pictures at once: those of folders, zips and lists are answered, and sorted into classes if asked.
+"""Many images at once: those of folders, zips and lists are answered, and sorted into classes if asked.
 
-Flow:  Bundle + folders, zips, files --answers--> (name, picture, Prediction | why it cannot be read)
+Flow:  Bundle + folders, zips, files --answers--> (name, image, Prediction | why it cannot be read)
        --csv_of--> a table;  --sort--> copies in one folder for each class;  --pack_sorted--> a zip of them
 
-A batch is in memory at a time. Nothing is moved or changed: pictures are copied.
+A batch is in memory at a time. Nothing is moved or changed: images are copied.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, TypeVar
 from headswap.data.manifest import SkippedFile
 from headswap.errors import BadSetting, UnreadableImage
 from headswap.events import Listener, Progress, silent
-from headswap.pipeline.resources import folder_of_copies, loaded
+from headswap.pipeline.resources import loaded
 from headswap.storage.files import copy, make_folder, replacing, write_bytes, write_text
+from headswap.storage.locations import folder_of_copies
 
 if TYPE_CHECKING:
     from headswap.bundle.prediction import Prediction
@@ -45,7 +46,7 @@ Answer = tuple[str, ImageSource, "Prediction | UnreadableImage"]  # the name as 
 
 @dataclass(frozen=True)
 class _Found:
-    """One picture that is to be answered."""
+    """One image that is to be answered."""
 
     name: str
     path: Path  # the file, or the zip that holds it
@@ -70,7 +71,7 @@ class SortedImages:
 
     out: str  # the folder
     counts: dict[str, int]  # copies in each of its folders
-    left_out: tuple[SkippedFile, ...]
+    left_out: tuple[SkippedFile, ...]  # what could not be read
 
 
 def answers(
@@ -80,7 +81,7 @@ def answers(
     kept: KeptAnswers | None = None,
     workspace: Path | None = None,
 ) -> Iterator[Answer]:
-    """Answer every picture of some folders, zips and files, in their order.
+    """Answer every image of some folders, zips and files, in their order.
 
     Args:
         bundle: loaded.
@@ -151,7 +152,7 @@ def _asked(
 
 
 def csv_of(said: Iterable[Prediction], classes: Sequence[str]) -> str:
-    """A table: file, label, how sure, how unlike, the nearest practice pictures, the share of every class."""
+    """A table: file, label, how sure, OOD score, the nearest training images, the share of every class."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["file", "label", "sure", "unlike", "is_unlike", "nearest", *map(table_cell, classes)])
@@ -171,7 +172,7 @@ def csv_of(said: Iterable[Prediction], classes: Sequence[str]) -> str:
 
 def sort(
     bundle: str | Path | Bundle,
-    data: str | Path,
+    images: str | Path,
     out: str | Path,
     *,
     least_sure: float = 0.0,
@@ -179,24 +180,25 @@ def sort(
     workspace: str | Path | None = None,
     listener: Listener = silent,
 ) -> SortedImages:
-    """Copy pictures into one folder for each class, by what a bundle says of them.
+    """Copy images into one folder for each class, by what a bundle says of them.
 
-    What is unlike all practice pictures goes to a folder of its own, and so does what it is not sure of. The
-    table of all answers lies next to them. Where a picture may have several labels, it is copied into the
+    What is out of distribution goes to a folder of its own, and so does what it is not sure of. The
+    table of all answers lies next to them. Where an image may have several labels, it is copied into the
     folder of each; what has none goes to a folder of its own.
 
     Args:
         bundle: the folder or zip that `train` wrote, or one that is loaded already.
-        data: a folder with pictures at any depth, a zip, or an address such as s3://bucket/new.
+        images: a folder with images at any depth, a zip, or an address such as s3://bucket/new.
         out: a folder that does not exist yet.
-        least_sure: pictures that it is less sure of are kept apart, in [0, 1].
+        least_sure: images that it is less sure of are kept apart, in [0, 1].
         allow_code: let a bundle trained on your own code import that code.
         workspace: where what lies elsewhere is copied to; None: the system's cache folder.
         listener: hears how far it is; may raise `Cancelled`.
 
     Raises:
         BadSetting: the folder exists, or a class cannot be the name of a folder.
-        BundleDamaged, BadUpload.
+        BundleDamaged: there is no whole bundle there.
+        BadUpload: there is nothing at `images`, or a zip cannot be opened.
     """
     if not 0 <= least_sure <= _MOST_SURE:
         raise BadSetting(f"least_sure is {least_sure}.", remedy="Choose 0 to 1, such as 0.9.")
@@ -209,7 +211,7 @@ def sort(
     kept: list[Prediction] = []
     counts: Counter[str] = Counter()
     left_out: list[SkippedFile] = []
-    for name, image, said in answers(known, [data], listener, workspace=folder_of_copies(workspace)):
+    for name, image, said in answers(known, [images], listener, workspace=folder_of_copies(workspace)):
         if isinstance(said, UnreadableImage):
             left_out.append(SkippedFile(file=name, reason=str(said)))
             continue
@@ -222,7 +224,7 @@ def sort(
 
 
 def folders_of(said: Prediction, least_sure: float) -> tuple[str, ...]:
-    """Where a sorted image goes: to its class or labels; apart when it is unlike all, or not sure enough."""
+    """Where a sorted image goes: to its class or labels; apart when out of distribution or unsure."""
     if said.is_ood:
         return (OOD,)
     if said.sure < least_sure:
@@ -355,7 +357,7 @@ def _reopened(
 
 
 def _put(image: ImageSource, folder: Path, name: str) -> None:
-    """Copy a picture into a folder, next to others of the same name."""
+    """Copy an image into a folder, next to others of the same name."""
     target = _free_name(folder / name, Path.exists)
     if isinstance(image, bytes):
         write_bytes(target, image)

@@ -1,17 +1,17 @@
 """A whole project in one file, to be opened elsewhere with the very same reports.
 
-    project.json            name, choices, which run belongs to which pictures
-    data/N.json             one state of the pictures: names, classes, parts; no path
-    images/SHA256.png       every picture once
+    project.json            name, choices, which run belongs to which images
+    data/N.json             one state of the images: names, classes, parts; no path
+    images/SHA256.png       every image once
     weights.EXT             the person's own weight file (may be missing)
     runs/N/bundle/...       as the run left it, sealed
-    runs/N/*.json(l)        what it said while it ran, what it cost, which doubts are settled
+    runs/N/*.json(l)        what it said while it ran, what it cost, which label issues are settled
     seal.json               sha256 and size of each of these
 
 Flow:  folders of one installation --pack_project--> zip --unpack_project--> a checked folder
 
 The file may come from a stranger: every name in it matches one of the patterns above, every
-byte is counted and hashed, every record is read and every picture decoded before anything is
+byte is counted and hashed, every record is read and every image decoded before anything is
 used; ids are made again where it is opened. Nothing is run.
 """
 
@@ -60,7 +60,7 @@ _ALLOWED = re.compile(
 class SavedRun:
     """One run that is done."""
 
-    data: int | None  # number of the pictures it was taught on; None: they are gone
+    data: int | None  # number of the images it was trained on; None: they are gone
     experiment: Experiment  # its choices; no path in it
     created_at: float  # seconds since 1970
 
@@ -75,7 +75,7 @@ class SavedProject:
     model: str
     head_path: str | None = None
     weights: str | None = None  # weights.EXT
-    data: int | None = None  # number of the pictures in use
+    data: int | None = None  # number of the images in use
     states: int = 0  # how many data/N.json there are
     runs: tuple[SavedRun, ...] = ()  # oldest first
     shown: int | None = None  # the run whose report was opened
@@ -132,12 +132,12 @@ def unpack_project(
 ) -> SavedProject:
     """Check a project file from anywhere, and lay it out in an empty folder under the same names.
 
-    A bundle in a zip, as it is taken home, becomes a project with one run and no pictures.
+    A bundle in a zip, as it is taken home, becomes a project with one run and no images.
 
     Args:
         file: the zip.
         folder: exists, empty; what is in it after a refusal is of no use.
-        limits: of each picture.
+        limits: of each image.
         watching: put around the decoding of each, so that one that never ends can be ended.
 
     Raises:
@@ -249,7 +249,7 @@ def _manifest(folder: Path, number: int) -> Manifest:
 
 
 def _check_images(folder: Path, manifest: Manifest) -> None:
-    """Names that lead nowhere else, pictures that are there, classes as an upload would name them."""
+    """Names that lead nowhere else, images that are there, classes as an upload would name them."""
     classes = set(manifest.classes)
     for image in manifest.images:
         named = _IMAGE.fullmatch(image.source)

@@ -1,12 +1,12 @@
-"""A race among networks on the pictures of one person: which is the right one here?
+"""A race among networks on the images of one person: which is the right one here?
 
 Flow:  networks within the limits --line up--> pace of each here
-       some of the training pictures --score_network--> the better half goes on with twice as many, up to all
+       some of the training images --score_network--> the better half goes on with twice as many, up to all
        the last ones --decide--> the winner, which alone answers the test, once
 
-Successive halving: a network that is behind on few pictures is not run over many. Features are kept by
+Successive halving: a network that is behind on few images is not run over many. Features are kept by
 content, so the next round computes only what is new. What decides is the share of right answers in
-cross-validation inside the training part, compared picture by picture; where a picture may have several
+cross-validation inside the training part, compared image by image; where an image may have several
 labels, mean average precision. A difference within its standard error is a tie, and of tied networks the
 fastest is taken, of equally fast ones the smallest
 (docs/decisions/0039-a-race-among-networks.md).
@@ -92,14 +92,14 @@ def race(  # noqa: PLR0913
         workspace: where features are kept.
         shelf: an address where they are kept too; None: nowhere else.
         settings: where weights come from.
-        crew: reads and sees the pictures; None: this process.
+        crew: reads and sees the images; None: this process.
         listener: hears notes and progress; what it raises is passed on, except a KeyboardInterrupt, after
             which what is known by then is returned.
         on_row: told what became of each network as soon as that is known.
 
     Raises:
         BadSetting: no network keeps to the limits.
-        TooFewImages: a class has not two training pictures that differ, or nothing is left for a test.
+        TooFewImages: a class has not two training images that differ, or nothing is left for a test.
     """
     entrants = candidates(setting.limits, may_fetch=setting.may_fetch, settings=settings)
     if not entrants.cards:
@@ -311,7 +311,7 @@ class _RaceRun:
         return replace(outcome, test_reason=reason)
 
     def _tested(self, winner: Racer, train: Sequence[ImageRecord], test: Sequence[ImageRecord]) -> TestFigure:
-        """The head that training would solve, on pictures that the race has never looked at."""
+        """The head that training would solve, on images that the race has never looked at."""
         from headswap.training.config import TrainConfig
         from headswap.training.head_choice import ChosenHead, choose_head, mean_average_precision
         from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias

@@ -1,4 +1,4 @@
-"""The rules of a race: how many pictures in which round, who goes on, who has won and why.
+"""The rules of a race: how many images in which round, who goes on, who has won and why.
 
 Flow:  Racers with their judgements --survivors--> RaceRound, and those who go on
        the last ones --decide--> Decision
@@ -41,7 +41,7 @@ class Racer:
     size_bytes: int
     note: str = ""
     seconds: float = 0.0  # that it took so far
-    computed: int = 0  # pictures that its backbone has seen
+    computed: int = 0  # images that its backbone has seen
     engine: str | None = None  # that runs its backbone: features of two engines are never mixed
     judged: NetworkScore | None = None  # in the last round that it ran in
 
@@ -59,7 +59,7 @@ class Racer:
 
     @property
     def average_precision(self) -> float | None:
-        """The mean over the labels; None: not judged yet, or each picture has one class."""
+        """The mean over the labels; None: not judged yet, or each image has one class."""
         return self.judged.mean_average_precision if self.judged else None
 
     def row(self) -> ComparisonRow:
@@ -96,14 +96,14 @@ class Decision:
 
 
 def round_images(images: int, classes: int, networks: int) -> tuple[int, ...]:
-    """How many pictures each round has: twice as many each time, at the end all.
+    """How many images each round has: twice as many each time, at the end all.
 
     At least two networks are left for the last round, where there were two.
 
     Args:
         images: of the training part.
         classes: of them.
-        networks: that begin; with two or fewer, or few pictures, there is one round.
+        networks: that begin; with two or fewer, or few images, there is one round.
     """
     if not networks:
         return ()
@@ -114,7 +114,7 @@ def round_images(images: int, classes: int, networks: int) -> tuple[int, ...]:
 
 
 def some_of(images: Sequence[ImageRecord], share: float, seed: int) -> list[ImageRecord]:
-    """A share of each class or label, near duplicates together, drawn by what pictures show, not by order.
+    """A share of each class or label, near duplicates together, drawn by what images show, not by order.
 
     A larger share holds the smaller ones, so their features are used again.
 
@@ -157,7 +157,7 @@ def survivors(racers: Sequence[Racer], images: int, *, is_last: bool) -> tuple[R
     others no one could win any more, but by chance.
 
     Args:
-        racers: judged on the same pictures; at least one.
+        racers: judged on the same images; at least one.
         images: how many.
         is_last: no one is dropped any more.
     """

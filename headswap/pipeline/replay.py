@@ -1,9 +1,9 @@
 """Repeat a run from what its bundle says: nothing is chosen or measured again.
 
-Flow:  bundle + the same pictures --train_again--> the same head, bit for bit, and what differs in words
+Flow:  bundle + the same images --train_again--> the same head, bit for bit, and what differs in words
 
 Settings, seed, engine, precision, threads, penalty and how far the network went come from
-`experiment.json`; hashes of the pictures, of the pretrained weights and the versions are compared.
+`experiment.json`; hashes of the images, of the pretrained weights and the versions are compared.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from headswap.events import Listener, Note, silent
 from headswap.pipeline.experiment import Experiment
 from headswap.pipeline.run import Outcome, run_experiment
 from headswap.storage.files import from_json
-from headswap.storage.locations import path_for_bundle
+from headswap.storage.locations import folder_of_copies, path_for_bundle
 from headswap.zoos.zoo import ZooSettings
 
 
@@ -37,17 +37,15 @@ def train_again(  # noqa: PLR0913
     processes: int | None = None,
     listener: Listener = silent,
 ) -> Outcome:
-    """Repeat the run that left a bundle: on the same pictures and machine, the same head bit for bit.
+    """Repeat the run that left a bundle: on the same images and machine, the same head bit for bit.
 
     Args:
         bundle: the folder or zip.
-        data: the pictures again; others are taught with the same choices, and the listener hears so.
-        unlabeled: the pictures without a label again, when the head learned from some.
+        data: the images again; others are trained on with the same choices, and the listener hears so.
+        unlabeled: the images without a label again, when the head learned from some.
         out, workspace, listener: as for `train`; shelf, crew, processes: as for `run_experiment`.
         weights: the weight file again, when it was your own.
     """
-    from platformdirs import user_cache_path
-
     with opened(Path(bundle)) as folder:
         before: Experiment = from_json(Experiment, (folder / EXPERIMENT).read_bytes())
         card, known = read_card(folder), read_dataset(folder)
@@ -63,7 +61,7 @@ def train_again(  # noqa: PLR0913
         data=replace(before.data, source=str(source), unlabeled=others),
         weights=str(weights) if weights else None,
     )
-    target = Path(workspace) if workspace else user_cache_path("headswap")
+    target = folder_of_copies(workspace)
     settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
     outcome = run_experiment(
         experiment,
@@ -89,7 +87,7 @@ def _unlabeled_of(bundle: Path) -> str:
 
 
 def _unlabeled_again(before: Experiment, unlabeled: str | Path | None) -> str | None:
-    """Where the pictures without a label are this time; None: that run used none."""
+    """Where the images without a label are this time; None: that run used none."""
     used = bool(before.replay and before.replay.unlabeled)
     if used and unlabeled is None:
         raise BadSetting(

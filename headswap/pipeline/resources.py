@@ -1,4 +1,4 @@
-"""What a verb works with, opened from what its caller names: a bundle, a cluster, a shelf, a folder.
+"""What a verb works with, opened from what its caller names: a bundle, a cluster, a shelf.
 
 Libraries are imported when something is opened: to import this costs nothing.
 """
@@ -80,10 +80,3 @@ def opened_shelf(named: str | Path | None) -> str | None:
     address = address_of_folder(named)
     RemoteTarget(address, is_there=True).check()
     return address
-
-
-def folder_of_copies(folder: str | Path | None) -> Path:
-    """Where features and copies are kept: the folder that was named, or the system's."""
-    from platformdirs import user_cache_path
-
-    return Path(folder) if folder else user_cache_path("headswap")

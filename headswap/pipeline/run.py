@@ -1,10 +1,10 @@
-"""The data path in one readable function: pictures in, sealed bundle out.
+"""The data path in one readable function: images in, sealed bundle out.
 
     bytes -> Manifest -> Network -> HeadSite -> swapped Network -> FeatureBank
           -> solved head -> Report -> Bundle
 
-The network is loaded while the pictures are read; the backbone runs once over all pictures,
-practice and exam alike, but only practice pictures reach the solver.
+The network is loaded while the images are read; the backbone runs once over all images,
+training and test alike, but only training images reach the solver.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ from headswap.zoos.zoo import ZooSettings
 # The images of an experiment, from a folder, a zip or dataset.json, on their way through the backbone.
 
 DATASET = "dataset.json"
-_A_FEW_BYTES = 16 * 2**20  # of prepared pictures are kept when the head alone is taught: some are seen again
+_A_FEW_BYTES = 16 * 2**20  # of prepared images are kept when the head alone is trained: some are seen again
 
 
 def read_images(
@@ -67,7 +67,7 @@ def read_images(
     stream: FeatureStream | None = None,
     crew: Crew | None = None,
 ) -> IngestedImages:
-    """Decode every picture once, as the network wants it; the stream takes it from there.
+    """Decode every image once, as the network wants it; the stream takes it from there.
 
     The source is a folder, a zip, or the dataset.json that the page keeps for a project. A crew reads most of
     a folder or zip elsewhere, and sees what the page keeps; features are found where they were put.
@@ -118,7 +118,7 @@ def stream_of(
     network: Callable[[], Network],
     shelf: str | None = None,
 ) -> FeatureStream:
-    """Where the pictures go while they are decoded: through the backbone of a network that still loads."""
+    """Where the images go while they are decoded: through the backbone of a network that still loads."""
     config = _config_of(experiment)
     return FeatureStream(
         network=network,
@@ -147,14 +147,14 @@ class Outcome:
     """What a run gave, for the shell and for Python."""
 
     bundle: str  # the sealed folder
-    model: str
-    report: Report
-    counts: dict[str, int]  # pictures of each class
-    train_images: int
-    test_images: int
-    left_out: tuple[SkippedFile, ...]
-    engine: str
-    seconds: dict[str, float]
+    model: str  # with its zoo, such as "timm/resnet18"
+    report: Report  # how good it is
+    counts: dict[str, int]  # images of each class
+    train_images: int  # in the training part
+    test_images: int  # in the test part
+    left_out: tuple[SkippedFile, ...]  # what could not be read
+    engine: str  # what ran the backbone
+    seconds: dict[str, float]  # of each step, and "total"
     figures: RunStats  # what it cost, how large and how fast the network is
 
 
@@ -181,7 +181,7 @@ class _Clock:
 
 def run_experiment(  # noqa: PLR0913
     experiment: Experiment,
-    place: Path,
+    out: Path,
     *,
     workspace: Path,
     shelf: str | None = None,
@@ -191,23 +191,33 @@ def run_experiment(  # noqa: PLR0913
     processes: int | None = None,
     listener: Listener = silent,
 ) -> Outcome:
-    """Teach a new head and leave a bundle.
+    """Train a new head and leave a bundle.
 
     Args:
         experiment: every choice.
-        place: where the bundle goes; must not exist.
+        out: where the bundle goes; must not exist.
         workspace: a folder for features and unpacked zips; safe to delete between runs.
         shelf: an address where features are kept too, for other machines; None: nowhere else.
         settings: where weights come from, and whether the model may be Python code.
-        recorded: the pictures of a run that is repeated: their groups and parts hold for the same ones.
-        crew: reads and sees the pictures, and tries how far to go; None: this process. Same bundle.
+        recorded: the images of a run that is repeated: their groups and parts hold for the same ones.
+        crew: reads and sees the images, and tries how far to go; None: this process. Same bundle.
         processes: that make each run of fine-tuning together; None: one on each GPU, and for a run that is
             repeated as many as then.
         listener: hears every step; may raise `Cancelled`.
+
+    Returns:
+        Where the bundle is, its report, and what was taught with which images.
+
+    Raises:
+        BadSetting: a choice that this network or these images do not allow.
+        ModelNotFound, WeightsNotHere, WeightsDamaged: as `load_network`.
+        HeadNotFound, SwapFailed: as `swap_head`.
+        BadUpload, TooFewImages: the images cannot be read, or are too few to train and to test with.
+        DiskFull: the bundle could not be written; there is none then.
     """
     clock, config = _Clock(), _config_of(experiment)
     listener = listener if listener is silent else LastWord(listener)
-    unfinished = _unfinished(place, workspace if crew else None)
+    unfinished = _unfinished(out, workspace if crew else None)
     own = describe_network(experiment.model, settings=settings).input
     spec = own.sized(config.px).fitted(config.crop_mode)
     with torch_threads(experiment.replay.threads if experiment.replay else None), _libraries_uncollected():
@@ -228,11 +238,11 @@ def run_experiment(  # noqa: PLR0913
             listener.conclude(report)
         pace_ms = _pace(task, network)
         with _saving(clock, listener):
-            bind(place, experiment, task, trained, network, report)
+            bind(out, experiment, task, trained, network, report)
     discard(unfinished)
     seconds = clock.stop()
     return Outcome(
-        bundle=str(place),
+        bundle=str(out),
         model=network.card.full_name,
         report=report,
         counts=intake.manifest.counts,
@@ -281,7 +291,7 @@ def _task(
     stream: FeatureStream,
     crew: Crew | None,
 ) -> TrainingTask:
-    """What is taught; when a run is repeated, with nothing left to be measured."""
+    """What is trained; when a run is repeated, with nothing left to be measured."""
     replay, config = experiment.replay, _config_of(experiment)
     origin = _origin(experiment, config)
     task = TrainingTask(
@@ -313,7 +323,7 @@ def _are_tries_spread(experiment: Experiment, intake: IngestedImages) -> bool:
 
 
 def _pace(task: TrainingTask, network: Network) -> float:
-    """Milliseconds for one picture; measured before the disk is busy with the bundle."""
+    """Milliseconds for one image; measured before the disk is busy with the bundle."""
     return pace_of(network, task.prepared(task.manifest.images[0], network))
 
 
@@ -356,7 +366,7 @@ def _parted(
     workspace: Path,
     listener: Listener,
 ) -> IngestedImages:
-    """The same pictures with their parts, and others without a label; what a split cannot mend is told."""
+    """The same images with their parts, and others without a label; what a split cannot mend is told."""
     data, replay, unlabeled = experiment.data, experiment.replay, None
     manifest = split_as(intake.manifest, recorded) if recorded is not None else None
     manifest = manifest or split(intake.manifest, test_share=data.test_share, seed=data.seed)

@@ -1,10 +1,10 @@
 """Judge a network by heads that never saw what they answer: the step that a comparison and a race share.
 
 Flow:  data --task_of--> ScoringTask
-       a network, pictures --score_network--> NetworkScore: answers out of fold of the better of its heads
+       a network, images --score_network--> NetworkScore: answers out of fold of the better of its heads
 
-Features come from the disk where they are known, and are the very same ones that teaching uses; only where a
-GPU decodes what is read again, teaching from files that it reads for the first time computes its own.
+Features come from the disk where they are known, and are the very same ones that training uses; only where a
+GPU decodes what is read again, training from files that it reads for the first time computes its own.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 BATCH = 16  # images, as the bank takes them when no one says otherwise
 NOT_LINEAR = "judged by one linear layer; its own head is more than that"
-DATASET = "dataset.json"  # as the page keeps the pictures of a project
+DATASET = "dataset.json"  # as the page keeps the images of a project
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,23 +62,23 @@ class ScoringTask:
     workspace: Path
     shelf: str | None  # an address where features are kept too
     settings: ZooSettings
-    crew: Crew | None = None  # sees the pictures; None: this process
+    crew: Crew | None = None  # sees the images; None: this process
 
     def labels(self, images: Sequence[ImageRecord]) -> Tensor:
-        """(N,) int64; or (N, C) float32 of 0 and 1 where a picture may have several labels."""
+        """(N,) int64; or (N, C) float32 of 0 and 1 where an image may have several labels."""
         from headswap.training.targets import labels_of
 
         return labels_of(self.manifest, images)
 
     def ready(self, network: Network, image: ImageRecord) -> NDArray[np.uint8]:
-        """A picture as the network wants it: from memory where it is there, or read again."""
+        """An image as the network wants it: from memory where it is there, or read again."""
         known = self.prepared.get(image.sha256) if network.input == self.spec else None
         if known is not None:
             return known
         return prepare(reread(self.manifest, image, wanted_px(network.input)), network.input)
 
     def stored(self, network: Network, images: Sequence[ImageRecord]) -> StoredImages:
-        """Some pictures, for the bank of a network's features."""
+        """Some images, for the bank of a network's features."""
         from headswap.features.stored_images import StoredImages
 
         return StoredImages(
@@ -90,18 +90,18 @@ class ScoringTask:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NetworkScore:
-    """What the better head of a network says of some pictures, none of which it was solved on."""
+    """What the better head of a network says of some images, none of which it was solved on."""
 
     logits: Tensor  # (N, C)
-    labels: Tensor  # (N,); or (N, C) of 0 and 1 where a picture may have several
+    labels: Tensor  # (N,); or (N, C) of 0 and 1 where an image may have several
     head: HeadKind
     right_last: int  # by the plain head; 0 of several labels
-    computed: int  # pictures that the backbone had to see
+    computed: int  # images that the backbone had to see
     engine: str  # what ran the backbone
 
     @property
     def right(self) -> int:
-        """Pictures; of several labels 0: what is said of each is decided by thresholds, later."""
+        """Images; of several labels 0: what is said of each is decided by thresholds, later."""
         if self.labels.ndim == 2:
             return 0
         return int((self.logits.argmax(1) == self.labels).sum())
@@ -112,7 +112,7 @@ class NetworkScore:
 
     @cached_property
     def ranking(self) -> LabelRanking | None:
-        """Of several labels: how well they rank the pictures; None: each picture has one class."""
+        """Of several labels: how well they rank the images; None: each image has one class."""
         from headswap.evaluation.label_ranking import rank_labels
 
         if self.labels.ndim == 1:
@@ -132,7 +132,7 @@ class NetworkScore:
 
     @property
     def loss(self) -> float:
-        """Mean cross-entropy of a picture after calibration on these pictures."""
+        """Mean cross-entropy of an image after calibration on these images."""
         from headswap.training.finetune.compare import score_held_out
 
         return score_held_out(self.logits, self.labels).loss
@@ -150,7 +150,7 @@ def task_of(  # noqa: PLR0913
     crew: Crew | None = None,
     listener: Listener,
 ) -> ScoringTask:
-    """Read the pictures once, prepared for the first of the networks that there is."""
+    """Read the images once, prepared for the first of the networks that there is."""
     spec = None
     for name in names:
         try:
@@ -193,10 +193,10 @@ def _read(
 
 
 def check_foldable(classes: Sequence[str], images: Sequence[ImageRecord]) -> None:
-    """Whether every class or label can be judged by heads that never saw a picture.
+    """Whether every class or label can be judged by heads that never saw an image.
 
     Raises:
-        TooFewImages: one has not two pictures that differ.
+        TooFewImages: one has not two images that differ.
     """
     for name in classes:
         if len({image.group for image in images if name in image.names}) < 2:
@@ -220,10 +220,10 @@ def score_network(
         source: of the network.
         images: N, at least two that differ of each class.
         listener: hears progress.
-        engine: that ran the backbone on some of the pictures before; None: whatever is fastest here.
+        engine: that ran the backbone on some of the images before; None: whatever is fastest here.
 
     Raises:
-        BadSetting: pictures have several labels, and no linear head fits the network.
+        BadSetting: images have several labels, and no linear head fits the network.
     """
     from headswap.training.head_choice import check_solvable, prefers_wide
 
@@ -250,7 +250,7 @@ def bank_of(
     listener: Listener,
     engine: str | None = None,
 ) -> FeatureBank:
-    """The features of some pictures, from the disk where they are known."""
+    """The features of some images, from the disk where they are known."""
     from headswap.features.autotune import extractor_for
     from headswap.features.bank import BankBuilder, fill_bank
     from headswap.features.engines import engine_named
@@ -310,7 +310,7 @@ def _see_elsewhere(
 
 
 def kinds_of(task: ScoringTask, source: FeatureSource) -> tuple[HeadKind, ...]:
-    """The heads that teaching would choose between."""
+    """The heads that training would choose between."""
     from headswap.training.head_choice import is_too_many
 
     many = is_too_many(len(task.manifest.images), is_multi_label=task.manifest.is_multi_label)

@@ -3,7 +3,7 @@
 Flow:  Bundle + KnownImages --solve_again--> SolvedAgain --save_again--> another bundle
 
 The way is that of a run from the features on: the penalty by cross-validation, near duplicates in one fold,
-the solved head written into the swapped network and proved on images, the report by the same judge. A
+the solved head written into the swapped network and proved on images, the report made in the same way. A
 backbone that was moved has been trained on the images of before, so what is cross-validated on them would
 flatter: there only the test speaks, and one number, how sure it may be, is chosen on it.
 """
@@ -165,7 +165,7 @@ def save_again(
 
 
 def has_moved(experiment: Experiment) -> bool:
-    """Whether more than the head was taught."""
+    """Whether more than the head was trained."""
     return experiment.replay is not None and experiment.replay.depth != "head"
 
 
@@ -295,7 +295,7 @@ def _check_answers(known: Manifest) -> None:
 
 
 def _not_known(known: Manifest) -> tuple[Advice, ...]:
-    """Labels that are not known of all pictures, each with how many it was learned and judged without."""
+    """Labels that are not known of all images, each with how many it was learned and judged without."""
     counts = Counter(name for image in known.images for name in image.unknown)
     return tuple(
         Advice(

@@ -72,7 +72,7 @@ class FileChunk:
     """Some files, and who sees them."""
 
     source: str  # a folder, a zip, or an address
-    store: str | None  # where pictures of a zip and frames of films are kept, and what lies elsewhere
+    store: str | None  # where images of a zip and frames of films are kept, and what lies elsewhere
     placed: tuple[PlacedFile, ...]
     backbone: SeenBy | None  # None: they are read only
     marks: tuple[str, ...]  # in the folders that are written into
@@ -331,7 +331,7 @@ def _bank(backbone: SeenBy) -> BankBuilder:
         model=backbone.model, weights=backbone.weights, px=backbone.px, crop_mode=backbone.crop_mode
     )
     network = load_as_asked(origin, settings=ZooSettings(allow_code=True))
-    located = locate_head(network, path=backbone.head_path)
+    located = locate_head(network, head=backbone.head_path)
     source = source_of(network, located, backbone.head, backbone.expected)
     folder = Path(backbone.folder)
     extractor = Extractor(source.network, source.site, engine, folder / TRANSLATIONS, flip=backbone.flip)

@@ -1,6 +1,6 @@
 """A run of fine-tuning in a process of a crew: the network as the one who asked for it has it, and the task.
 
-Flow:  a folder with network, heads, pictures, choices + PlannedRun --make_run--> checkpoints in that folder
+Flow:  a folder with network, heads, images, choices + PlannedRun --make_run--> checkpoints in that folder
 
 A run is the same wherever it is made: its seed, its threads and the head that it begins with are those of
 the process that asked, and so are its checkpoints. A try whose machine died goes on from its last one
@@ -127,7 +127,7 @@ class _Learner:
     def _setup(self) -> FinetuneSetup:
         about = self.about
         network = load_as_asked(about.origin, settings=ZooSettings(allow_code=True)).seeing(about.input)
-        located = locate_head(network, path=about.head_path)
+        located = locate_head(network, head=about.head_path)
         images, classes = about.manifest.images, len(about.manifest.classes)
         site = swap_located(located, classes).site
         if about.site.taps:
@@ -168,7 +168,7 @@ def _learner(folder: str) -> _Learner:
 
 
 class _Ticks:
-    """Counts the pictures that a run has practised on, for the process that asked for it."""
+    """Counts the images that a run has trained on, for the process that asked for it."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.count, self._written = path, 0, time.monotonic()

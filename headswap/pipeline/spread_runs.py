@@ -1,6 +1,6 @@
 """The runs of fine-tuning, made by a crew: several tries at the same time, and the last run with them.
 
-Flow:  FinetuneSetup --CrewRuns.fill--> a folder that every machine sees: network, heads, pictures, choices
+Flow:  FinetuneSetup --CrewRuns.fill--> a folder that every machine sees: network, heads, images, choices
        PlannedRun --make_run, on any machine--> checkpoints in that folder --CrewRuns.run--> FinetunedRun
 
 What makes a run is in `headswap.pipeline.spread_learner`. A search whose driver died goes on from all that
@@ -239,7 +239,7 @@ class CrewRuns:
 
 
 class _Passes:
-    """Tells of each pass of a run that is made elsewhere, in their order."""
+    """Tells of each epoch of a run that is made elsewhere, in their order."""
 
     def __init__(self, folder: Path, on_epoch: OnEpoch | None = None) -> None:
         self.folder, self.on_epoch, self._next = folder / PASSES, on_epoch, 1
@@ -277,7 +277,7 @@ def runs_on(
 
 
 def _as_said(said: Tensor, rows: Tensor) -> Tensor:
-    """(n, C) answers of a pass to the test, which is all that is asked of it."""
+    """(n, C) answers of an epoch to the test, which is all that is asked of it."""
     return said
 
 

@@ -17,12 +17,12 @@ FILE = "figures.json"  # in the job's folder
 
 @dataclass(frozen=True, kw_only=True)
 class RunStats:
-    """Measured on the machine that taught."""
+    """Measured on the machine that trained."""
 
     __pydantic_config__ = keys_on_disk(ms_per_image="ms_per_picture")
 
     seconds: float  # from the start of the work to the sealed bundle
-    parameters: int  # of the taught network
+    parameters: int  # of the trained network
     size_bytes: int  # of its numbers
     ms_per_image: float  # one prediction, the best of two tries
 

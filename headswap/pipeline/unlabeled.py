@@ -2,7 +2,7 @@
 
 Flow:  folder, zip or record of the page + Manifest with its parts --read_unlabeled--> Manifest of the others
 
-An image that has a label is not unlabeled, wherever it lies: so a folder of which some images were named may
+An image that has a label is not unlabeled, wherever it lies: so a folder of which some images got a label may
 be given whole. Near duplicates of test images, and frames of their films, are left out: nothing that is
 tested is trained on, not even without its label. Of more than a head is solved with, some are drawn before
 anything is computed of them. The order is that of the hashes: the same images give the same head.

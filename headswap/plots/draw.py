@@ -38,6 +38,11 @@ NARROW = FigureLayout("narrow", 320, 58, (4, 214), (40, 312, 12, 190), names_abo
 
 def draw(figure: Figure, layout: FigureLayout = WIDE) -> str:
     """Draw bars or curves; the alternative text says the same in words."""
+    return written(drawn(figure, layout))
+
+
+def drawn(figure: Figure, layout: FigureLayout = WIDE) -> Element:
+    """The same, to be put into something else."""
     if figure.curves:
         below = 30 + (22 * len(figure.curves) if layout.names_above else 0)
         height, inside = layout.frame[3] + below + 14, _curves(figure, layout)
@@ -53,7 +58,7 @@ def draw(figure: Figure, layout: FigureLayout = WIDE) -> str:
         "font-family": "system-ui, sans-serif",
         "font-size": "14",
     }
-    return written(shape("svg", attributes, inside=tuple(inside)))
+    return shape("svg", attributes, inside=tuple(inside))
 
 
 def _text(

@@ -8,7 +8,7 @@ old file or the new one. A folder is *sealed*: filled under a temporary name, gi
 
 Everything that changes the disk goes through `disk`, so that a test can make each single
 deed fail, or cut the power at it (tests/faults). Knows files and records; nothing of
-pictures or networks.
+images or networks.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from platformdirs import user_data_path
+from platformdirs import user_cache_path, user_data_path
 
 from headswap.errors import BadSetting
 
@@ -36,6 +36,11 @@ def default_workspace() -> Path:
     """Where the page keeps projects and runs unless another folder is named."""
     clone = clone_folder()
     return clone / "workspace" if clone else user_data_path("headswap", appauthor=False) / "workspace"
+
+
+def folder_of_copies(folder: str | Path | None) -> Path:
+    """Where features and copies are kept: the folder that was named, or the system's."""
+    return Path(folder) if folder else user_cache_path("headswap")
 
 
 def install_command(extra: str) -> str:

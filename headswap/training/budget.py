@@ -36,5 +36,5 @@ class Budget:
         self._limit = -math.inf
 
     def keep_back(self, seconds: float) -> None:
-        """Set time aside for what comes after: the exam, saving."""
+        """Set time aside for what comes after: the test, saving."""
         self._limit -= seconds

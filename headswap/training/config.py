@@ -1,4 +1,4 @@
-"""How a head is taught: the choices and their defaults. Loads no torch."""
+"""How a head is trained: the choices and their defaults. Loads no torch."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ class FinetuneConfig:
 
     __pydantic_config__ = keys_on_disk(epochs="passes")
 
-    epochs: int = 20  # over the practice pictures, in the run that is kept
+    epochs: int = 20  # over the training images, in the run that is kept
     learning_rate: float | None = None  # peak, of the head; None: chosen by a small search
     stage_decay: float = 0.7  # each stage moves at this share of the rate of the one above it
     last_share: float = 0.25  # "last" is the topmost stages that hold at least this share of the backbone
-    batch_size: int = 32  # pictures of one step
+    batch_size: int = 32  # images of one step
     warm_up: float = 0.1  # share of the steps in which a stage's rate rises from 0
-    release: float = 0.2  # share of the passes over which the stages begin to move, from the top
+    release: float = 0.2  # share of the epochs over which the stages begin to move, from the top
     weight_decay: float = 0.01  # of matrices and filters; never of norms and biases
     clip_norm: float = 1.0  # longest gradient of one step
-    norms: Norms = "frozen"  # statistics of BatchNorm: as pretrained; measured again after a pass; drifting
-    least_crop: float = 0.35  # share of a picture that a practice crop shows at least; 1: no crops
-    flip: bool = True  # half of the practice pictures are mirrored
-    label_smoothing: float = 0.1
-    mixup: float = 0.0  # alpha of mixing two pictures; 0: none
+    norms: Norms = "frozen"  # statistics of BatchNorm: as pretrained; measured again after an epoch; drifting
+    least_crop: float = 0.35  # share of an image that a training crop shows at least; 1: no crops
+    flip: bool = True  # half of the training images are flipped
+    label_smoothing: float = 0.1  # share of each label that is spread over all classes
+    mixup: float = 0.0  # alpha of mixing two images; 0: none
     aux_weight: float = 0.0  # of auxiliary heads, which begin at random; 0: switched off; 0.3 is usual
-    patience: int = 6  # passes without gain on the validation part before a run ends, in its second half
-    crops: int = 6  # of each picture, kept where only the last blocks learn and the rest runs once
-    validation_share: float = 0.25  # of the practice part, held back while choosing
+    patience: int = 6  # epochs without gain on the validation part before a run ends, in its second half
+    crops: int = 6  # of each image, kept where only the last blocks learn and the rest runs once
+    validation_share: float = 0.25  # of the training part, held back while choosing
     confirmations: int = 2  # validation parts on which the winner of the search is tried in full
-    checkpoint_every_s: float = 10.0  # a pass that ends sooner after the last checkpoint writes none
+    checkpoint_every_s: float = 10.0  # an epoch that ends sooner after the last checkpoint writes none
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -85,19 +85,19 @@ def _check_shares(config: FinetuneConfig) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How the new head is taught. The defaults work."""
+    """How the new head is trained. The defaults work."""
 
     __pydantic_config__ = keys_on_disk(
         flip="mirror", crop_mode="fit", l2_grid="strengths", l2="strength", finetune="further"
     )
 
     depth: Depth = "head"  # what may move; "auto" goes beyond the head only where validation says so
-    # what the head reads; the wide one where it is clearly better, and in a tie of few pictures
+    # what the head reads; the wide one where it is clearly better, and in a tie of few images
     head: HeadChoice = "auto"
     budget_s: float | None = None  # time for the whole run; the best found by then is kept
-    flip: bool = False  # answers are the mean over picture and mirrored picture, twice the backbone's time
-    crop_mode: CropMode | None = None  # how a picture fills the frame; None: as the network's makers did it
-    px: int | None = None  # side of the square picture that the network sees; None: as its makers chose it
+    flip: bool = False  # answers are the mean over image and flipped image, twice the backbone's time
+    crop_mode: CropMode | None = None  # how an image fills the frame; None: as the network's makers did it
+    px: int | None = None  # side of the square image that the network sees; None: as its makers chose it
     # L2 penalties tried; the best by cross-validation. Ridge regression solves a wide head on at most 1,500
     # images that are fewer than its features, and any head with guesses for unlabeled images: there a penalty
     # is a fraction of the mean squared length of an image, and these defaults stand for a finer grid of its
@@ -105,13 +105,13 @@ class TrainConfig:
     l2_grid: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
     l2: float | None = None  # the penalty to take, in that unit, as an earlier run chose it; None: the best
     folds: int = 4  # of that cross-validation
-    batch_size: int = 16  # pictures a backbone sees at once; more is slower on processors
+    batch_size: int = 16  # images a backbone sees at once; more is slower on processors
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)  # when `depth` is more than the head
     keep_features: bool = True  # in the bundle, so that classes can be changed later without the images
 
     @property
     def chooses_preprocessing(self) -> bool:
-        """Whether cross-validation chooses how pictures are shown (docs/decisions/0007-views.md)."""
+        """Whether cross-validation chooses how images are prepared (docs/decisions/0007-views.md)."""
         return self.depth == "auto" and self.crop_mode is None
 
     def __post_init__(self) -> None:
@@ -140,13 +140,13 @@ class ReplayedChoices:
 
     engine: str  # what ran the backbone
     threads: int  # of torch
-    l2: float | None  # the penalty that cross-validation chose; None: taught by gradient
+    l2: float | None  # the penalty that cross-validation chose; None: trained by gradient
     depth: Depth = "head"  # what moved in the end
     learning_rate: float | None = None  # when more than the head moved
     epochs: int | None = None  # that were planned for it
     parts: int | None = None  # validation parts on which it was tried
-    crop_mode: CropMode | None = None  # how pictures filled the frame; None: as the network's makers did it
-    flip: bool | None = None  # whether mirrored pictures were seen too; None: as the settings say
+    crop_mode: CropMode | None = None  # how images filled the frame; None: as the network's makers did it
+    flip: bool | None = None  # whether flipped images were seen too; None: as the settings say
     head: HeadKind | None = None  # what the head reads; None: the last features, in a run of an older version
     processes: int = 1  # that made each run of fine-tuning together
     unlabeled: str = ""  # sha256 over those of the images that the head guessed; empty: it guessed none

@@ -2,7 +2,7 @@
 
 Flow:  FeatureBank + solved LinearHeads --diagnose--> Diagnostics
 
-All of it is a few more solutions on features that are at hand; large sets, whose exam says
+All of it is a few more solutions on features that are at hand; large sets, whose test says
 enough by itself, are not studied.
 """
 
@@ -26,10 +26,10 @@ from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import fit_head
 from headswap.training.targets import labels_of
 
-_FOLDS = 5  # as many as leave each head four fifths to practise on, like the final one
-_MOST_WORK = 4e8  # pictures * min(pictures, features) * classes, above which only the exam speaks
+_FOLDS = 5  # as many as leave each head four fifths to train on, like the final one
+_MOST_WORK = 4e8  # images * min(images, features) * classes, above which only the test speaks
 
-_MOST_TO_COMPARE = 5000  # pictures, above which copies across the split are not looked for
+_MOST_TO_COMPARE = 5000  # images, above which copies across the split are not looked for
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -45,10 +45,10 @@ class Diagnostics:
     """What the features alone say of images, labels and classes."""
 
     features: Tensor  # (N, W) float32, all that the head reads, in the order of the manifest
-    cross_validated: SplitLogits | None  # every picture, out of fold; None: the exam is large enough
-    by_last: SplitLogits | None  # the same by the last features, for doubts; None: the head reads no more
+    cross_validated: SplitLogits | None  # every image, out of fold; None: the test part is large enough
+    by_last: SplitLogits | None  # by the last features, for label issues; None: the head reads no more
     learning: LearningCurve | None
-    cross_split_duplicates: tuple[str, ...]  # exam pictures that look almost the same as a practice picture
+    cross_split_duplicates: tuple[str, ...]  # test images that look almost the same as a training image
     old_head: OldHead | None
 
 
@@ -81,9 +81,9 @@ def diagnose(  # noqa: PLR0913
     """Look at the features once more.
 
     Args:
-        manifest: N pictures with their parts and groups.
+        manifest: N images with their parts and groups.
         features: (N, D), in its order.
-        heads: solved on the practice part.
+        heads: solved on the training part.
         site: of the new head.
         config: as the heads were solved; the penalty is the one that they chose.
         old_head: kept from before the swap; given up when the heads had to be lifted over a ReLU.
@@ -123,7 +123,7 @@ def diagnose(  # noqa: PLR0913
 
 
 def _by_last(manifest: Manifest, known: LabeledFeatures, config: TrainConfig) -> SplitLogits | None:
-    """Every picture judged by a plain head that never saw it (docs/decisions/0031-a-wide-head.md)."""
+    """Every image judged by a plain head that never saw it (docs/decisions/0031-a-wide-head.md)."""
     solved = fit_head(known, config=replace(config, l2=None))
     return None if solved.fold_logits is None else _split_logits(manifest, known.labels, solved.fold_logits)
 

@@ -1,9 +1,9 @@
-"""Teach a head by gradient through the frozen network: for heads that are not one linear layer.
+"""Train a head by gradient through the frozen network: for heads that are not one linear layer.
 
-Flow:  swapped Network + practice pictures --train_through--> its head taught, logits of both parts
+Flow:  swapped Network + training images --train_through--> its head trained, logits of both parts
 
 Everything stays in eval mode, so BatchNorm statistics and the backbone cannot drift, and what
-is taught is what will predict. Only the new head's parameters have gradients; the
+is trained is what will predict. Only the new head's parameters have gradients; the
 optimizer is made after the swap, from exactly these.
 """
 
@@ -37,7 +37,7 @@ Batch = Callable[[Sequence[ImageRecord]], NDArray[np.uint8]]
 
 @dataclass(frozen=True, eq=False)
 class GradientResult:
-    """What the taught network says."""
+    """What the trained network says."""
 
     train: Tensor  # (N, C) logits
     test: Tensor  # (M, C) logits
@@ -57,15 +57,15 @@ def train_through(  # noqa: PLR0913
     seed: int,
     listener: Listener,
 ) -> GradientResult:
-    """Teach the head of a swapped network, in place.
+    """Train the head of a swapped network, in place.
 
     Args:
         network: swapped; its head is new.
         site: of the new head.
-        batch: pictures to (B, H, W, C) uint8.
-        train, labels: N pictures and their (N,) classes.
+        batch: images to (B, H, W, C) uint8.
+        train, labels: N images and their (N,) classes.
         test, test_labels: only looked at, for the eye and the report.
-        config, seed, listener: as for `teach_head`.
+        config, seed, listener: those of `train_head` and of its task.
 
     Raises:
         TeachingFailed: the loss is not a number.

@@ -1,11 +1,11 @@
 """What the new head reads: the last features, or every block of the network too. Cross-validation chooses.
 
 Flow:  Network + Located --source_of--> FeatureSource: one pass gives the features of both heads
-       features of all pictures --choose_head--> ChosenHead
+       features of all images --choose_head--> ChosenHead
 
 The last features are the last columns of the wide ones, so both heads cost one pass. The wide one is taken
-only where the loss of the practice pictures, each judged by a head that never saw it, falls by more than its
-standard error: a tie goes to the plain head (docs/decisions/0031-a-wide-head.md). Where the pictures are too
+only where the loss of the training images, each judged by a head that never saw it, falls by more than its
+standard error: a tie goes to the plain head (docs/decisions/0031-a-wide-head.md). Where the images are too
 few to tell the two apart, a tie goes to the wide one, which is better there on most sets
 (docs/decisions/0064-few-images-a-wide-head.md).
 """
@@ -32,7 +32,7 @@ from headswap.training.finetune.compare import OUT_OF_FOLD, FinetuneGain, compar
 from headswap.training.linear.heads import LinearHeads, can_hold
 from headswap.training.linear.solver import MOST_IN_SPAN
 
-FEW_OF_A_CLASS = 8  # on average: with fewer practice pictures a tie between the heads says nothing
+FEW_OF_A_CLASS = 8  # on average: with fewer training images a tie between the heads says nothing
 MOST_NUMBERS = 2**28  # of wide features in all, 1 GB: with more images fewer blocks are read, or none
 
 
@@ -51,7 +51,7 @@ class FeatureSource:
 
     @property
     def fits_linear_head(self) -> bool:
-        """Whether some head that can be solved fits here; if not, it is taught by gradient."""
+        """Whether some head that can be solved fits here; if not, it is trained by gradient."""
         own = self.located.site
         return self.is_wide or can_hold(self.plain.module, own, own.num_classes)
 
@@ -72,7 +72,7 @@ class FeatureSource:
         return widen(self.plain, record.site, self.site.taps, record.site.num_classes)
 
     def seeing(self, network: Network) -> FeatureSource:
-        """The same for pictures that are prepared in another way."""
+        """The same for images that are prepared in another way."""
         return FeatureSource(
             located=self.located,
             network=self.network.seeing(network.input),
@@ -95,7 +95,7 @@ class ChosenHead:
     """The head that was chosen."""
 
     kind: HeadKind
-    heads: LinearHeads | None = None  # solved on the practice pictures on the way; None: not yet
+    heads: LinearHeads | None = None  # solved on the training images on the way; None: not yet
     text: str = ""  # what was compared and what came of it, for people
     guesses: int = 0  # images without a label that it was solved with
     guess_text: str = ""  # what came of these, for people; empty: there were none
@@ -152,10 +152,10 @@ def _within_budget(network: Network, site: HeadSite, images: int) -> tuple[Tap, 
 
 
 def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> ChosenHead:
-    """Compare a plain and a wide head, picture by picture.
+    """Compare a plain and a wide head, image by image.
 
     Args:
-        solve: solves a head of one kind on the practice pictures.
+        solve: solves a head of one kind on the training images.
         labels: (P,) of these; or (P, C) of 0 and 1, where they may have several.
     """
     last, wide = solve("last"), solve("wide")
@@ -180,9 +180,9 @@ def choose_guesses(chosen: ChosenHead, guessed: ChosenHead, labels: Tensor) -> C
     and on few images one standard error is crossed by chance (docs/decisions/0062-unlabeled-images.md).
 
     Args:
-        chosen: solved on the practice pictures that have a label.
+        chosen: solved on the training images that have a label.
         guessed: solved with so many others, of either kind.
-        labels: (P,) of the practice pictures.
+        labels: (P,) of the training images.
     """
     others, were = counted(guessed.guesses, "picture"), "was" if guessed.guesses == 1 else "were"
     before, after = (one.heads.fold_logits if one.heads else None for one in (chosen, guessed))
@@ -227,7 +227,7 @@ def _is_worse(gain: FinetuneGain) -> bool:
 
 
 def _uncompared(last: LinearHeads, wide: LinearHeads, labels: Tensor) -> ChosenHead:
-    """The head where pictures are too few for folds."""
+    """The head where images are too few for folds."""
     if labels.ndim == 2:  # it was not measured whether the wide one is better there
         return ChosenHead(kind="last", heads=last)
     text = "The new head reads every layer: with so few practice pictures that is better on most sets."
@@ -235,10 +235,10 @@ def _uncompared(last: LinearHeads, wide: LinearHeads, labels: Tensor) -> ChosenH
 
 
 def check_solvable(*, fits: bool, is_multi_label: bool) -> None:
-    """Refuse several labels per picture where no linear head fits.
+    """Refuse several labels per image where no linear head fits.
 
     Raises:
-        BadSetting: such a head would be taught by gradient, which is for one class per picture.
+        BadSetting: such a head would be trained by gradient, which is for one class per image.
     """
     if is_multi_label and not fits:
         raise BadSetting(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AlikeGroup:
-    """Images that may be named with one press, the most typical or surest first."""
+    """Images that may be labelled with one press, the most typical or surest first."""
 
     rows: tuple[int, ...]
     label: int | None = None  # what the head says they are; None: nothing is known of them

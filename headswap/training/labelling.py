@@ -1,13 +1,13 @@
-"""Which images a person should name next, and which of them may be named at once.
+"""Which images a person should label next, and which of them may be labelled at once.
 
 Flow:  (N, D) features --cluster_tree--> ClusterTree
        features + tree + labels so far --advise--> LabelAdvice: questions, and groups that look alike
 
 Images are grouped by Ward's method (`scipy.cluster.hierarchy`) on standardised features of length one. The
 first questions are typical images of the largest groups of which nothing is known yet, as TypiClust chooses:
-a young head has doubts that mean nothing. From a few answers for each class on they are those that the head
-is least sure of, one from each of as many groups, so that none asks the same twice. As soon as there is a
-head, the first groups are what it is sure of, where the nearest named image agrees.
+what a young head is unsure of means nothing. From a few labels for each class on they are those that the
+head is least sure of, one from each of as many groups, so that none asks the same twice. As soon as there is
+a head, the first groups are what it is sure of, where the nearest labelled image agrees.
 
 Knows features and labels only: no image, no file, no person. benchmarks/label_help.py measures it.
 
@@ -37,14 +37,14 @@ from headswap.training.linear.self_training import fit_self_trained, unlabeled_t
 from headswap.training.linear.solver import SolvedHead, fit_head
 
 QUESTIONS = 10  # answers after which the head is solved again
-RIGHT = 0.9  # of named images, where unseen a head is as sure as of what it offers
+RIGHT = 0.9  # of labelled images, where unseen a head is as sure as of what it offers
 GROUP_OF = 6  # images of a group, on average
 FEWEST, MOST = 3, 24  # images of a group that is offered
 _MOST_MERGED = 3_000  # images in the tree; more hang on the nearest of these
 _NEIGHBOURS = 20  # that say how typical an image is, as TypiClust counts them
-_POOL = 5  # times as many doubtful images are looked at as are asked
-_TYPICAL_FIRST = 3  # answers for each class so far, before doubts are asked
-_LEAST_PROVED = 5  # named images, for a head to be believed
+_POOL = 5  # times as many unsure images are looked at as are asked
+_TYPICAL_FIRST = 3  # answers for each class so far, before unsure images are asked
+_LEAST_PROVED = 5  # labelled images, for a head to be believed
 _AT_ONCE = 512  # rows of a distance matrix
 
 Rows = NDArray[np.int64]
@@ -65,7 +65,7 @@ class ClusterTree:
 
 
 def cluster_tree(features: Tensor) -> ClusterTree:
-    """Put images together by likeness.
+    """Put images together by similarity.
 
     Args:
         features: (N, D) float32, N at least 1.
@@ -115,11 +115,11 @@ def advise(
         features: (N, D) float32, those of the tree.
         tree: of `cluster_tree`.
         labels: (N,) int64 in [0, C), or -1: no one has said yet.
-        skipped: rows that a person could not name; they are asked last, and offered in no group.
+        skipped: rows that a person could not label; they are asked last, and offered in no group.
         head: what the features are; a head on those of every block is solved in another way.
 
     Returns:
-        Questions, `QUESTIONS` or what is left, and groups; both empty when every image is named.
+        Questions, `QUESTIONS` or what is left, and groups; both empty when every image is labelled.
     """
     known = np.flatnonzero(labels.numpy() >= 0)
     named = set(known.tolist())
@@ -139,18 +139,18 @@ def advise(
 
 @dataclass(frozen=True, eq=False)
 class _Guess:
-    """What a head says of the images that no one has named."""
+    """What a head says of the images that no one has labelled."""
 
     rows: Rows  # (R,)
     label: Rows  # (R,)
     probability: NDArray[np.float32]  # (R,), of the label
     margin: NDArray[np.float32]  # (R,), to the second label
     least_sure: float  # probability from which the head is to be believed
-    classes: int  # that are named
+    classes: int  # that have a label
 
     @classmethod
     def of(cls, features: Tensor, labels: Tensor, known: Rows, rest: Rows, kind: HeadKind) -> _Guess | None:
-        """Solve a head; None where fewer than two classes are named, or nothing is left."""
+        """Solve a head; None where fewer than two classes have a label, or nothing is left."""
         classes, own = np.unique(labels.numpy()[known], return_inverse=True)
         if len(classes) < 2 or not len(rest):
             return None
@@ -176,7 +176,7 @@ def _softmax(head: SolvedHead, features: Tensor) -> NDArray[np.float32]:
 
 
 def _least_sure(head: SolvedHead, labels: Rows) -> float:
-    """The lowest probability above which heads that never saw the named images have `RIGHT` of them right."""
+    """The lowest probability above which heads that never saw the labelled images have `RIGHT` right."""
     if head.fold_logits is None:
         return np.inf
     said = head.fold_logits.softmax(dim=1).numpy()  # (K, C)
@@ -188,7 +188,7 @@ def _least_sure(head: SolvedHead, labels: Rows) -> float:
 
 
 def _most_typical(tree: ClusterTree, known: Rows, rest: Rows, count: int) -> list[int]:
-    """The most typical image of each of the largest groups in which nothing is named."""
+    """The most typical image of each of the largest groups in which nothing is labelled."""
     if not count or not len(rest):
         return []
     group = groups_of(tree, len(known) + count)
@@ -211,7 +211,7 @@ def _least_confident(tree: ClusterTree, guess: _Guess, count: int) -> list[int]:
 
 
 def _said_alike(tree: ClusterTree, guess: _Guess, labels: Tensor, known: Rows) -> list[AlikeGroup]:
-    """For each class what the head is to be believed, where those it looks like are named, and so too.
+    """For each class those of which the head is to be believed, and whose nearest labelled image agrees.
 
     A head that knows two classes is sure of all others, too: it has no word for them.
     """
@@ -231,7 +231,7 @@ def _said_alike(tree: ClusterTree, guess: _Guess, labels: Tensor, known: Rows) -
 
 
 def _unknown_groups(tree: ClusterTree, known: Rows, rest: list[int]) -> list[AlikeGroup]:
-    """Groups in which nothing is named, the tightest first."""
+    """Groups in which nothing is labelled, the tightest first."""
     group = groups_of(tree, _usual_groups(tree))
     covered, left, found = set(group[known].tolist()), np.asarray(rest, np.int64), []
     for number in np.unique(group[left]) if rest else ():

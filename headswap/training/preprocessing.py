@@ -1,11 +1,11 @@
-"""How pictures are shown to the network: cut or whole, mirrored too or not. Cross-validation chooses.
+"""How images are prepared for the network: cut or whole, flipped too or not. Cross-validation chooses.
 
-Flow:  features of the usual view + TrainingTask --choose_preprocessing--> ChosenPreprocessing: features,
+Flow:  usual features + TrainingTask --choose_preprocessing--> ChosenPreprocessing: features,
            input and words of the best
 
-The usual way resizes the shorter side and cuts the middle out, so of an oblong picture the ends
+The usual way resizes the shorter side and cuts the middle out, so of an oblong image the ends
 are never seen. Squashing shows all of it in other proportions. Which is better depends on the
-pictures and on nothing else that is known beforehand: squashing gained 7 and 19 points on two
+images and on nothing else that is known beforehand: squashing gained 7 and 19 points on two
 sets of seven and lost 5 on a third (docs/decisions/0007-views.md).
 """
 
@@ -30,9 +30,9 @@ from headswap.training.finetune.compare import OUT_OF_FOLD, FinetuneGain, compar
 if TYPE_CHECKING:
     from headswap.training.task import TrainingTask
 
-Solve = Callable[[Tensor], Tensor | None]  # (N, D) features of all pictures -> (P, C) out-of-fold logits
-_MORE_PASSES = 2  # over all pictures, in addition to the usual one
-_MEASURED = 16  # pictures
+Solve = Callable[[Tensor], Tensor | None]  # (N, D) features of all images -> (P, C) out-of-fold logits
+_MORE_PASSES = 2  # over all images, in addition to the usual one
+_MEASURED = 16  # images
 _TEXTS: dict[CropMode, str] = {
     "crop": "The middle of each picture is cut out",
     "squash": "Whole pictures are shown, squashed into the frame",
@@ -42,7 +42,7 @@ _TEXTS: dict[CropMode, str] = {
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ChosenPreprocessing:
-    """The view that was chosen."""
+    """The preprocessing that was chosen."""
 
     spec: InputSpec
     flip: bool
@@ -60,18 +60,18 @@ def choose_preprocessing(
     solve: Solve,
     listener: Listener,
 ) -> ChosenPreprocessing:
-    """Try other ways of showing the pictures, and keep the one that the practice part speaks for.
+    """Try other ways of preparing the images, and keep the one that the training part speaks for.
 
-    Another fit, and mirrored pictures in addition, must each lower the loss by more than its standard
+    Another crop mode, and flipped images in addition, must each lower the loss by more than its standard
     error. Where next to nothing is wrong, nothing is tried.
 
     Args:
-        task: pictures, folders, time.
-        network: as its makers showed it pictures.
+        task: images, folders, time.
+        network: as its makers showed it images.
         site: of its head.
-        usual: features of that view.
-        labels: (P,) of the practice pictures.
-        solve: cross-validates a head on the practice rows of some features.
+        usual: features of that preprocessing.
+        labels: (P,) of the training images.
+        solve: cross-validates a head on the training rows of some features.
         listener: hears Progress("views").
     """
     other_views = _OtherViews(task, network, site, usual, listener)
@@ -99,7 +99,7 @@ def choose_preprocessing(
 
 
 class _OtherViews:
-    """Runs the backbone over all pictures once more, in another view."""
+    """Runs the backbone over all images once more, prepared in another way."""
 
     def __init__(
         self, task: TrainingTask, network: Network, site: HeadSite, usual: FeatureBank, listener: Listener
@@ -108,7 +108,7 @@ class _OtherViews:
         self.engine, self.done, self.count = engine_named(usual.engine), 0, len(usual.features)
 
     def at(self, spec: InputSpec, *, flipped: bool = False) -> Tensor:
-        """(N, D) features of all pictures."""
+        """(N, D) features of all images."""
         task, network = self.task, self.network.seeing(spec)
         bank = fill_bank(
             extractor_for(network, self.site, task.features_folder, self.engine, flipped=flipped),

@@ -1,6 +1,6 @@
-"""Let a person watch a head learn: how many it gets right after each pass, and a few guesses.
+"""Let a person watch a head learn: how many it gets right after each iteration, and a few guesses.
 
-Each pass of the solver looks at all practice pictures once. The exam pictures are looked
+Each iteration of the solver looks at all training images. The test images are looked
 at only here, for the eye; nothing that is learned depends on them.
 """
 
@@ -15,12 +15,12 @@ from torch import Tensor
 from headswap.evaluation.report import Report
 from headswap.events import EpochEnd, Event, Guess, Guesses, Listener
 
-WATCHED = 6  # pictures whose guesses are shown
+WATCHED = 6  # images whose guesses are shown
 _EXPECTED_EPOCHS = 100
 
 
 class EpochCounter:
-    """Counts passes and tells a listener about them."""
+    """Counts epochs or iterations and tells a listener about them."""
 
     def __init__(
         self,
@@ -35,11 +35,11 @@ class EpochCounter:
         self._epochs: list[tuple[int, int]] = []
 
     def watch(self, weight: Tensor, bias: Tensor) -> None:
-        """One pass is over; (C, D) and (C,) are where the head stands."""
+        """One epoch or iteration is over; (C, D) and (C,) are where the head stands."""
         self._tell(lambda features: features @ weight.T + bias)
 
     def finish(self, logits_of: Callable[[Tensor], Tensor]) -> None:
-        """The head is solved: the last pass, in the head's final form."""
+        """The head is solved: the last iteration, in the head's final form."""
         self._tell(logits_of)
 
     def _tell(self, logits_of: Callable[[Tensor], Tensor]) -> None:
@@ -60,7 +60,7 @@ class EpochCounter:
 class LastWord:
     """A listener that passes on what is said, and in the end says the figures of the report.
 
-    While a head is solved its answers come from the features at hand and its sureness is not corrected yet;
+    While a head is solved its answers come from the features at hand and its confidence is not corrected yet;
     what stands there when it is over must be what the report says.
     """
 
@@ -77,7 +77,7 @@ class LastWord:
         self._listener(event)
 
     def conclude(self, report: Report) -> None:
-        """Say the last pass and its guesses once more, as the report has them."""
+        """Say the last epoch and its guesses once more, as the report has them."""
         if self._last is not None:
             final = replace(
                 self._last,
@@ -99,7 +99,7 @@ class LastWord:
 def guesses_on(
     number: int, logits: Tensor, truths: Tensor, classes: Sequence[str], files: Sequence[str]
 ) -> Guesses:
-    """What a pass says of the few watched pictures; (M, C) logits, (M,) truths and M files of the exam."""
+    """What an epoch says of the few watched images; (M, C) logits, (M,) truths and M files of the test."""
     watched = _spread(truths)
     sure, said = logits[watched].softmax(1).max(dim=1)
     return Guesses(
@@ -112,7 +112,7 @@ def guesses_on(
 
 
 def _spread(labels: Tensor) -> list[int]:
-    """A few exam pictures, from as many classes as there are."""
+    """A few test images, from as many classes as there are."""
     order: list[int] = []
     queues = [torch.nonzero(labels == label).flatten().tolist() for label in labels.unique()]
     while len(order) < min(WATCHED, len(labels)):

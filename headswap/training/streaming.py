@@ -1,9 +1,9 @@
-"""Features computed while pictures are still being decoded, so that no decoded picture has to be kept.
+"""Features computed while images are still being decoded, so that no decoded image has to be kept.
 
 Flow:  take_in --add--> FeatureStream --a batch at a time--> BankBuilder
 
-The network loads in the meantime: the first picture waits for it. A head that is not one
-linear layer needs no features, and its stream lets the pictures pass.
+The network loads in the meantime: the first image waits for it. A head that is not one
+linear layer needs no features, and its stream lets the images pass.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False, kw_only=True)
 class FeatureStream:
-    """Where `take_in` sends each prepared picture."""
+    """Where `take_in` sends each prepared image."""
 
     network: Callable[[], Network]  # waits until it is loaded
-    spec: InputSpec  # for which the pictures are prepared
+    spec: InputSpec  # for which the images are prepared
     head_path: str | None  # the person's own choice; None: found
     engine: str | None  # of the run that is repeated
     folder: Path  # where features are kept
     batch_size: int
     shelf: str | None = None  # an address where they are kept too
-    flip: bool = False  # every picture is seen twice
+    flip: bool = False  # every image is seen twice
     head: HeadChoice = "last"  # what the new head may read
-    source: FeatureSource | None = None  # the network with its head, after the first picture
+    source: FeatureSource | None = None  # the network with its head, after the first image
     builder: BankBuilder | None = None  # the bank, where the head takes features
-    expected: int = 0  # pictures that will come, at most
+    expected: int = 0  # images that will come, at most
     _begun: bool = field(default=False, init=False)
 
     def expect(self, total: int) -> None:
-        """So many pictures will come, at most."""
+        """So many images will come, at most."""
         self.expected = total
 
     @property
     def needs_every_core(self) -> bool:
-        """Whether pictures should not be decoded while the backbone works."""
+        """Whether images should not be decoded while the backbone works."""
         return self.builder is not None and self.builder.needs_every_core
 
     def begin(self) -> None:
@@ -58,7 +58,7 @@ class FeatureStream:
             self._begin()
 
     def add(self, sha256: str, image: NDArray[np.uint8]) -> None:
-        """Take one picture, (H, W, C) uint8."""
+        """Take one image, (H, W, C) uint8."""
         self.begin()
         if self.builder is not None:
             self.builder.add(sha256, image)
@@ -73,7 +73,7 @@ class FeatureStream:
         network = self.network()
         if network.input != self.spec:  # the weights know better than the description
             return
-        located = locate_head(network, path=self.head_path)
+        located = locate_head(network, head=self.head_path)
         self.source = source_of(network, located, self.head, self.expected)
         if self.source.fits_linear_head:
             engine = engine_named(self.engine) if self.engine else None

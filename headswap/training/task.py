@@ -1,4 +1,4 @@
-"""What is taught and what came of it: the records that the steps of teaching hand on.
+"""What is trained and what came of it: the records that the steps of training hand on.
 
 TrainingTask --begin--> TrainedHead --run_finetuning--> TrainingResult
 """
@@ -34,7 +34,7 @@ from headswap.training.targets import labels_of
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrainingTask:
-    """What is taught: pictures in their parts, choices, and where features are kept."""
+    """What is trained: images in their parts, choices, and where features are kept."""
 
     manifest: Manifest
     intake: IngestedImages
@@ -43,27 +43,27 @@ class TrainingTask:
     shelf: str | None = None  # an address where features are kept too
     head_path: str | None = None  # the person's own choice; None: found
     seed: int = 0
-    prepared_for: InputSpec | None = None  # how the pictures of the intake were prepared; None: as now
+    prepared_for: InputSpec | None = None  # how the images of the intake were prepared; None: as now
     budget: Budget = field(default_factory=lambda: Budget(None))
     engine: str | None = None  # what ran the backbone of the run that is repeated; None: the fastest
     head: HeadKind | None = None  # that the run which is repeated chose; None: chosen again
-    source: FeatureSource | None = None  # when the head was found while pictures were decoded
+    source: FeatureSource | None = None  # when the head was found while images were decoded
     takes_guesses: bool | None = None  # as in the run that is repeated; None: cross-validation says
-    builder: BankBuilder | None = None  # the bank, when features were computed while pictures were decoded
-    checkpoints: Path | None = None  # a folder, for going further than the head; None: none are written
-    runs_elsewhere: RunsElsewhere | None = None  # who makes the runs of going further; None: this process
+    builder: BankBuilder | None = None  # the bank, when features were computed while images were decoded
+    checkpoints: Path | None = None  # a folder, for fine-tuning; None: none are written
+    runs_elsewhere: RunsElsewhere | None = None  # who makes the runs of fine-tuning; None: this process
     runs_together: RunsElsewhere | None = None  # several processes that make each of them together
     processes: int = 1  # that make each of them
 
     def prepared(self, image: ImageRecord, network: Network) -> NDArray[np.uint8]:
-        """A picture as the network wants it: from memory, or read again when memory was full."""
+        """An image as the network wants it: from memory, or read again when memory was full."""
         ready = self.intake.prepared.get(image.sha256)
         if ready is not None and self.prepared_for in (None, network.input):
             return ready
         return prepared_from(self.manifest, image, network)
 
     def stored(self, network: Network) -> StoredImages:
-        """All pictures, for the bank of a network's features."""
+        """All images, for the bank of a network's features."""
         images = self.manifest.images
         return StoredImages(
             prepared=lambda number: self.prepared(images[number], network),
@@ -81,17 +81,17 @@ class TrainingTask:
         return labels_of(self.manifest, images)
 
     def rows(self, part: str) -> Tensor:
-        """(N,) bool: which pictures belong to a part, "train" or "test"."""
+        """(N,) bool: which images belong to a part, "train" or "test"."""
         return torch.tensor([image.part == part for image in self.manifest.images])
 
 
 def prepared_from(manifest: Manifest, image: ImageRecord, network: Network) -> NDArray[np.uint8]:
-    """A picture of a manifest as the network wants it, read again; (H, W, C)."""
+    """An image of a manifest as the network wants it, read again; (H, W, C)."""
     return prepare(reread(manifest, image, wanted_px=wanted_px(network.input)), network.input)
 
 
 def stored_from(manifest: Manifest, network: Network) -> StoredImages:
-    """All pictures of a manifest, of which none is in memory."""
+    """All images of a manifest, of which none is in memory."""
     images = manifest.images
     return StoredImages(
         prepared=lambda number: prepared_from(manifest, images[number], network),
@@ -104,14 +104,14 @@ class TrainingResult:
     """What training gave, in addition to the network itself."""
 
     site: HeadSite  # of the new head
-    test: SplitLogits  # exam pictures with the taught network's logits
-    train: SplitLogits | None  # practice pictures judged by heads that never saw them
+    test: SplitLogits  # test images with the trained network's logits
+    train: SplitLogits | None  # training images judged by heads that never saw them
     train_right: int  # by the final head
     engine: str
-    l2: float | None  # None: taught by gradient
+    l2: float | None  # None: trained by gradient
     network: Network  # as it is now, with its head
-    flip: bool = False  # answers are the mean over picture and mirrored picture
-    preprocessing: str = ""  # what was chosen of how pictures are shown, in words; empty: nothing
+    flip: bool = False  # answers are the mean over image and flipped image
+    preprocessing: str = ""  # what was chosen of how images are prepared, in words; empty: nothing
     head: str = ""  # what was compared for the head to read, in words; empty: nothing
     unlabeled: str = ""  # what came of images without a label, in words; empty: there were none
     guesses: int = 0  # images without a label that the head was solved with
@@ -122,16 +122,16 @@ class TrainingResult:
 
     @property
     def input(self) -> InputSpec:
-        """How pictures were shown."""
+        """How images were prepared."""
         return self.network.input
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrainedHead:
-    """A taught head, from which a run may go further."""
+    """A trained head, from which fine-tuning may go on."""
 
-    task: TrainingTask  # with the view that was chosen
+    task: TrainingTask  # with the preprocessing that was chosen
     network: Network  # with its input
     trained: TrainingResult
-    start: Callable[[Tensor], None]  # teaches the head again, on some rows of the manifest only
+    start: Callable[[Tensor], None]  # trains the head again, on some rows of the manifest only
     only_exact: bool = False  # its numbers are too large for half precision

@@ -1,9 +1,9 @@
-"""Train the new head of a network: backbone once over the pictures, swap, solve, install, prove.
+"""Train the new head of a network: backbone once over the images, swap, solve, install, prove.
 
-Flow:  Network + TrainingTask --train_head--> the same network with a taught head, and TrainingResult
+Flow:  Network + TrainingTask --train_head--> the same network with a trained head, and TrainingResult
 
 When a linear solution is not what the head computes (a norm after it, a distance, a bare
-parameter), the proof says so and the head is taught by gradient through the network.
+parameter), the proof says so and the head is trained by gradient through the network.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ Timing = Callable[[str], AbstractContextManager[None]]
 def train_head(
     task: TrainingTask, network: Network, *, timing: Timing, listener: Listener = silent
 ) -> TrainingResult:
-    """Replace and teach the head of a network, in place.
+    """Replace and train the head of a network, in place.
 
     Args:
-        task: pictures and choices.
-        network: pretrained; ends with the taught head.
+        task: images and choices.
+        network: pretrained; ends with the trained head.
         timing: takes the seconds of the steps "load", "features", "head" and "finetune".
-        listener: hears progress, passes and guesses.
+        listener: hears progress, epochs and guesses.
     """
     beginning = begin(task, network, timing=timing, listener=listener)
     if task.config.depth == "head":
@@ -74,7 +74,7 @@ def train_head(
 def begin(
     task: TrainingTask, network: Network, *, timing: Timing, listener: Listener = silent
 ) -> TrainedHead:
-    """Replace and teach the head alone, whatever the depth; arguments as for `train_head`."""
+    """Replace and train the head alone, whatever the depth; arguments as for `train_head`."""
     with timing("load"):
         source = task.source or _source(task, network)
     classes = len(task.manifest.classes)
@@ -129,7 +129,7 @@ def _check_gradient(task: TrainingTask) -> None:
 
 
 def _source(task: TrainingTask, network: Network) -> FeatureSource:
-    located = locate_head(network, path=task.head_path)
+    located = locate_head(network, head=task.head_path)
     return source_of(network, located, task.config.head, len(task.manifest.images))
 
 
@@ -198,7 +198,7 @@ def _columns(bank: FeatureBank, reading: FeatureReading) -> FeatureBank:
 def _preprocessed(
     task: TrainingTask, source: FeatureSource, kind: HeadKind, bank: FeatureBank, listener: Listener
 ) -> ChosenPreprocessing:
-    """Let cross-validation choose how pictures are shown."""
+    """Let cross-validation choose how images are prepared."""
     rows, reading = torch.nonzero(task.rows("train")).flatten(), source.reads(kind)
 
     def solve(features: Tensor) -> Tensor | None:
@@ -211,7 +211,7 @@ def _preprocessed(
 
 
 def _builder(task: TrainingTask, source: FeatureSource, listener: Listener) -> BankBuilder:
-    """The bank that the features of a task go into, before any picture has come."""
+    """The bank that the features of a task go into, before any image has come."""
     engine = None if task.engine is None else engine_named(task.engine)
     if task.engine and engine is None:
         listener(Note(f"This machine has no engine {task.engine}: the head may differ in its last digits."))
@@ -271,7 +271,7 @@ def _fit(
     unlabeled: Tensor | None = None,
     watch: Watch | None = None,
 ) -> LinearHeads:
-    """Solve the head on some rows of the features of all pictures, and on guesses for the unlabeled ones."""
+    """Solve the head on some rows of the features of all images, and on guesses for the unlabeled ones."""
     images = task.manifest.images
     return fit_heads(
         LabeledFeatures(
@@ -290,7 +290,7 @@ def _fit(
 
 
 def _by_gradient(task: TrainingTask, network: Network, record: SwapRecord, listener: Listener) -> TrainedHead:
-    """Teach a head that no linear solution fits, by gradient through the frozen network."""
+    """Train a head that no linear solution fits, by gradient through the frozen network."""
     listener(Note("This head is more than one linear layer, so it is taught by gradient; that takes longer."))
     train, test = task.manifest.part("train"), task.manifest.part("test")
 

@@ -44,10 +44,10 @@ def why_not_used(task: TrainingTask, *, is_solved: bool = True) -> str:
 def features_without_label(
     task: TrainingTask, new_builder: Callable[[], BankBuilder], listener: Listener
 ) -> Tensor | None:
-    """(U, W) float32 of the images that no one has named; None: there are none of use.
+    """(U, W) float32 of the images that no one has labelled; None: there are none of use.
 
     Args:
-        task: what is taught.
+        task: what is trained.
         new_builder: gives an empty bank, with the backbone in the engine that has seen the others.
         listener: hears how far it is.
     """
@@ -72,10 +72,10 @@ def with_guesses(task: TrainingTask, chosen: ChosenHead, kind: HeadKind, solve: 
     """The same head, or one that was also solved with its guesses, as cross-validation finds better.
 
     Args:
-        task: what is taught.
+        task: what is trained.
         chosen: without guesses; solved or not.
         kind: what a head with guesses reads.
-        solve: solves on the practice pictures, with guesses or without.
+        solve: solves on the training images, with guesses or without.
     """
     heads = solve(kind, True)
     if not heads.guesses:

@@ -1,10 +1,10 @@
-"""Solved heads in their network: the proof that it says the same, and the exam.
+"""Solved heads in their network: the proof that it says the same, and the test.
 
 Flow:  solved heads + FeatureBank --prove_in--> HeadProof --training_result_of--> TrainingResult:
-           every exam picture's logits
+           every test image's logits
 
-The proof is made on the exam pictures that are the most undecided: there the smallest difference
-would be seen, and there the exam needs the network's own word anyway when the features were computed in
+The proof is made on the test images that are the most undecided: there the smallest difference
+would be seen, and there the test needs the network's own word anyway when the features were computed in
 half precision.
 """
 
@@ -39,7 +39,7 @@ class HeadProof:
     """What was proved, and on what."""
 
     heads: LinearHeads  # as the network combines them
-    order: Tensor  # (N,) rows of the manifest: the exam's, the most undecided first, then the others
+    order: Tensor  # (N,) rows of the manifest: the test part's, the most undecided first, then the others
     extractor: Extractor  # the network in single precision
     features: Tensor  # (M, D) that it gave for the first M of them
 
@@ -47,7 +47,7 @@ class HeadProof:
 def prove_in(
     task: TrainingTask, network: Network, site: HeadSite, heads: LinearHeads, bank: FeatureBank
 ) -> HeadProof | None:
-    """Write a solution into its network and prove it on pictures; None: the head is not linear."""
+    """Write a solution into its network and prove it on images; None: the head is not linear."""
     logits = heads.logits(bank.features)  # (N, C)
     several = task.manifest.is_multi_label
     margins = torch.where(task.rows("test"), _margins(logits, several=several), torch.inf)
@@ -88,7 +88,7 @@ def installed(
         heads: solved.
         images: (M, H, W, C) uint8, prepared.
         largest: logit that the heads gave, in size: a head before a ReLU is lifted by ten times as much.
-        flip: whether answers are the mean over image and mirrored image.
+        flip: whether answers are the mean over image and flipped image.
         several: whether each label is answered by a sigmoid of its own.
 
     Returns:
@@ -112,7 +112,7 @@ def installed(
 def training_result_of(
     task: TrainingTask, network: Network, site: HeadSite, proof: HeadProof, bank: FeatureBank
 ) -> TrainingResult:
-    """What a head that was proved in its network knows: its exam, and its practice by cross-validation."""
+    """What a head that was proved in its network knows: its test, and its training by cross-validation."""
     heads = proof.heads
     logits = heads.logits(bank.features)
     if is_rough(bank.engine):
@@ -134,19 +134,19 @@ def training_result_of(
 
 
 def right_answers(logits: Tensor, labels: Tensor, folds: Tensor | None) -> int:
-    """Practice pictures that are answered rightly: by their class, or by every label of theirs."""
+    """Training images that are answered rightly: by their class, or by every label of theirs."""
     if labels.ndim == 1:
         return int((logits.argmax(1) == labels).sum())
     return every_label_right(logits, labels, folds, labels)
 
 
 def every_label_right(logits: Tensor, labels: Tensor, folds: Tensor | None, practised: Tensor) -> int:
-    """How many images have every label told rightly, by thresholds of practice images out of fold.
+    """How many images have every label told rightly, by thresholds of training images out of fold.
 
     Args:
         logits: (N, C).
         labels: (N, C) of 0 and 1, NaN where a label is not known, which then counts for nothing.
-        folds: (P, C) logits of practice images, out of fold; None: too few.
+        folds: (P, C) logits of training images, out of fold; None: too few.
         practised: (P, C) labels of these.
     """
     thresholds = choose_thresholds(None if folds is None else folds.numpy(), practised.numpy())
@@ -154,9 +154,9 @@ def every_label_right(logits: Tensor, labels: Tensor, folds: Tensor | None, prac
 
 
 def _recomputed_logits(task: TrainingTask, network: Network, proof: HeadProof, logits: Tensor) -> Tensor:
-    """Let the backbone, in single precision, see the exam pictures that a rough engine leaves open.
+    """Let the backbone, in single precision, see the test images that a rough engine leaves open.
 
-    What the network will say of a picture later must be what the exam says now; only a picture whose
+    What the network will say of an image later must be what the test says now; only an image whose
     two best classes are nearer than half precision is exact can be told otherwise. The first of them
     were seen for the proof.
 
@@ -196,7 +196,7 @@ def _seen(
 
 
 def split_logits(task: TrainingTask, part: str, logits: Tensor) -> SplitLogits:
-    """One part of the pictures, with what was answered: (P, C) logits."""
+    """One part of the images, with what was answered: (P, C) logits."""
     images = tuple(image for image in task.manifest.images if image.part == part)
     return SplitLogits(
         files=[image.file for image in images],

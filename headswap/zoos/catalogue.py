@@ -35,16 +35,16 @@ def zoos(settings: ZooSettings = DEFAULT_SETTINGS) -> tuple[Zoo, ...]:
 
 
 def load_network(
-    name: str,
+    model: str,
     *,
-    weights: Path | None = None,
+    weights: str | Path | None = None,
     listener: Listener = silent,
     settings: ZooSettings = DEFAULT_SETTINGS,
 ) -> Network:
     """A network with its pretrained weights, or with the person's own weight file.
 
     Args:
-        name: an architecture, with or without its zoo ("timm/resnet50").
+        model: an architecture, with or without its zoo ("timm/resnet50").
         weights: a .safetensors, .pt or .pth file for this architecture; its class count is read from it.
         listener: hears `Progress` of step "fetch" in bytes.
         settings: where weights are kept, and whether a connection may be opened.
@@ -54,9 +54,9 @@ def load_network(
         WeightsNotHere: the weights are not on this machine and could not be fetched.
         WeightsDamaged: the file is altered, unsafe, or made for another network.
     """
-    zoo, own_name = resolve(name, settings)
+    zoo, own_name = resolve(model, settings)
     if weights is not None:
-        return load_own_weights(zoo, own_name, weights)
+        return load_own_weights(zoo, own_name, Path(weights))
     return zoo.load(own_name, listener)
 
 
@@ -75,7 +75,7 @@ def build_network(
         ModelNotFound: no zoo has this name.
     """
     zoo, own_name = resolve(name, settings)
-    return zoo.build(own_name, num_classes=None, device=device, variant=variant)
+    return zoo.build(own_name, device=device, variant=variant)
 
 
 def describe_network(name: str, *, settings: ZooSettings = DEFAULT_SETTINGS) -> NetworkCard:

@@ -1,4 +1,4 @@
-"""Say in an `InputSpec` what a transformers image processor does to a picture.
+"""Say in an `InputSpec` what a transformers image processor does to an image.
 
 Flow:  processor (its settings) --input_of--> InputSpec
 
@@ -16,7 +16,7 @@ from typing import Any
 from headswap.network import ChannelOrder, InputSpec, Interpolation
 
 _INTERPOLATIONS: tuple[Interpolation, ...] = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
-_WARP_FROM_PX = 384  # ConvNeXt's processor crops smaller pictures and warps from here on
+_WARP_FROM_PX = 384  # ConvNeXt's processor crops smaller images and warps from here on
 
 
 def input_of(processor: Any) -> InputSpec:
@@ -33,7 +33,7 @@ def input_of(processor: Any) -> InputSpec:
 
 
 def fitted(spec: InputSpec, config: Any) -> InputSpec:
-    """The picture size that the configuration states, where the processor's is another."""
+    """The image size that the configuration states, where the processor's is another."""
     stated = getattr(config, "image_size", None) or getattr(
         getattr(config, "vision_config", None), "image_size", None
     )

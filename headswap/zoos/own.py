@@ -62,7 +62,7 @@ def load_own_weights(zoo: Zoo, name: str, path: Path) -> Network:
 class OwnZoo:
     """The `Zoo` of networks that Python code builds. It lists nothing; it knows what names a factory.
 
-    A factory takes no arguments, or `num_classes`, and returns a module (then pictures are
+    A factory takes no arguments, or `num_classes`, and returns a module (then images are
     prepared in the usual ImageNet way, 224 px) or a `headswap.network.Network`.
     """
 

@@ -213,7 +213,7 @@ def _config(name: str) -> Any:
 
 
 def _measured(name: str, config: Any) -> int | None:
-    """Measured without a tag; a tag with other classes or another picture size has its own number."""
+    """Measured without a tag; a tag with other classes or another image size has its own number."""
     architecture = name.split(".", 1)[0]
     if architecture != name:
         usual = _config(architecture)

@@ -112,7 +112,7 @@ class TorchvisionZoo:
 
 
 def build_module(name: str, *, num_classes: int | None, device: Device) -> nn.Module:
-    """The bare module with random weights, for pictures of the size that its published weights take."""
+    """The bare module with random weights, for images of the size that its published weights take."""
     options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
     if name in _NOISY:
         options["init_weights"] = True
@@ -122,7 +122,7 @@ def build_module(name: str, *, num_classes: int | None, device: Device) -> nn.Mo
     module = _make(name, device, options)
     if hasattr(
         module, "transform_input"
-    ):  # published numbers want pictures normalised in another way; so it is
+    ):  # published numbers want images normalised in another way; so it is
         module.transform_input = True  # type: ignore[assignment]
     return module
 

@@ -1,4 +1,4 @@
-"""The `*ForImageClassification` classes of transformers that take a picture; an extra.
+"""The `*ForImageClassification` classes of transformers that take an image; an extra.
 
 Flow:  class name --default configuration--> module with random weights
        class name --checkpoint folder--> pretrained module, class names, InputSpec

@@ -52,8 +52,8 @@ def test_a_word_says_what_the_head_reads(
 
 @pytest.mark.parametrize(
     "said",
-    [("--depth", "auto"), ("--depth", "head"), ("--seed", "0"), ("--test-share", "0.2"), ("--mirror",),
-     ("--fit", "crop"), ("--budget", "60"), ("--head", "classifier"), ("--px", "160"),
+    [("--depth", "auto"), ("--depth", "head"), ("--seed", "0"), ("--test-share", "0.2"), ("--flip",),
+     ("--crop-mode", "crop"), ("--budget", "60"), ("--head", "classifier"), ("--px", "160"),
      ("--model", "resnet18")],
 )  # fmt: skip
 def test_a_repeated_run_refuses_choices_that_it_would_not_follow(

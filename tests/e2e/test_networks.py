@@ -14,8 +14,8 @@ from tests.e2e.house import NARROWED, WAIT_MS, House, Visit, new_profile
 pytestmark = pytest.mark.browser
 
 ON_ITS_WAY = """() => {
-  const said = getComputedStyle(document.querySelector('#hs-search'), '::after');
-  return said.visibility === 'visible' && said.content.includes('is on its way');
+  const hint = document.querySelector('#hs-search [data-testid=block-info] + div');
+  return getComputedStyle(hint, '::after').content.includes('is on its way');
 }"""
 FAMILIES = (  # one of each kind of head; tests/heads/ looks at every family, without a browser
     "torchvision/googlenet", "torchvision/squeezenet1_1", "torchvision/resnet18",

@@ -892,7 +892,7 @@ def test_a_person_may_point_at_the_last_convolution_of_what_looks_headless() -> 
         nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     )
 
-    record = swap_head(net, 5, path="0", input_size=(3, 16, 16))
+    record = swap_head(net, 5, head="0", input_size=(3, 16, 16))
 
     assert (record.site.paths, record.site.tail_paths) == (("0",), ("1",))
     assert net(torch.zeros(2, 3, 16, 16)).shape == (2, 5)

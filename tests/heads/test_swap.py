@@ -149,18 +149,18 @@ def test_a_site_of_another_network_is_refused() -> None:
 
 def test_a_path_that_does_not_exist_names_the_last_layers() -> None:
     with pytest.raises(HeadNotFound, match=r"no layer named 'fc'\..*The last layers are `0`, `5`\."):
-        swap_head(network(), 3, input_size=SIZE, path="fc")
+        swap_head(network(), 3, input_size=SIZE, head="fc")
 
 
 def test_a_path_to_a_layer_of_the_body_is_refused() -> None:
     with pytest.raises(HeadNotFound, match="'0' does not make the network's 10 answers"):
-        swap_head(network(), 3, input_size=SIZE, path="0")
+        swap_head(network(), 3, input_size=SIZE, head="0")
 
 
 def test_a_path_to_a_container_finds_the_head_inside() -> None:
     net = nn.Sequential(network()[:5], nn.Sequential(nn.Dropout(), nn.Linear(8, 10)))
 
-    assert swap_head(net, 3, input_size=SIZE, path="1").site.paths == ("1.1",)
+    assert swap_head(net, 3, input_size=SIZE, head="1").site.paths == ("1.1",)
 
 
 def test_one_of_several_questions_can_be_pointed_at() -> None:
@@ -175,7 +175,7 @@ def test_one_of_several_questions_can_be_pointed_at() -> None:
 
     net = Two()
 
-    record = swap_head(net, 7, input_size=SIZE, path="shape")
+    record = swap_head(net, 7, input_size=SIZE, head="shape")
 
     answer = net(torch.zeros(2, *SIZE))
     assert (record.site.paths, record.site.outputs) == (("shape",), ("shape",))

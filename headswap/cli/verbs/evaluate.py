@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from headswap.cli.verb import (
+    DATA,
     VerbAnswer,
     Verbs,
     add_bundle,
@@ -32,7 +33,7 @@ def add(verbs: Verbs) -> None:
     """Say what the verb takes."""
     sub = new_verb(verbs, "evaluate", run)
     add_bundle(sub)
-    sub.add_argument("data")
+    sub.add_argument("data", help=DATA)
     add_cluster(sub, reads=("bundle", "data"))
 
 

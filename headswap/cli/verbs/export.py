@@ -35,6 +35,7 @@ def add(verbs: Verbs) -> None:
         help="of a zip: programs, these with OpenVINO or LiteRT, the page for a host, Teachable Machine's",
     )
     sub.add_argument(
+        "--data",
         "--pictures",
         metavar="DATA",
         help="what it was taught on: ten of these travel along and are checked; "
@@ -53,7 +54,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         check = export(
             choices.bundle,
             out,
-            data=choices.pictures,
+            data=choices.data,
             onnx=not choices.no_onnx,
             form=choices.form,
             allow_code=choices.allow_code,

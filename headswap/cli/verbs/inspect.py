@@ -13,7 +13,7 @@ from headswap.heads.site import HeadLayer
 def add(verbs: Verbs) -> None:
     """Say what the verb takes."""
     sub = new_verb(verbs, "inspect", run)
-    sub.add_argument("model")
+    sub.add_argument("model", help="a network; see `headswap models`")
     add_network(sub)
 
 

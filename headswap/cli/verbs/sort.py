@@ -1,4 +1,4 @@
-"""`headswap sort BUNDLE DATA OUT`: copy pictures into one folder for each class."""
+"""`headswap sort BUNDLE IMAGES OUT`: copy pictures into one folder for each class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def add(verbs: Verbs) -> None:
     """Say what the verb takes."""
     sub = new_verb(verbs, "sort", run)
     add_bundle(sub)
-    sub.add_argument("data", help="a folder with pictures at any depth, a zip, shards, or an address")
+    sub.add_argument("images", help="a folder with pictures at any depth, a zip, shards, or an address")
     sub.add_argument("out", help="a folder that does not exist yet; pictures are copied, none is moved")
     sub.add_argument(
         "--least-sure", type=float, default=0.0, metavar="SHARE",
@@ -29,7 +29,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     with Bars() as bars:
         done = sort(
             choices.bundle,
-            choices.data,
+            choices.images,
             choices.out,
             least_sure=choices.least_sure,
             allow_code=choices.allow_code,

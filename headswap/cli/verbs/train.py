@@ -38,8 +38,8 @@ _CHOICES = {  # that a repeated run brings with it: option -> its name
     "--seed": "seed",
     "--depth": "depth",
     "--budget": "budget",
-    "--mirror": "mirror",
-    "--fit": "fit",
+    "--flip": "flip",
+    "--crop-mode": "crop_mode",
     "--px": "px",
     "--no-features": "no_features",
 }
@@ -114,11 +114,13 @@ def _add_machines(sub: argparse.ArgumentParser) -> None:
 def _add_preprocessing(sub: argparse.ArgumentParser) -> None:
     """How pictures are shown to the network."""
     sub.add_argument(
+        "--flip",
         "--mirror",
         action="store_true",
         help="look at every picture twice, as it is and mirrored: twice the time, a little more often right",
     )
     sub.add_argument(
+        "--crop-mode",
         "--fit",
         choices=get_args(CropMode),
         help="how a picture fills the network's frame: cut, squashed, or with a border; default: as the "
@@ -197,8 +199,8 @@ def _by_choices(choices: argparse.Namespace, bars: Listener) -> Outcome:
         config=TrainConfig(
             depth=choices.depth or usual.depth,
             budget_s=choices.budget,
-            flip=choices.mirror,
-            crop_mode=choices.fit,
+            flip=choices.flip,
+            crop_mode=choices.crop_mode,
             px=choices.px,
             keep_features=not choices.no_features,
         ),

@@ -1,8 +1,8 @@
-"""Pictures -> numbers, as they were prepared when the network was taught; and the questions' frame.
+"""Images -> numbers, as they were prepared when the network was trained; and the questions' frame.
 
 Flow:  file --read--> upright RGB --prepare--> (1, C, H, W) float32 --a network--> answers --> text
 
-Used by predict.py and predict_onnx.py. Needs pillow and numpy; HEIC pictures need pillow-heif as well.
+Used by predict.py and predict_onnx.py. Needs pillow and numpy; HEIC images need pillow-heif as well.
 Every number comes from preprocessing.json and labels.json next to this file.
 """
 
@@ -32,12 +32,12 @@ except ImportError:  # not packed yet
     from headswap.data.netpbm import netpbm_levels
     from headswap.data.rgb import to_rgb
 
-MOST_MEGAPIXELS = 200.0  # larger pictures are refused before they are decoded
+MOST_MEGAPIXELS = 200.0  # larger images are refused before they are decoded
 MOST_MEMORY = 1_800_000_000  # bytes that decoding one may take
 MOST_BYTES = 200 * 2**20  # of a file
 MOST_LONG = 100.0  # strips longer than this times their width are refused, too
 SOME_LEFT_OUT = 3  # an exit code that no failing Python gives
-AT_ONCE = 16  # pictures that go through the network together
+AT_ONCE = 16  # images that go through the network together
 LEAST_PX = 256  # a JPEG is never reduced below twice this side
 ENDINGS = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff",
@@ -85,10 +85,10 @@ class Problem(Exception):
 
 
 def main(description: str, open_network: Callable[[Path], Callable[[Any], Any]]) -> int:
-    """Name the pictures of a command line; returns the exit code: 2 for none, 3 for some that cannot be read.
+    """Classify the images of a command line; returns the exit code: 2 for none, 3 for some unreadable.
 
     `open_network` takes the folder and gives a function from (N, C, H, W) float32 to (N, classes)
-    probabilities and (N,) numbers that say how unlike each is, or None.
+    probabilities and (N,) OOD scores, or None.
     """
     for stream in (sys.stdout, sys.stderr):  # letters that the encoding of a pipe lacks are escaped
         if isinstance(stream, TextIOWrapper):
@@ -101,7 +101,7 @@ def main(description: str, open_network: Callable[[Path], Callable[[Any], Any]])
     try:
         files = list(found(chosen.pictures))
         labels, spec = load(folder, "labels.json"), load(folder, "preprocessing.json")
-        if (folder / "thresholds.json").is_file():  # a picture may have several labels
+        if (folder / "thresholds.json").is_file():  # an image may have several labels
             spec["thresholds"] = load(folder, "thresholds.json")
         said, left_out = answers(files, labels, spec, open_network(folder))
     except Problem as problem:
@@ -116,7 +116,7 @@ def main(description: str, open_network: Callable[[Path], Callable[[Any], Any]])
 
 
 def found(names: list[str]) -> Iterator[Path]:
-    """The files meant: each file that is named, and every picture in each folder that is named."""
+    """The files meant: each file that is named, and every image in each folder that is named."""
     for name in names:
         path = Path(name)
         if not path.is_dir():
@@ -129,7 +129,7 @@ def found(names: list[str]) -> Iterator[Path]:
 
 
 def is_meant(file: Path) -> bool:
-    """A picture, and not what macOS leaves next to pictures on other disks (._bird.jpg)."""
+    """An image, and not what macOS leaves next to images on other disks (._bird.jpg)."""
     return file.suffix.lower() in ENDINGS and not file.name.startswith(".") and "__MACOSX" not in file.parts
 
 
@@ -174,7 +174,7 @@ def asked(
 
 
 def lines(said: list[dict[str, Any]]) -> Iterator[str]:
-    """For one picture every class, for several one line each."""
+    """For one image every class, for several one line each."""
     if len(said) == 1:
         shares = said[0]["probabilities"]
         wide = max(len(name) for name in shares)
@@ -201,7 +201,7 @@ def load(folder: Path, name: str) -> Any:
         raise Problem(f"{name} is not next to this program, or is damaged. Unpack the whole zip.") from error
 
 
-# Bytes -> an upright RGB picture, by the rule and in the words of headswap ------------
+# Bytes -> an upright RGB image, by the rule and in the words of headswap ------------
 
 
 def read(path: Path, spec: dict[str, Any]) -> Image.Image:
@@ -284,7 +284,7 @@ def decoded(kind: str, data: bytes, name: str, spec: dict[str, Any]) -> Image.Im
     file.load()
     try:
         transpose = TRANSPOSES.get(file.getexif().get(ORIENTATION, 1))
-    except Exception:  # noqa: BLE001  damaged metadata is no reason to lose the picture
+    except Exception:  # noqa: BLE001  damaged metadata is no reason to lose the image
         transpose = None
     image: Image.Image = to_rgb(file)
     file.close()
@@ -317,7 +317,7 @@ def check_memory(kind: str, name: str, file: Any, full_size: tuple[int, int], da
         raise Problem(f"{name} is {width} x {height} pixels; {limit} {setting}. {how}, or leave it out.")
 
 
-# A picture -> what the network expects ----------------------------------------------
+# An image -> what the network expects ----------------------------------------------
 
 
 def prepare(image: Image.Image, spec: dict[str, Any]) -> Any:
@@ -371,7 +371,7 @@ def before_the_cut(width: int, height: int, spec: dict[str, Any]) -> tuple[int, 
 
 
 def cut_centre(image: Image.Image, width: int, height: int, fill: Any) -> Image.Image:
-    """Cut the centre; where the picture is smaller, surround it with `fill` first."""
+    """Cut the centre; where the image is smaller, surround it with `fill` first."""
     missing_x, missing_y = max(width - image.width, 0), max(height - image.height, 0)
     if missing_x or missing_y:
         padded = Image.new(image.mode, (image.width + missing_x, image.height + missing_y), fill)

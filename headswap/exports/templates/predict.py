@@ -1,4 +1,4 @@
-"""Name pictures with the network in this folder.
+"""Classify images with the network in this folder.
 
     python predict.py picture.jpg [more.png a-folder] [--json]
 
@@ -24,7 +24,7 @@ NUMBERS = {  # safetensors' names -> torch's
 
 
 def open_network(folder: Path) -> Callable[[Any], Any]:
-    """A function from (N, C, H, W) float32 to (N, classes) probabilities and (N,) how unlike; or None."""
+    """A function from (N, C, H, W) float32 to (N, classes) probabilities and (N,) OOD scores; or None."""
     import pictures  # type: ignore[import-not-found,unused-ignore]  # next to this file, in the zip
 
     spec = pictures.load(folder, "network.json")
@@ -88,7 +88,7 @@ def run(module: Any, images: Any, spec: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def remembered(path: Path) -> tuple[Any, float | None]:
-    """What the pictures it was taught on look like, (M, D), and the distance beyond which one is unlike."""
+    """Embeddings of the training images, (M, D), and the distance that is the threshold of the score."""
     if not path.is_file():
         return None, None
     tensors, metadata = read_tensors(path)
@@ -120,7 +120,7 @@ def bare_network(spec: dict[str, Any]) -> Any:
 
 
 def widened(backbone: Any, spec: dict[str, Any]) -> Any:
-    """The network with a head that reads every block, if it was taught so; else the network itself."""
+    """The network with a head that reads every block, if it was trained so; else the network itself."""
     if not spec["taps"]:
         return backbone
     import torch

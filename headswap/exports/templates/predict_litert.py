@@ -1,10 +1,10 @@
-"""Name pictures with model.tflite: ai-edge-litert, pillow and numpy, no torch.
+"""Classify images with model.tflite: ai-edge-litert, pillow and numpy, no torch.
 
     python predict_litert.py picture.jpg [more.png a-folder] [--int8] [--json]
 
 The model takes `pictures`, (1, C, H, W) float32, prepared as preprocessing.json says, and gives
 `probabilities`, (1, classes) float32, calibrated, in the order of labels.json, and in most cases
-`unlike`, (1,) float32: over 1 where a picture is unlike everything the network was taught on.
+`unlike`, (1,) float32: the OOD score, over 1 where an image is unlike everything the network was trained on.
 
 --int8 asks model_int8.tflite, which is smaller and quicker and answers a little differently: README.md says
 how well it does.
@@ -22,7 +22,7 @@ MODEL = "model_int8.tflite" if IS_INT8 else "model.tflite"
 
 
 def open_network(folder: Path) -> Callable[[Any], Any]:
-    """A function from (N, C, H, W) float32 to (N, classes) probabilities and (N,) how unlike; or None."""
+    """A function from (N, C, H, W) float32 to (N, classes) probabilities and (N,) OOD scores; or None."""
     import numpy as np
     import pictures  # type: ignore[import-not-found,unused-ignore]  # next to this file, in the zip
 

@@ -1,10 +1,10 @@
-"""Name pictures with model.onnx: onnxruntime, pillow and numpy, no torch.
+"""Classify images with model.onnx: onnxruntime, pillow and numpy, no torch.
 
     python predict_onnx.py picture.jpg [more.png a-folder] [--json]
 
 model.onnx takes `pictures`, (N, C, H, W) float32, prepared as preprocessing.json says, and gives
 `probabilities`, (N, classes) float32, calibrated, in the order of labels.json, and in most cases
-`unlike`, (N,) float32: over 1 where a picture is unlike everything the network was taught on.
+`unlike`, (N,) float32: the OOD score, over 1 where an image is unlike everything the network was trained on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 
 def open_network(folder: Path) -> Callable[[Any], Any]:
-    """A function from (N, C, H, W) float32 to (N, classes) probabilities and (N,) how unlike; or None."""
+    """A function from (N, C, H, W) float32 to (N, classes) probabilities and (N,) OOD scores; or None."""
     import pictures  # type: ignore[import-not-found,unused-ignore]  # next to this file, in the zip
 
     if not (folder / "model.onnx").is_file():

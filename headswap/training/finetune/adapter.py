@@ -1,4 +1,4 @@
-"""From a task whose head is taught to one that goes further: the glue around the search.
+"""From a task whose head is trained to its fine-tuning: the glue around the search.
 
 Flow:  TrainingTask + TrainedHead --run_finetuning--> TrainingResult, by the network as it is then
 """
@@ -33,7 +33,7 @@ from headswap.training.finetune.search import FinetuneResult, search_finetuning
 from headswap.training.progress import guesses_on
 from headswap.training.verify import every_label_right
 
-_COMPARED = 4  # pictures
+_COMPARED = 4  # images
 
 if TYPE_CHECKING:
     from headswap.heads.site import HeadSite
@@ -80,7 +80,7 @@ def _kept_head(task: TrainingTask, trained: TrainingResult, listener: Listener) 
 def finetune_setup_of(
     task: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener = silent
 ) -> FinetuneSetup:
-    """What can be practised on, and how; rows are those of the manifest."""
+    """What can be trained on, and how; rows are those of the manifest."""
     images, spec = task.manifest.images, network.input
     image_batches = ImageBatches(
         spec,
@@ -171,7 +171,7 @@ def _split_logits(task: TrainingTask, rows: Tensor, logits: Tensor) -> SplitLogi
 
 
 def _folder(task: TrainingTask, network: Network, trained: TrainingResult) -> Path | None:
-    """One folder for checkpoints of the same pictures, network and choices."""
+    """One folder for checkpoints of the same images, network and choices."""
     if task.checkpoints is None:
         return None
     digest = hashlib.sha256()

@@ -1,10 +1,10 @@
-"""Pictures as practice needs them: uncut for crops, or cut as the network will see them.
+"""Images as training needs them: uncut for crops, or cut as the network will see them.
 
 Flow:  row numbers --inputs--> (B, H, W, C) uint8, as in prediction
-       row numbers --train--> (B, C, H, W) float32, cropped and mirrored at random
+       row numbers --train--> (B, C, H, W) float32, cropped and flipped at random
 
-Uncut pictures stay in memory up to a bound; beyond it they are read again, one batch ahead.
-Crops and mirrors are torchvision's. Of several processes each reads its part of a batch, and draws
+Uncut images stay in memory up to a bound; beyond it they are read again, one batch ahead.
+Crops and flips are torchvision's. Of several processes each reads its part of a batch, and draws
 for all of it: the crops are those of one process.
 """
 
@@ -26,13 +26,13 @@ from headswap.data.transforms import to_float
 from headswap.network import InputSpec
 from headswap.training.config import FinetuneConfig
 
-KEEP_BYTES = 512 * 2**20  # of uncut pictures
+KEEP_BYTES = 512 * 2**20  # of uncut images
 Read = Callable[[int], NDArray[np.uint8]]  # row -> (H, W, C)
 
 
 @dataclass
 class ImageBatches:
-    """All pictures of a task by row, practice and exam alike."""
+    """All images of a task by row, training and test alike."""
 
     spec: InputSpec
     read_input: Read  # as `prepare` gives it
@@ -57,7 +57,7 @@ class ImageBatches:
             batches: rows, the same in every process.
             augment: draws the crops.
             ranks: of several processes each gets its part of each batch.
-            before: how many pictures before its part it gets too; before the first is the last of the batch.
+            before: how many images before its part it gets too; before the first is the last of the batch.
         """
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="uncut") as pool:
             ahead = None
@@ -78,7 +78,7 @@ class ImageBatches:
         ranks: Ranks,
         before: int,
     ) -> Tensor:
-        """(n, C, H, W) of the part of this process, with random numbers drawn for every picture."""
+        """(n, C, H, W) of the part of this process, with random numbers drawn for every image."""
         images = {at: future.result() for at, future in coming.items()}
         sizes = self._sizes_of(rows, images, ranks)
         drawn: dict[int, NDArray[np.uint8]] = {}
@@ -97,7 +97,7 @@ class ImageBatches:
     def _sizes_of(
         self, rows: Sequence[int], images: Mapping[int, NDArray[np.uint8]], ranks: Ranks
     ) -> list[tuple[int, int]]:
-        """(height, width) of each uncut picture of a batch; those of other processes are told once."""
+        """(height, width) of each uncut image of a batch; those of other processes are told once."""
         if ranks.is_alone:
             return [images[at].shape[:2] for at in range(len(rows))]
         if any(row not in self._sizes for row in rows):  # the same in every process
@@ -111,14 +111,14 @@ class ImageBatches:
         if kept is not None:
             return kept
         image = self.read_uncut(row)
-        if self._left >= image.nbytes:  # two threads may pass at once: a few pictures too many, no more
+        if self._left >= image.nbytes:  # two threads may pass at once: a few images too many, no more
             self._left -= image.nbytes
             self._kept[row] = image
         return image
 
 
 class Augment:
-    """Random crops and mirrors, drawn from torch's own generator."""
+    """Random crops and flips, drawn from torch's own generator."""
 
     def __init__(self, spec: InputSpec, config: FinetuneConfig) -> None:
         from torchvision.transforms import v2
@@ -147,18 +147,18 @@ class Augment:
         return np.asarray(drawn.permute(1, 2, 0).numpy())
 
     def skip(self, height: int, width: int, channels: int) -> None:
-        """Draw what a picture of that size takes; on torch's meta device nothing is computed."""
+        """Draw what an image of that size takes; on torch's meta device nothing is computed."""
         self._steps(torch.empty(channels, height, width, dtype=torch.uint8, device="meta"))
 
 
 def taken_of(count: int, ranks: Ranks, before: int = 0) -> list[int]:
-    """Which pictures of a batch this process has: its part, after some that precede it in a circle."""
+    """Which images of a batch this process has: its part, after some that precede it in a circle."""
     part = ranks.part(count)
     return [(part.start - step) % count for step in range(before, 0, -1)] + list(part)
 
 
 def mixer(config: FinetuneConfig, num_classes: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Mixes pictures and labels of a batch; without mixup gives both back as they are."""
+    """Mixes images and labels of a batch; without mixup gives both back as they are."""
     if config.mixup == 0:
         return lambda batch, labels: (batch, labels)
     from torchvision.transforms import v2

@@ -1,4 +1,4 @@
-"""Try one way of going further on one validation part, again and again from the same beginning.
+"""Try one way of fine-tuning on one validation part, again and again from the same beginning.
 
 Flow:  Candidate + validation part --planned_try--> PlannedRun
            --CandidateRunner.run--> FinetunedRun; the network is put back before each try
@@ -40,14 +40,14 @@ from headswap.training.finetune.records import (
 from headswap.training.finetune.state import copied
 from headswap.training.linear.solver import folds_of
 
-_MEASURED = 8  # pictures
+_MEASURED = 8  # images
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FinetuneSetup:
-    """A network with a solved head, and what it may practise on; rows are those of its images."""
+    """A network with a solved head, and what it may train on; rows are those of its images."""
 
-    module: nn.Module  # swapped, with the head solved on all practice pictures
+    module: nn.Module  # swapped, with the head solved on all training images
     site: HeadSite
     image_batches: ImageBatches
     train: Tensor  # (N,) rows
@@ -59,12 +59,12 @@ class FinetuneSetup:
     seed: int
     budget: Budget
     folder: Path | None  # for checkpoints; None: none
-    flip: bool = False  # answers are the mean over picture and mirrored picture
+    flip: bool = False  # answers are the mean over image and flipped image
     elsewhere: RunsElsewhere | None = None  # who makes the runs; None: this process
     together: RunsElsewhere | None = None  # several processes that make each run together; None: no such
     processes: int = 1  # as many as that
     ranks: Ranks = ALONE  # the processes that make these runs together
-    leaves_room: bool = True  # whether enough practice pictures are wrong to tell a better way from chance
+    leaves_room: bool = True  # whether enough training images are wrong to tell a better way from chance
 
 
 class CandidateRunner:
@@ -133,7 +133,7 @@ class CandidateRunner:
                 named[name].copy_(value)
 
     def costs(self, *, measured: bool) -> Costs:
-        """What practice takes here; where time is no matter, nothing is measured."""
+        """What training takes here; where time is no matter, nothing is measured."""
         setup = self.setup
         rest, every = len(self.rows(0)[0]), len(setup.train)
         if not measured:
@@ -156,7 +156,7 @@ class CandidateRunner:
         return Costs(image=image, setup=once, rest=rest, every=every)
 
     def _timed(self, answer: Callable[[Tensor], Any], batch: Tensor) -> float:
-        """Seconds of one picture, there and back; the second of two times."""
+        """Seconds of one image, there and back; the second of two times."""
         setup, seconds = self.setup, 0.0
         targets = setup.labels[setup.train[: len(batch)]].to(setup.engine.device)
         setup.module.requires_grad_(True)
@@ -174,7 +174,7 @@ class CandidateRunner:
         return seconds / len(batch)
 
     def images_below(self, depths: frozenset[Moving]) -> int:
-        """How many pictures go through the frozen part once."""
+        """How many images go through the frozen part once."""
         if self.top is None or "last" not in depths:
             return 0
         passes = 2 if self.setup.flip else 1
@@ -203,7 +203,7 @@ class CandidateRunner:
         return True
 
     def _find_top(self) -> tuple[FrozenPrefix | None, int]:
-        """Where the network can be cut, and how many crops of each picture memory allows."""
+        """Where the network can be cut, and how many crops of each image memory allows."""
         setup = self.setup
         if setup.config.depth not in ("last", "auto") or not self.parts:
             return None, 0
@@ -217,7 +217,7 @@ class CandidateRunner:
         return (top, crops) if crops else (None, 0)
 
     def _is_usable(self, held: Tensor, labels: Tensor) -> bool:
-        """Whether every class or label is left to practise on."""
+        """Whether every class or label is left to train on."""
         rest = labels[~held]
         if labels.ndim == 2:
             return bool(held.any()) and bool((rest > 0).any(dim=0).all())
@@ -233,7 +233,7 @@ def planned_try(candidate: FinetuneCandidate, part: int, epochs: int) -> Planned
 
 
 def planned_last(candidate: FinetuneCandidate, epochs: int, stop_after: int) -> PlannedRun:
-    """The run that is kept: all practice pictures."""
+    """The run that is kept: all training images."""
     return PlannedRun(run_config=_run_config(candidate, epochs, stop_after), part=None)
 
 

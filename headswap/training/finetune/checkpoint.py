@@ -2,7 +2,7 @@
 
     run/
       00006/              the one before, for the day that the last one turns out damaged
-      00007/              the last pass that was kept, sealed
+      00007/              the last epoch that was kept, sealed
         state.json        what was counted
         tensors.safetensors   what moves, its best form, the optimizer's memory, the random generators
 
@@ -42,12 +42,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class EpochResult:
-    """One pass over the practice pictures."""
+    """One epoch over the training images."""
 
     number: int  # from 1
     of: int
-    loss: float  # mean over the pass
-    right: int  # of the practice pictures, cropped and mirrored as they were
+    loss: float  # mean over the epoch
+    right: int  # of the training images, cropped and flipped as they were
     total: int
 
 

@@ -1,10 +1,10 @@
-"""Compare two ways of teaching on the same held-back pictures, picture by picture.
+"""Compare two ways of training on the same held-back images, image by image.
 
 Flow:  logits of both + labels --score_held_out--> HeldOutScore each --compare--> FinetuneGain
 
-Small validation parts are noisy. The loss of each picture after calibration says more than
-right or wrong, and the difference between two networks on one picture is less noisy than
-either of them. Where a picture may have several labels, mean average precision counts instead of right
+Small validation parts are noisy. The loss of each image after calibration says more than
+right or wrong, and the difference between two networks on one image is less noisy than
+either of them. Where an image may have several labels, mean average precision counts instead of right
 answers.
 """
 
@@ -33,12 +33,12 @@ _FEWEST_WRONG = 5  # 4 mended and none spoilt may still be chance: 1 in 16 (sign
 
 @dataclass(frozen=True, eq=False)
 class HeldOutScore:
-    """How a network did on held-back pictures."""
+    """How a network did on held-back images."""
 
     right: Tensor  # (V,) bool; of several labels: every one told rightly, after calibration
-    losses: Tensor  # (V,) cross-entropy after calibration on the same pictures, classes balanced
+    losses: Tensor  # (V,) cross-entropy after calibration on the same images, classes balanced
     logits: Tensor | None = None  # (V, C) after calibration, and
-    labels: Tensor | None = None  # (V, C) of 0 and 1, where a picture may have several; None: one class
+    labels: Tensor | None = None  # (V, C) of 0 and 1, where an image may have several; None: one class
 
     @property
     def loss(self) -> float:
@@ -46,7 +46,7 @@ class HeldOutScore:
 
     @property
     def ranking(self) -> LabelRanking | None:
-        """Mean average precision over the labels; None: each picture has one class."""
+        """Mean average precision over the labels; None: each image has one class."""
         if self.logits is None or self.labels is None:
             return None
         return rank_labels(self.logits.numpy(), self.labels.numpy())
@@ -57,7 +57,7 @@ OUT_OF_FOLD = "practice pictures it had not seen (cross-validation)"  # what `Fi
 
 @dataclass(frozen=True)
 class FinetuneGain:
-    """What going further gave over the solved head, on the same pictures."""
+    """What fine-tuning gave over the solved head, on the same images."""
 
     images: int
     right_before: int
@@ -65,7 +65,7 @@ class FinetuneGain:
     right_error: float  # standard error of the difference in right answers
     loss: float  # mean fall of the calibrated loss; above 0 is better
     loss_error: float  # its standard error
-    precision_before: float | None = None  # mean average precision, where a picture may have several labels
+    precision_before: float | None = None  # mean average precision, where an image may have several labels
     precision_after: float | None = None
     precision_error: float = 0.0  # standard error of their difference
 
@@ -157,14 +157,14 @@ def _losses(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def balance(labels: Tensor, num_classes: int) -> Tensor:
-    """(C,) weights with which every class has the same sum and a picture weighs 1 on average."""
+    """(C,) weights with which every class has the same sum and an image weighs 1 on average."""
     counts = torch.bincount(labels, minlength=num_classes)
     present = int((counts > 0).sum())
     return torch.where(counts > 0, len(labels) / (present * counts.clamp_min(1)), 0.0)
 
 
 def compare(before: HeldOutScore, after: HeldOutScore) -> FinetuneGain:
-    """Of two judgements on the same pictures."""
+    """Of two judgements on the same images."""
     falls = before.losses - after.losses  # (V,)
     count = len(falls)
     error = float(falls.std(unbiased=True)) / math.sqrt(count) if count > 1 else math.inf

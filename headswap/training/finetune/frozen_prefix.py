@@ -1,13 +1,13 @@
-"""Only the last blocks learn: run the frozen part below them once, and practise on what it gave.
+"""Only the last blocks learn: run the frozen part below them once, and train on what it gave.
 
 Flow:  network + frozen stages --find_frozen_prefix--> FrozenPrefix, or None: it cannot be cut there
-       pictures --FrozenPrefix.fill--> what leaves the frozen part, of a few crops of each
+       images --FrozenPrefix.fill--> what leaves the frozen part, of a few crops of each
 
 Nothing is known of the architecture. What the topmost frozen stage gave is put in its place,
 blanks stand for what the stages below it gave, and the network must then answer as
 before: where something passes the cut by another way, it does not, and nothing is cut. What a wide
 head reads of the frozen blocks is kept next to it.
-Practice then costs what the last blocks cost, a tenth of the whole on a processor.
+Training then costs what the last blocks cost, a tenth of the whole on a processor.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class FrozenPrefix:
     site: HeadSite
     engine: Engine  # of the top
     below: Engine  # of the frozen part
-    shapes: dict[str, torch.Size]  # of what each frozen stage gives, for one picture; the cut is the last
-    blank: Tensor  # (1, C, H, W) in place of a picture
+    shapes: dict[str, torch.Size]  # of what each frozen stage gives, for one image; the cut is the last
+    blank: Tensor  # (1, C, H, W) in place of an image
     taps: tuple[Tap, ...] = ()  # frozen blocks that a wide head reads
-    thin: bool  # blanks of one picture do for a batch
-    ranks: Ranks = ALONE  # the processes that practise together
+    thin: bool  # blanks of one image do for a batch
+    ranks: Ranks = ALONE  # the processes that train together
 
     def __post_init__(self) -> None:
         self._cut = list(self.shapes)[-1]
@@ -58,7 +58,7 @@ class FrozenPrefix:
 
     @property
     def numbers(self) -> int:
-        """How many are kept of a picture: what leaves the frozen part, then what a wide head reads of it."""
+        """How many are kept of an image: what leaves the frozen part, then what a wide head reads of it."""
         return self.shapes[self._cut].numel() + sum(tap.width for tap in self.taps)
 
     def answer(self, reached: Tensor) -> Any:
@@ -69,7 +69,7 @@ class FrozenPrefix:
             return self.module(self.blank.expand(len(reached), *self.blank.shape[1:]))
 
     def crops_that_fit(self, train: int, every: int, wanted: int) -> int:
-        """How many crops of each practice picture memory allows; 0: too few."""
+        """How many crops of each training image memory allows; 0: too few."""
         room = KEEP_BYTES // (4 * self.numbers) - every
         crops = min(wanted, room // max(1, train))
         return crops if crops >= _FEWEST_CROPS else 0
@@ -85,9 +85,9 @@ class FrozenPrefix:
         crops: int,
         flip: bool = False,
     ) -> Iterator[int]:
-        """Run the frozen part over all rows, mirrored too if asked, and over some crops of the practice rows.
+        """Run the frozen part over all rows, flipped too if asked, and over some crops of the training rows.
 
-        Each of several processes runs its part and gets those of the others. Gives how many pictures are
+        Each of several processes runs its part and gets those of the others. Gives how many images are
         done, batch by batch, so that the caller may stop.
         """
         numbers, done = self.numbers, 0
@@ -120,7 +120,7 @@ class FrozenPrefix:
                     yield done
 
     def train(self, batches: Sequence[Sequence[int]]) -> Iterator[Tensor]:
-        """What reaches the top of one crop of each picture, drawn again: (B, numbers) for each batch.
+        """What reaches the top of one crop of each image, drawn again: (B, numbers) for each batch.
 
         Of several processes each gets its part of a batch, of the crops that one process would draw.
         """
@@ -131,7 +131,7 @@ class FrozenPrefix:
 
     @torch.no_grad()
     def answers(self, rows: Tensor, batch_size: int = 64) -> Tensor:
-        """(V, C) logits in eval mode, of uncropped pictures; with mirrored ones, the mean of both."""
+        """(V, C) logits in eval mode, of uncropped images; with flipped ones, the mean of both."""
         self.module.eval()
         seen = [self._seen, self._flipped] if len(self._flipped) else [self._seen]
         found = [
@@ -181,7 +181,7 @@ def find_frozen_prefix(
         module: swapped and placed.
         site: of its head.
         images: (B, C, H, W) real ones, two or more.
-        config: says what "last" means; a cut needs frozen norms and no mixing of pictures.
+        config: says what "last" means; a cut needs frozen norms and no mixing of images.
         engine: of the top.
 
     Returns:

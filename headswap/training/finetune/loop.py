@@ -3,8 +3,8 @@
 Flow:  network with a solved head + FinetuneTask --finetune--> the same network, its best weights,
            FinetunedRun
 
-Each pass draws crops again, moves the groups that have begun, and is judged on a validation
-part. The best weights are kept; the solved head it began with is pass 0 and takes part. Norm
+Each epoch draws crops again, moves the groups that have begun, and is judged on a validation
+part. The best weights are kept; the solved head it began with is epoch 0 and takes part. Norm
 statistics stay as pretrained unless the person wants otherwise: in training mode they
 ruin small sets. A run that is killed goes on from its last checkpoint, to the same bit.
 
@@ -73,11 +73,11 @@ def finetune(
     Args:
         module: swapped, with a solved head; ends in eval mode with the best weights found.
         site: of the new head.
-        image_batches: the pictures.
+        image_batches: the images.
         task: what to do with them.
         budget: when it is over, the best found by then is kept.
         tick: hears of every batch, in the first of several processes.
-        on_epoch: hears of every pass; may ask for answers, then in all processes.
+        on_epoch: hears of every epoch; may ask for answers, then in all processes.
 
     Raises:
         Cancelled: the first of several processes ended the run.
@@ -130,7 +130,7 @@ class _Run:
             moving=moving_tensors(module, names, config.norms),
         )
         self._saved_at = time.perf_counter()
-        self._room = config.batch_size  # pictures that the device takes at once
+        self._room = config.batch_size  # images that the device takes at once
         self._noise, self._is_over = OwnNoise(task.seed, 0, self.ranks), False
         self._raised: Exception | None = None  # by `tick`; the other processes have to hear of it
 
@@ -145,7 +145,7 @@ class _Run:
         return self.ranks.gathered(said, len(rows))
 
     def one_epoch(self, budget: Budget, tick: Tick) -> None:
-        """Practise once on every picture, then look."""
+        """Train once on every image, then measure."""
         begin, state, task = time.perf_counter(), self.state, self.task
         batches = self._batches()
         number = len(state.history)
@@ -184,7 +184,7 @@ class _Run:
 
     @property
     def _before(self) -> int:
-        """How many pictures before its part of a batch a process needs: each is mixed with the one before."""
+        """How many images before its part of a batch a process needs: each is mixed with the one before."""
         return 1 if self.task.config.mixup and not self.ranks.is_alone else 0
 
     def _why_stopped(self, loss: float, budget: Budget) -> Stopped:
@@ -211,7 +211,7 @@ class _Run:
             raise Cancelled
 
     def _agree(self) -> None:
-        """What rank 0 makes of a pass is what holds: a last digit must not send two processes apart."""
+        """What rank 0 makes of an epoch is what holds: a last digit must not send two processes apart."""
         if self.ranks.is_alone:
             return
         told = self.ranks.bytes_of_first(bytes([STOPPED.index(self.state.stopped), self._raised is not None]))
@@ -258,7 +258,7 @@ class _Run:
         """Forward and backward, in as many parts as the device has room for; the loss, and (B, C) logits.
 
         Args:
-            batch, targets: of this process; may be none, of a batch that has fewer pictures than processes.
+            batch, targets: of this process; may be none, of a batch that has fewer images than processes.
             whole: what all targets of the batch count, here and in other processes.
         """
         while True:
@@ -300,7 +300,7 @@ class _Run:
         return float(loss.detach()), said
 
     def _batches(self) -> list[Tensor]:
-        """All practice rows in a new order; a last picture that would be alone is left out."""
+        """All training rows in a new order; a last image that would be alone is left out."""
         shuffled = self.task.learn[torch.randperm(len(self.task.learn), generator=self.order)]
         batches = list(shuffled.split(self.task.config.batch_size))
         return batches[:-1] if len(batches) > 1 and len(batches[-1]) == 1 else batches

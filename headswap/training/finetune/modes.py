@@ -1,7 +1,7 @@
-"""The state a network is in while it practises, and how it comes back from it.
+"""The state a network is in while it trains, and how it comes back from it.
 
 Dropout and the like are on; norm statistics follow the policy; flags and modes are as before
-when practice ends, whatever ended it. Random numbers are drawn from a seed of their own.
+when training ends, whatever ended it. Random numbers are drawn from a seed of their own.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def recalibrate(module: nn.Module, batches: Iterable[Tensor]) -> None:
 
 
 def moving_tensors(module: nn.Module, names: Iterable[str], norms: Norms) -> dict[str, Tensor]:
-    """Everything that changes while it practises: parameters, and statistics that are not frozen."""
+    """Everything that changes while it trains: parameters, and statistics that are not frozen."""
     named = dict(module.named_parameters(remove_duplicate=False))
     moving: dict[str, Tensor] = {name: named[name].detach() for name in names}
     if norms != "frozen":

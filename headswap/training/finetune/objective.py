@@ -1,4 +1,4 @@
-"""What going further is trained on: one class for each image, or a question for each label.
+"""What fine-tuning is trained on: one class for each image, or a question for each label.
 
 Flow:  labels --loss_for--> the loss of a batch;  (B, C) logits + labels --right_answers--> (B,) whether right
 """

@@ -1,10 +1,10 @@
-"""What moves when more than the head is taught, and how fast: one row of groups, head first.
+"""What moves when more than the head is trained, and how fast: one row of groups, head first.
 
 Flow:  swapped network + depth --moving_groups--> Group, ... --build_optimizer--> AdamW
 
 The stages come from the network's own structure. The rate falls from group to group towards
-the picture, and the groups begin to move one after another. Every parameter that may learn is
-in exactly one group of the optimizer, or nothing is taught.
+the image, and the groups begin to move one after another. Every parameter that may learn is
+in exactly one group of the optimizer, or nothing is trained.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from headswap.training.config import FinetuneConfig
 
 # How fast each group moves at each step: a late start, a rise, a fall along a cosine.
 def release_epoch(group_index: int, groups: int, epochs: int, share: float) -> int:
-    """In which pass, from 0, a group begins to move.
+    """In which epoch, from 0, a group begins to move.
 
     The head and the topmost stage begin at once, the others one after another, the lowest when
-    `share` of the passes is over.
+    `share` of the epochs is over.
     """
     if group_index <= 1 or groups <= 2:
         return 0
@@ -78,7 +78,7 @@ def moving_groups(
         config: the share of "last", the decay of the rates, whether auxiliary heads learn.
 
     Returns:
-        The head, then stages from the top down to the picture.
+        The head, then stages from the top down to the image.
     """
     stages = backbone_stages(module, site)[::-1]  # from the head down
     step = min(1.0, _MOST_STEPS_DOWN / max(1, len(stages)))

@@ -1,6 +1,6 @@
-"""Which ways of going further are tried, and how thoroughly, in the time there is. Numbers only.
+"""Which ways of fine-tuning are tried, and how thoroughly, in the time there is. Numbers only.
 
-Flow:  depth + settings + what practice costs here --plan_search--> SearchPlan, or None: no time
+Flow:  depth + settings + what training costs here --plan_search--> SearchPlan, or None: no time
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from headswap.training.config import Depth, FinetuneConfig
 from headswap.training.finetune.param_groups import Moving
 
 FEWEST_EPOCHS = 3
-_BESIDE = 1.25  # looking at validation and exam pictures, as a share of practising
+_BESIDE = 1.25  # looking at validation and test images, as a share of training
 _CHEAP = 0.5  # of the cost of the likeliest way: "last" is then tried alone where that way is too slow
 _RATES: dict[Moving, tuple[float, ...]] = {
     "everything": (1e-3, 3e-4),
@@ -24,7 +24,7 @@ _RATES: dict[Moving, tuple[float, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneCandidate:
-    """One way of going further."""
+    """One way of fine-tuning."""
 
     depth: Moving
     learning_rate: float
@@ -32,12 +32,12 @@ class FinetuneCandidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
-    """What practice takes here, in seconds."""
+    """What training takes here, in seconds."""
 
-    image: Mapping[Moving, float]  # of practising once on one
-    setup: Mapping[Moving, float]  # once, before the first pass
-    rest: int  # practice pictures outside a validation part
-    every: int  # all practice pictures
+    image: Mapping[Moving, float]  # of training once on one
+    setup: Mapping[Moving, float]  # once, before the first epoch
+    rest: int  # training images outside a validation part
+    every: int  # all training images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class SearchPlan:
         return frozenset(candidate.depth for candidate in self.candidates)
 
     def images(self, rest: int, every: int) -> int:
-        """How many pictures are practised on in all."""
+        """How many images are trained on in all."""
         several = len(self.candidates) if len(self.candidates) > 1 else 0
         return (several * self.search_epochs + self.confirmations * self.epochs) * rest + self.epochs * every
 
@@ -91,12 +91,12 @@ def plan_search(depth: Depth, config: FinetuneConfig, costs: Costs, *, seconds: 
 
     Args:
         depth: what the person asked for.
-        config: passes and confirmations when time is no matter.
+        config: epochs and confirmations when time is no matter.
         costs: measured here; of no account when `seconds` is infinite.
         seconds: that are left.
 
     Returns:
-        None: not even one candidate can be tried and then taught.
+        None: not even one candidate can be tried and then trained.
     """
     plans = list(_plans(depth, config, costs))
     for plan in plans:
@@ -116,7 +116,7 @@ def least_seconds(depth: Depth, config: FinetuneConfig, costs: Costs) -> float:
 
 
 def _plans(depth: Depth, config: FinetuneConfig, costs: Costs) -> Iterator[SearchPlan]:
-    """From thorough to hasty; none with fewer than half of the passes."""
+    """From thorough to hasty; none with fewer than half of the epochs."""
     candidates = candidates_for(depth, config)
     for some, confirmations in (
         (candidates, config.confirmations),

@@ -25,7 +25,7 @@ class RunConfig:
     depth: Moving
     learning_rate: float  # peak, of the head
     epochs: int  # where the cosine ends
-    stop_after: int  # the pass after which the run ends; at most `epochs`
+    stop_after: int  # the epoch after which the run ends; at most `epochs`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class PlannedRun:
     """A run before it begins."""
 
     run_config: RunConfig
-    part: int | None  # the validation part that it is judged on; None: it practises on all practice pictures
+    part: int | None  # the validation part that it is judged on; None: it trains on all training images
 
     @property
     def name(self) -> str:
@@ -49,15 +49,15 @@ class FinetuneTask:
 
     run_config: RunConfig
     config: FinetuneConfig
-    learn: Tensor  # (N,) rows to practise on
-    watch: Tensor  # (V,) rows to choose by; empty: the last pass is the best
+    learn: Tensor  # (N,) rows to train on
+    watch: Tensor  # (V,) rows to choose by; empty: the last epoch is the best
     labels: Tensor  # (rows of the images,) int64; or (rows, C) of 0 and 1 where they may have several
     seed: int
     folder: Path | None = None  # for checkpoints; None: none
     engine: Engine = field(default_factory=training_engine)
-    flip: bool = False  # answers are the mean over picture and mirrored picture
+    flip: bool = False  # answers are the mean over image and flipped image
     ranks: Ranks = ALONE  # the processes that make this run together
-    top: FrozenPrefix | None = None  # filled, when only the last blocks move; None: pictures go all the way
+    top: FrozenPrefix | None = None  # filled, when only the last blocks move; None: images go all the way
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -70,12 +70,12 @@ class FinetunedRun:
     best_epoch: int  # 0: the solved head was never beaten
     start: Tensor  # (V, C) logits of the solved head on the validation part
     best: Tensor  # (V, C) of the best weights
-    last: Tensor  # (V, C) of the last pass
+    last: Tensor  # (V, C) of the last epoch
     weights: dict[str, Tensor]  # the best, of all that moved
 
     @property
     def is_whole(self) -> bool:
-        """Whether it went the whole way, so that its last pass may be judged without having been chosen."""
+        """Whether it went the whole way, so that its last epoch may be judged without having been chosen."""
         return self.stopped == "done" and self.best_epoch > 0
 
     @property
@@ -85,13 +85,13 @@ class FinetunedRun:
 
     @property
     def judged_epoch(self) -> int:
-        """The pass that gave these logits."""
+        """The epoch that gave these logits."""
         return len(self.history) if self.is_whole else self.best_epoch
 
 
 Answer = Callable[[Tensor], Tensor]  # rows of the images -> (n, C) logits of the network as it is now
 OnEpoch = Callable[[EpochResult, Answer], None]
-Tick = Callable[[int], None]  # pictures practised since the last tick; may raise Cancelled
+Tick = Callable[[int], None]  # images trained on since the last tick; may raise Cancelled
 
 
 class Runs(Protocol):
@@ -106,12 +106,12 @@ class Runs(Protocol):
         ...
 
     def run(self, planned: PlannedRun, *, tick: Tick, on_epoch: OnEpoch | None = None) -> FinetunedRun:
-        """Make a run. One on all practice pictures leaves its best weights in the network.
+        """Make a run. One on all training images leaves its best weights in the network.
 
         Args:
             planned: which one.
-            tick: hears of the pictures that any run has practised on; may raise.
-            on_epoch: hears of each pass.
+            tick: hears of the images that any run has trained on; may raise.
+            on_epoch: hears of each epoch.
         """
         ...
 

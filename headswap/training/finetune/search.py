@@ -1,13 +1,13 @@
-"""Go further than the head, but only as far as it helps: search, confirm, teach on everything.
+"""Fine-tune more than the head, but only as far as it helps: search, confirm, train on everything.
 
 Flow:  TrialSetup (network with a solved head) --search_finetuning--> the same network, moved or not,
            and FinetuneResult
 
-Inside the practice part a validation part is held back; the head is solved on the rest and is
+Inside the training part a validation part is held back; the head is solved on the rest and is
 the floor. A few ways of moving more of the network are tried briefly, the best in full, and
-each held-back picture is compared before and after. With "auto" only a clear gain counts; a
-depth that a person chose is kept unless it does harm. Then that way is gone once more with
-all practice pictures, from the head solved on all of them.
+each held-back image is compared before and after. With "auto" only a clear gain counts; a
+depth that a person chose is kept unless it does harm. Then that way is trained once more with
+all training images, from the head solved on all of them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from headswap.training.finetune.compare import FinetuneGain, compare, score_held
 from headswap.training.finetune.plan import FinetuneCandidate, SearchPlan, least_seconds, plan_search
 from headswap.training.finetune.records import FinetunedRun, OnEpoch, PlannedRun, Runs
 
-_FEWEST_HELD = 8  # validation pictures below which nothing can be said
+_FEWEST_HELD = 8  # validation images below which nothing can be said
 _ALONE = "With a time limit, or with norms in training mode, one process alone tries how far to go."
 _ENDED = "Teaching ended early, as was asked"
 _TEXTS = {
@@ -50,7 +50,7 @@ class FinetuneResult:
     summary: FinetuneSummary
     moved: bool  # the network is no longer the pretrained backbone with the solved head
     held: Tensor  # (V,) rows that were held back
-    logits: Tensor  # (V, C) of these, by networks taught the same way that never practised on them
+    logits: Tensor  # (V, C) of these, by networks trained the same way, but never on them
     processes: int = 1  # that made each run together
 
 
@@ -70,7 +70,7 @@ class _Best:
 
     @property
     def chosen_from(self) -> int:
-        """Of how many passes the judged ones are the best; 1: they are the last of a whole run."""
+        """Of how many epochs the judged ones are the best; 1: they are the last of a whole run."""
         return max(1 if one.is_whole else max(1, len(one.history)) for one in self.tries)
 
     @property
@@ -80,17 +80,17 @@ class _Best:
 
     @property
     def gaining(self) -> tuple[FinetunedRun, ...]:
-        """The tries in which some pass was better than the solved head."""
+        """The tries in which some epoch was better than the solved head."""
         return tuple(one for one in self.tries if one.best_epoch > 0)
 
 
 def search_finetuning(setup: FinetuneSetup, *, listener: Listener, on_epoch: OnEpoch) -> FinetuneResult:
-    """Teach more than the head where that helps, in place.
+    """Train more than the head where that helps, in place.
 
     Args:
-        setup: network, pictures, choices.
+        setup: network, images, choices.
         listener: hears progress and what came of it; may raise `Cancelled`, and at progress `FinishEarly`.
-        on_epoch: hears of each pass of the last run.
+        on_epoch: hears of each epoch of the last run.
     """
     return _Search(setup, listener).run(on_epoch)
 
@@ -169,7 +169,7 @@ class _Search:
         kept_s = 0.0
         costs = self.runner.costs(measured=is_limited)
         if is_limited:
-            kept_s = costs.image["everything"] / 2 * len(setup.labels)  # exam, saving
+            kept_s = costs.image["everything"] / 2 * len(setup.labels)  # test, saving
             setup.budget.keep_back(kept_s)
         made = plan_search(depth, config, costs, seconds=setup.budget.left_s)
         if made is None:
@@ -206,7 +206,7 @@ class _Search:
         return self._judged(candidate, tries)
 
     def _brief(self, plan: SearchPlan) -> list[_Best]:
-        """Each candidate, for a few passes."""
+        """Each candidate, for a few epochs."""
         brief: list[_Best] = []
         planned = [planned_try(candidate, 0, plan.search_epochs) for candidate in plan.candidates]
         self.runs.begin(planned)

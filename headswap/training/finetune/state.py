@@ -1,7 +1,7 @@
-"""Where a run of fine-tuning stands: passes so far, the best of them, and when to stop.
+"""Where a run of fine-tuning stands: epochs so far, the best of them, and when to stop.
 
-The solved head that a run begins with is pass 0 and takes part, so a run can only gain on
-the validation part. Without a validation part the last pass is the best.
+The solved head that a run begins with is epoch 0 and takes part, so a run can only gain on
+the validation part. Without a validation part the last epoch is the best.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from torch import Tensor
 from headswap.training.finetune.checkpoint import Checkpoint, EpochResult, RunCounters, Stopped
 from headswap.training.finetune.compare import score_held_out
 
-_HOPELESS = 20.0  # times the loss of guessing: a rate that brings a pass there will not come back
+_HOPELESS = 20.0  # times the loss of guessing: a rate that brings an epoch there will not come back
 
 
 @dataclass(eq=False, kw_only=True)
 class RunState:
-    """Changes with every pass."""
+    """Changes with every epoch."""
 
     labels: Tensor  # (V,) of the validation part, or (V, C)
     start: Tensor  # (V, C) logits of the solved head on it
@@ -32,18 +32,18 @@ class RunState:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self.logits = self.last = self.start  # (V, C) of the best pass, of the last
+        self.logits = self.last = self.start  # (V, C) of the best epoch, of the last
         self.best = copied(self.moving)
 
     def add(self, logits: Tensor, loss: float, right: int, total: int, *, patience: int, last: int) -> None:
-        """A pass is over.
+        """An epoch is over.
 
         Args:
             logits: (V, C) of the network as it is now.
-            loss, right, total: of the practice pictures, while it moved.
-            patience: passes without gain after which the run ends, but not before half of it is over:
+            loss, right, total: of the training images, while it moved.
+            patience: epochs without gain after which the run ends, but not before half of it is over:
                 while the rates are high a good run is often worse than the solved head.
-            last: the pass after which it ends anyway.
+            last: the epoch after which it ends anyway.
         """
         number, self.last = len(self.history) + 1, logits
         now = (

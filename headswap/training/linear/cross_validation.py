@@ -1,10 +1,10 @@
-"""Judge every picture by a head that never saw it: cross-validation of the whole way to a head.
+"""Judge every image by a head that never saw it: cross-validation of the whole way to a head.
 
 Flow:  LabeledFeatures --cross_validate--> (N, C) logits
 
-Near duplicates share a fold. The penalty is chosen again inside each fold's practice part, so
-the figure that comes out has seen nothing of what it is measured on. A class that a practice part lacks,
-because all its pictures are near duplicates of one fold's, is named by no head of this part. Sets
+Near duplicates share a fold. The penalty is chosen again inside each fold's training part, so
+the figure that comes out has seen nothing of what it is measured on. A class that a training part lacks,
+because all its images are near duplicates of one fold's, is said by no head of this part. Sets
 too large for that choose it once; there the choice among four penalties moves nothing.
 """
 
@@ -26,7 +26,7 @@ from headswap.training.linear.heads import LinearHeads, fit_heads
 from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import folds_of
 
-_MOST_WORK = 4e8  # pictures * min(pictures, features) * classes, above which the penalty is chosen once
+_MOST_WORK = 4e8  # images * min(images, features) * classes, above which the penalty is chosen once
 
 
 def cross_validate(
@@ -37,7 +37,7 @@ def cross_validate(
     folds: int,
     seed: int,
 ) -> Tensor:
-    """Logits of every picture, out of fold.
+    """Logits of every image, out of fold.
 
     Args:
         images: N images, their features those of all heads side by side.

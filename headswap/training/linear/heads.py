@@ -4,7 +4,7 @@ Flow:  LabeledFeatures --fit_heads--> LinearHeads --install--> swapped network t
 
 The solver works on features caught at the head's door. Whether a linear layer there is all
 that stands between features and answer is not assumed but proved: after installing, the
-network must give the same answers on real pictures. What a softmax cannot see (one number
+network must give the same answers on real images. What a softmax cannot see (one number
 added to every class) is used once: when a ReLU follows the head, as in SqueezeNet, the
 bias is lifted until nothing is clipped.
 """
@@ -59,7 +59,7 @@ class LinearHeads:
 
     @property
     def fold_logits(self) -> Tensor | None:
-        """(N, C): each practice picture judged by heads that never saw it; None: too few pictures."""
+        """(N, C): each training image judged by heads that never saw it; None: too few images."""
         each = [head.fold_logits for head in self.solved]
         known = [logits for logits in each if logits is not None]
         if len(known) < len(each):
@@ -147,11 +147,11 @@ def install(module: nn.Module, site: HeadSite, heads: LinearHeads) -> None:
 def agree(
     heads: LinearHeads, features: Tensor, network_logits: Tensor, *, several: bool = False
 ) -> LinearHeads | None:
-    """Compare solved heads with the network that holds them, on the same pictures.
+    """Compare solved heads with the network that holds them, on the same images.
 
     Args:
         heads: installed in the network.
-        features: (M, D), exact, of a few pictures.
+        features: (M, D), exact, of a few images.
         network_logits: (M, C) that the network gives for them.
         several: whether each is answered by a sigmoid, which sees what is added to all of them.
 

@@ -28,7 +28,7 @@ class LabeledFeatures:
     unlabeled: Tensor | None = None  # (U, D) float32 of images without a label; for `self_training`
 
     def rows(self, rows: Tensor) -> LabeledFeatures:
-        """Some of the named images, by a mask (N,) bool or their positions (M,) int64."""
+        """Some of the labelled images, by a mask (N,) bool or their positions (M,) int64."""
         positions = torch.nonzero(rows).flatten() if rows.dtype == torch.bool else rows
         groups = None if self.groups is None else np.asarray(self.groups)[positions.numpy()].tolist()
         features = taken(self.features, positions)

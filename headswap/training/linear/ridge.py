@@ -163,7 +163,7 @@ def solutions(parts: Sequence[Sums], l2_grid: Sequence[float]) -> Iterator[Solut
     squares = seen.squares[1:, 1:] - total * torch.outer(middle, middle)
     products = seen.products[1:] - total * torch.outer(middle, usual)
     length, raw = squares.diagonal().sum() / seen.images, seen.squares.diagonal()[1:].sum() / seen.images
-    # Where every picture looks the same to the network, only rounding is left of the length.
+    # Where every image looks the same to the network, only rounding is left of the length.
     length = torch.where(length > 1e-10 * raw, length, torch.ones_like(length))
     for l2 in l2_grid:
         kept = torch.linalg.cholesky(squares + l2 * length * torch.eye(len(squares), dtype=squares.dtype))

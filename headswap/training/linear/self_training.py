@@ -4,11 +4,11 @@ Flow:  LabeledFeatures with unlabeled --fit_self_trained--> SolvedHead
 
 Features are standardised by all images, a head is solved on those that have a label, and solved once more
 with what it guessed for the others, where labels that spread from neighbour to neighbour say the same. A
-guess weighs a tenth of a label. The first step matters as much as the second: of a few named images, mean and
-scale of thousands of features are hardly known, and with guesses for images that were standardised by others
-the head becomes worse (docs/decisions/0062-unlabeled-images.md).
+guess weighs a tenth of a label. The first step matters as much as the second: of a few labelled images, mean
+and scale of thousands of features are hardly known, and with guesses for images that were standardised by
+others the head becomes worse (docs/decisions/0062-unlabeled-images.md).
 
-Folds are folds of labels. The heads of a fold learn from none of its images, neither as named nor as
+Folds are folds of labels. The heads of a fold learn from none of its images, neither as labelled nor as
 unlabeled ones, and guess for themselves, so what is out of fold is as honest as without guesses.
 
 Source:
@@ -57,7 +57,7 @@ from headswap.training.linear.solver import (
 )
 
 GUESS = 0.1  # what a guess weighs; from .05 to .4 it makes little difference
-_NEIGHBOURS, _ON = 10, 0.9  # of each image, and how much of a label goes on to them
+_NEIGHBOURS, _ON = 10, 0.9  # of each image, and how much of a label passes on to them
 
 
 def unlabeled_to_use(images: LabeledFeatures, *, intercept: bool = True, seed: int = 0) -> Tensor | None:
@@ -79,7 +79,7 @@ def unlabeled_to_use(images: LabeledFeatures, *, intercept: bool = True, seed: i
 
 
 def how_many(unlabeled: int, named: int, width: int) -> int:
-    """How many of the unlabeled images are used next to the named ones, by so many features."""
+    """How many of the unlabeled images are used next to the labelled ones, by so many features."""
     return max(0, min(unlabeled, min(width - 1, MOST_IMAGES) - named))
 
 
@@ -99,7 +99,7 @@ def fit_self_trained(
         watch: called with weight and bias of the last solution.
 
     Raises:
-        TooFewImages: a class has no picture.
+        TooFewImages: a class has no image.
         TeachingFailed: a feature is not a finite number.
     """
     config, rows = config or TrainConfig(), unlabeled_to_use(images, seed=seed)
@@ -128,7 +128,7 @@ def fit_self_trained(
 
 
 def _with(named: LabeledFeatures, unlabeled: Tensor) -> LabeledFeatures:
-    """Named images, then the others, as if of the first class."""
+    """Labelled images, then the others, as if of the first class."""
     return replace(
         named,
         features=torch.cat([named.features, unlabeled]),
@@ -139,13 +139,13 @@ def _with(named: LabeledFeatures, unlabeled: Tensor) -> LabeledFeatures:
 
 @dataclass(frozen=True, eq=False)
 class _Task:
-    """Named and other images in one basis."""
+    """Labelled and other images in one basis."""
 
     span: Span
     named: Tensor  # (N, R) float64
     others: Tensor  # (U, R) float64
     labels: Tensor  # (N,)
-    of_class: Tensor  # (C,) what a named image of each class weighs
+    of_class: Tensor  # (C,) what a labelled image of each class weighs
 
     @classmethod
     def of(cls, span: Span, labels: Tensor) -> _Task:
@@ -165,7 +165,7 @@ class _Task:
         return torch.maximum(found, found.T)
 
     def spread(self, some: Tensor) -> Tensor:
-        """(U,) what labels of named images, by a mask (N,), say of the others; -1: they do not get there."""
+        """(U,) what the labels of images, by a mask (N,), say of the others; -1: they do not get there."""
         seen = torch.cat([some, torch.ones(len(self.others), dtype=torch.bool)])
         near, labels = self.near[seen][:, seen], self.labels[some]
         root = near.sum(dim=1).clamp_min(1e-12).sqrt()
@@ -176,12 +176,12 @@ class _Task:
         return torch.where(said.amax(dim=1) > 0, said.argmax(dim=1), -1)
 
     def sums(self, some: Tensor) -> Sums:
-        """Of named images, by a mask (N,)."""
+        """Of labelled images, by a mask (N,)."""
         labels = self.labels[some]
         return Sums.of(self.named[some], labels, self.of_class[labels], len(self.of_class))
 
     def solved(self, some: Tensor, l2: float) -> tuple[Solution, int]:
-        """By named images, by a mask (N,), and by guesses; and how many of these there are."""
+        """By labelled images, by a mask (N,), and by guesses; and how many of these there are."""
         seen = self.sums(some)
         guesses = answers(self.others, next(solutions([seen], (l2,)))).argmax(dim=1)
         kept = guesses == self.spread(some)

@@ -16,11 +16,11 @@ Where an image may have several labels, its labels are a row of 0 and 1: each is
 sigmoid, all are solved together and under one penalty, and each image counts the same. A label that is not
 known of an image is NaN: the question is solved on the other images, and weighs as if they were all.
 
-Every class counts the same, however few its pictures are: with 1 picture to 100 a class
+Every class counts the same, however few its images are: with 1 image to 100 a class
 would otherwise hardly ever be named (docs/log.md).
 
 The out-of-fold logits of the chosen penalty are kept: they calibrate, and they tell
-pictures whose label may be wrong.
+images whose label may be wrong.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ from headswap.training.linear.logistic import held_out_logits, held_out_losses, 
 logger = logging.getLogger(__name__)
 Floats = NDArray[np.float32]
 _LossAndSlope = tuple[float, NDArray[np.float64]]
-Watch = Callable[[Tensor, Tensor], None]  # weight (C, D), bias (C,) after each pass of the last solve
+Watch = Callable[[Tensor, Tensor], None]  # weight (C, D), bias (C,) after each iteration of the last solve
 _FINAL_ITERATIONS, _FOLD_ITERATIONS = 100, 40
 _FINAL_FALL, _FOLD_FALL = 1e-9, 1e-6  # of the loss, relative, below which a solve is over; folds only compare
 _SMALL = 2e7  # N * R * C below which one thread is faster than waking others
 _LARGE = 1e9  # N * R * C from which a device works on the blocks: tenths of a second of a processor a pass
-_AT_ONCE = 4096  # pictures
+_AT_ONCE = 4096  # images
 MOST_IN_SPAN = 2_000  # images: a change of basis asks for a table of images times images
 _SEARCH_BYTES, _SEARCHES_BYTES = 200, 2**30  # of each number that L-BFGS looks for; of all folds in step
-PLAIN_L2 = 0.1  # when there are too few pictures to choose by cross-validation
+PLAIN_L2 = 0.1  # when there are too few images to choose by cross-validation
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class SolvedHead:
     weight: Tensor  # (C, D) float32
     bias: Tensor  # (C,) float32
     l2: float  # the penalty chosen
-    fold_logits: Tensor | None  # (N, C) float32, each row by a head that never saw it; None: too few pictures
+    fold_logits: Tensor | None  # (N, C) float32, each row by a head that never saw it; None: too few images
     fold_losses: tuple[float, ...]  # mean cross-entropy of each penalty, in the order of the settings
     guesses: int = 0  # unlabeled images that it was also solved with
     by_ridge: bool = False  # whose penalties have another unit
@@ -113,10 +113,10 @@ def fit_head(
         config: penalties and folds.
         seed: drives the folds.
         intercept: whether the layer has a bias; without one the features are not centred either.
-        watch: called with weight and bias after each pass of the last solve.
+        watch: called with weight and bias after each iteration of the last solve.
 
     Raises:
-        TooFewImages: a class has no picture.
+        TooFewImages: a class has no image.
         TeachingFailed: a feature is not a finite number.
     """
     config = config or TrainConfig()
@@ -251,7 +251,7 @@ def _narrowed(rows: Tensor) -> tuple[Tensor, Tensor]:
 def folds_of(
     labels: NDArray[np.generic], groups: Sequence[int] | None, count: int, seed: int
 ) -> NDArray[np.int64] | None:
-    """A fold for each picture, stratified, groups whole; None when a class has fewer than two groups.
+    """A fold for each image, stratified, groups whole; None when a class has fewer than two groups.
 
     Of (N, C) labels the rarest are dealt first, images with none of them last (Sechidis et al. 2011). A class
     or label of two groups or more has them in two folds or more, as far as the groups it has in common with
