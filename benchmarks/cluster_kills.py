@@ -167,55 +167,87 @@ class Command:
         return self.running
 
 
-def disturbed(
-    kind: str, at_s: float, draws: random.Random, data: Path, depth: str, alone: str, count: int
-) -> Seen:
+@dataclass(frozen=True)
+class Teaching:
+    """What all runs have in common."""
+
+    data: Path
+    depth: str
+    alone: str  # digest of the bundle without a cluster
+    count: int  # of different pictures
+
+
+@dataclass(frozen=True)
+class Kill:
+    """When something was killed, and what it did then."""
+
+    at_s: float
+    doing: str  # "": it cannot be told
+
+
+def kill_one(kind: str, draws: random.Random, command: Command, cluster: Cluster) -> str | None:
+    """Kill a process of a kind; what it did, as far as it can be told. None: there is none now."""
+    if kind == "driver":
+        command.running.kill()
+        return ""
+    victims = cluster.processes(kind)
+    if not victims:
+        return None
+    victim = draws.choice(victims)
+    tries = list((command.place / "workspace").glob("unfinished/*/*/*/count"))
+    victim.kill()
+    if kind == "head":
+        command.running.wait(MOST_S)
+    return "a try" if tries else "reading and seeing"
+
+
+def killed_on_the_way(
+    kind: str, at_s: float, draws: random.Random, command: Command, cluster: Cluster, begin: float
+) -> Kill | None:
+    """Wait until the command ends, and kill one process after so many seconds; None: none was killed."""
+    kill = None
+    while command.running.poll() is None and time.monotonic() - begin < MOST_S:
+        time.sleep(0.05)
+        passed = time.monotonic() - begin
+        if kind and kill is None and passed >= at_s:
+            doing = kill_one(kind, draws, command, cluster)
+            kill = None if doing is None else Kill(passed, doing)
+    return kill
+
+
+def said_by(command: Command) -> str:
+    """What the command printed; nothing where it does not end."""
+    try:
+        return command.running.communicate(timeout=MOST_S)[0]
+    except subprocess.TimeoutExpired:
+        command.running.kill()
+        return ""
+
+
+def disturbed(kind: str, at_s: float, draws: random.Random, teaching: Teaching) -> Seen:
     """One run in which something of a kind is killed after so many seconds; "": nothing."""
-    load, begin = os.getloadavg()[0], time.monotonic()
-    cluster = Cluster()
+    load, cluster = os.getloadavg()[0], Cluster()
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        begin = time.monotonic()
-        command = Command(data, place, cluster.env, "auto", depth)
-        killed_at, doing = None, ""
-        while command.running.poll() is None and time.monotonic() - begin < MOST_S:
-            time.sleep(0.05)
-            passed = time.monotonic() - begin
-            if not kind or killed_at is not None or passed < at_s:
-                continue
-            if kind == "driver":
-                command.running.kill()
-                killed_at, doing = passed, ""
-            elif victims := cluster.processes(kind):
-                victim = draws.choice(victims)
-                tries = list((place / "workspace").glob("unfinished/*/*/*/count"))
-                doing = "a try" if tries else "reading and seeing"
-                victim.kill()
-                killed_at = passed
-                if kind == "head":
-                    command.running.wait(MOST_S)
+        place, begin = Path(folder), time.monotonic()
+        command = Command(teaching.data, place, cluster.env, "auto", teaching.depth)
+        kill = killed_on_the_way(kind, at_s, draws, command, cluster, begin)
         if command.running.poll() != 0 and kind in ("head", "driver"):
             if kind == "head":
                 cluster.close()
                 cluster = Cluster()
             command.give(cluster.env)
-        try:
-            said = command.running.communicate(timeout=MOST_S)[0]
-        except subprocess.TimeoutExpired:
-            command.running.kill()
-            said = ""
-        seconds = time.monotonic() - begin
+        said, seconds = said_by(command), time.monotonic() - begin
         done = command.running.returncode == 0
         kept = shelf(place / "workspace") if done else Counter()
         seen = Seen(
             kind=kind,
-            killed_at_s=None if killed_at is None else round(killed_at, 1),
-            killed_in=doing,
+            killed_at_s=round(kill.at_s, 1) if kill else None,
+            killed_in=kill.doing if kill else "",
             commands=command.count,
             seconds=round(seconds, 1),
             done=done,
-            same_bundle=done and digest(place / "bundle") == alone,
-            lacking=count - len(kept),
+            same_bundle=done and digest(place / "bundle") == teaching.alone,
+            lacking=teaching.count - len(kept),
             twice=sum(shards > 1 for shards in kept.values()),
             load_before=round(load, 1),
             depth=json.loads(said.splitlines()[-1])["depth"] if done else "",
@@ -242,16 +274,16 @@ def main() -> None:
         command = Command(data, place, env, "", choices.depth)
         if command.running.wait():
             sys.exit((place / "said.txt").read_text())
-        alone = digest(place / "bundle")
         count = len({path.read_bytes() for path in data.glob("*/*")})
-        runs.append(disturbed("", 0.0, draws, data, choices.depth, alone, count))
+        teaching = Teaching(data, choices.depth, digest(place / "bundle"), count)
+        runs.append(disturbed("", 0.0, draws, teaching))
         print(json.dumps(asdict(runs[0])), flush=True)
         kills = [kind for kind in KINDS for _ in range(getattr(choices, kind))]
         draws.shuffle(kills)  # so that one that is stopped has seen of each
         for kind in kills:
             shortest = min(run.seconds for run in runs if run.done and run.commands == 1)
             at = draws.uniform(0.2, 0.7) * shortest
-            runs.append(disturbed(kind, at, draws, data, choices.depth, alone, count))
+            runs.append(disturbed(kind, at, draws, teaching))
             print(json.dumps(asdict(runs[-1])), flush=True)
             if choices.out:
                 choices.out.write_text(json.dumps([asdict(run) for run in runs], indent=1) + "\n")

@@ -140,6 +140,7 @@ class Note:
 
     sentence: str  # for people
     kind: Literal["note"] = "note"
+    code: Literal["", "round"] = ""  # "round": a round of a race begins; "": for people alone
 
 
 Event = Progress | EpochEnd | Guesses | Note

@@ -49,12 +49,12 @@ class Parcel:
 
 
 Task = Callable[[Parcel], Parcel]
-_TASKS: dict[str, Task] = {}
+_MARK = "headswap_task"  # an attribute of what may be run by its name
 
 
 def task(function: Task) -> Task:
-    """Let a crew find a function by its name, "package.module:function"; nothing else is ever run."""
-    _TASKS[name_of(function)] = function
+    """Let a crew find a function of a module by its name, "package.module:function"; nothing else is run."""
+    setattr(function, _MARK, True)
     return function
 
 
@@ -64,9 +64,16 @@ def name_of(function: Task) -> str:
 
 
 def task_named(name: str) -> Task:
-    """The function that a crew calls so."""
-    import_module(name.partition(":")[0])
-    return _TASKS[name]
+    """The function that a crew calls so.
+
+    Raises:
+        LookupError: it has no mark of a task, or there is none.
+    """
+    module, _, function = name.partition(":")
+    found: Task | None = getattr(import_module(module), function, None)
+    if found is None or getattr(found, _MARK, False) is not True:
+        raise LookupError(f"{name} is not a task.")
+    return found
 
 
 def run_task(name: str, parcel: Parcel) -> Parcel:
@@ -110,25 +117,6 @@ class Crew(Protocol):
             ClusterRefused: no machine of the crew has what a parcel takes.
         """
         ...
-
-
-class Here:
-    """This process, one parcel after another."""
-
-    size = 1
-
-    def each(
-        self,
-        task: Task,
-        parcels: Iterable[Parcel],
-        *,
-        threads: int = 1,
-        gpu_share: float = 0.0,
-        meanwhile: Callable[[], None] | None = None,
-    ) -> Generator[tuple[int, Parcel], None, None]:
-        for number, parcel in enumerate(parcels):
-            facts, arrays = parcel.packed()
-            yield number, run_task(name_of(task), Parcel(facts=json.loads(facts), arrays=arrays))
 
 
 def in_order(answers: Iterable[tuple[int, Answer]]) -> Iterator[Answer]:

@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from headswap.cluster.crew import Parcel, Task, WorkLost, name_of, run_task
 from headswap.errors import Cancelled
 
 _GONE = ("connection closed", "connection reset", "timed out", "broken pipe")  # as gloo says it
+_orders: ContextVar[Any] = ContextVar("orders", default=None)  # the group in which rank 0 says what to do
 _PATIENCE = timedelta(days=30)  # how long a process waits for something to do: images are read first
 
 
@@ -47,15 +49,11 @@ def launched() -> Iterator[None]:
     local = int(os.environ["LOCAL_RANK"])
     backend = backend_here(local, int(os.environ["LOCAL_WORLD_SIZE"]))
     dist.init_process_group(backend, timeout=timedelta(seconds=WAIT_S))
-    global _orders
-    _orders = dist.new_group(backend="gloo", timeout=_PATIENCE)
+    _orders.set(dist.new_group(backend="gloo", timeout=_PATIENCE))
     yield
     if rank == 0:  # when it fails it just ends, and torchrun ends the others wherever they are
         _told(None)
         dist.destroy_process_group()  # or its threads, still running at the end, abort the process
-
-
-_orders: Any = None  # the group in which rank 0 says what to do
 
 
 def follow() -> None:
@@ -124,6 +122,6 @@ def _told(order: dict[str, str] | None) -> dict[str, str] | None:
     """What rank 0 says, in every process; None: that it is done."""
     from headswap.cluster.ranks import ranks_here
 
-    said = ranks_here().bytes_of_first(json.dumps(order).encode(), _orders)
+    said = ranks_here().bytes_of_first(json.dumps(order).encode(), _orders.get())
     found: dict[str, str] | None = json.loads(said)
     return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import torch
@@ -137,27 +138,26 @@ def ranks_here() -> Ranks:
     return Ranks(rank=dist.get_rank(), size=dist.get_world_size())
 
 
-_HEARERS: list[Callable[[], None]] = []
+def _silent() -> None:
+    """Nothing waits."""
+
+
+_hearer: ContextVar[Callable[[], None]] = ContextVar("hearer", default=_silent)  # of this thread
 
 
 @contextmanager
 def heard_by(meanwhile: Callable[[], None] | None) -> Iterator[None]:
     """While it lasts, `hear` calls a function: of a process that works and reports at the same time."""
-    _HEARERS.append(meanwhile or _silent)
+    before = _hearer.set(meanwhile or _silent)
     try:
         yield
     finally:
-        _HEARERS.pop()
+        _hearer.reset(before)
 
 
 def hear() -> None:
-    """Call the function that `heard_by` has set: the work goes on; it may raise what ends the work."""
-    if _HEARERS:
-        _HEARERS[-1]()
-
-
-def _silent() -> None:
-    """Nothing waits."""
+    """Call the function that `heard_by` has set in this thread; it may raise what ends the work."""
+    _hearer.get()()
 
 
 def _is_sent_from(value: Tensor) -> bool:

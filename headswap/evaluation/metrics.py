@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 Logits = NDArray[np.floating]  # float32 or float64; reckoned with in float64
 Labels = NDArray[np.int64]
 
+_Z = 1.959964  # standard normal quantile for 95 of 100
 _CELLS = 2**21  # numbers of a table that are looked at together: bounds the memory whatever its length
 
 
@@ -42,13 +43,12 @@ def softmax(logits: Logits) -> Floats:
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
-def wilson_interval(right: int, total: int, *, z: float = 1.959964) -> tuple[float, float]:
+def wilson_interval(right: int, total: int) -> tuple[float, float]:
     """Where the true share lies, 95 of 100 times.
 
     Args:
         right: successes, 0 to total.
         total: trials; at least 1.
-        z: standard normal quantile; 1.96 for 95 %.
 
     Returns:
         (low, high), fractions in [0, 1].
@@ -64,8 +64,9 @@ def wilson_interval(right: int, total: int, *, z: float = 1.959964) -> tuple[flo
             "There are no exam pictures.", remedy="Add pictures, or lock a larger share away for the exam."
         )
     share = right / total
-    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / (1 + z * z / total)
+    square = _Z * _Z
+    centre = (share + square / (2 * total)) / (1 + square / total)
+    half = _Z * math.sqrt(share * (1 - share) / total + square / (4 * total * total)) / (1 + square / total)
     low = 0.0 if right == 0 else max(0.0, centre - half)
     high = 1.0 if right == total else min(1.0, centre + half)
     return low, high
@@ -89,7 +90,7 @@ def exact_mcnemar(gained: int, lost: int) -> float:
     return min(1.0, tail / (1 << flips) * 2)
 
 
-def paired_interval(gained: int, lost: int, total: int, *, z: float = 1.959964) -> tuple[float, float]:
+def paired_interval(gained: int, lost: int, total: int, *, z: float = _Z) -> tuple[float, float]:
     """Where the difference of two shares of right answers on the same images lies, 95 of 100 times.
 
     Args:

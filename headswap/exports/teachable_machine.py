@@ -34,7 +34,6 @@ from headswap.storage.files import replacing, to_json
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
-FILES = ("model.json", "metadata.json", "weights.bin")
 _SCALE = 127.0  # the library gives value / 127 - 1
 _STILL = (1980, 1, 1, 0, 0, 0)  # the time of every file in the zip: the same input gives the same bytes
 _README = """# For Scratch, ml5, PictoBlox and others that read Teachable Machine's format

@@ -175,7 +175,6 @@ _ALL = (
     ),
 )
 _BY_WORD = {one.word: one for one in _ALL}
-WORDS = tuple(_BY_WORD)
 
 
 def term_of(word: str) -> Term:

@@ -11,15 +11,45 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headswap.bundle.prediction import Prediction
-from headswap.errors import UnreadableImage
-from headswap.storage.files import append, from_json, remove, to_json, to_plain
+from headswap.errors import BundleDamaged, UnreadableImage
+from headswap.storage.files import append, from_plain, remove, to_json, to_plain
 
 if TYPE_CHECKING:
     from headswap.bundle.predictor import Bundle
+
+
+@dataclass(frozen=True)
+class KeptAnswer:
+    """What was said of one picture."""
+
+    file: str  # its name, as it was found; may hold half of a letter, which `to_json` refuses
+    stamp: str  # size and time of the file, or of the zip that holds it
+    said: Prediction | UnreadableImage
+
+    def to_line(self) -> bytes:
+        """As it is written down."""
+        if isinstance(self.said, UnreadableImage):
+            answer = {"problem": self.said.problem, "remedy": self.said.remedy}
+        else:
+            answer = {"said": to_plain(self.said)}
+        return json.dumps({"file": self.file, "stamp": self.stamp, **answer}).encode() + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> KeptAnswer | None:
+        """None: the line is no whole answer."""
+        match _plain(line):
+            case {"file": str(file), "stamp": str(stamp), "problem": str(problem), "remedy": str(remedy)}:
+                return cls(file, stamp, UnreadableImage(problem, remedy=remedy))
+            case {"file": str(file), "stamp": str(stamp), "said": said}:
+                with suppress(BundleDamaged):  # answered again
+                    return cls(file, stamp, from_plain(Prediction, said))
+        return None
 
 
 class KeptAnswers:
@@ -36,11 +66,12 @@ class KeptAnswers:
             DiskFull, DiskFailed.
         """
         self._file = file
-        self._known: dict[tuple[str, str], dict[str, Any]] = {}
+        self._known: dict[tuple[str, str], KeptAnswer] = {}
         data = file.read_bytes() if file.is_file() else b""
-        lines = list(filter(None, map(_record, data.split(b"\n"))))
-        if lines[:1] == [{"bundle": of}]:
-            self._known = {(one["file"], one["stamp"]): one for one in lines[1:] if "stamp" in one}
+        first, *others = data.split(b"\n")
+        if _plain(first) == {"bundle": of}:
+            answers = filter(None, map(KeptAnswer.from_line, others))
+            self._known = {(one.file, one.stamp): one for one in answers}
             if not data.endswith(b"\n"):  # cut off: what comes next is a line of its own
                 append(file, b"\n")
             return
@@ -54,13 +85,8 @@ class KeptAnswers:
             name: as it was found.
             path: the file, or the zip that holds it.
         """
-        one = self._known.get((name, _stamp(path)))
-        if one is None:
-            return None
-        if "problem" in one:
-            return UnreadableImage(one["problem"], remedy=one["remedy"])
-        said: Prediction = from_json(Prediction, json.dumps(one["said"]))
-        return said
+        known = self._known.get((name, _stamp(path)))
+        return known.said if known else None
 
     def keep(self, name: str, path: Path, said: Prediction | UnreadableImage) -> None:
         """Write one answer down; a kill after this does not lose it.
@@ -68,12 +94,7 @@ class KeptAnswers:
         Raises:
             DiskFull, DiskFailed.
         """
-        record: dict[str, Any] = {"file": name, "stamp": _stamp(path)}
-        if isinstance(said, UnreadableImage):
-            record |= {"problem": said.problem, "remedy": said.remedy}
-        else:
-            record |= {"said": to_plain(said)}
-        append(self._file, json.dumps(record).encode() + b"\n")
+        append(self._file, KeptAnswer(name, _stamp(path), said).to_line())
 
 
 def fingerprint(bundle: Bundle) -> str:
@@ -86,12 +107,11 @@ def fingerprint(bundle: Bundle) -> str:
     return found.hexdigest()
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
+def _plain(line: bytes) -> Any:
     try:
-        record = json.loads(line)
+        return json.loads(line)
     except ValueError:  # cut off
         return None
-    return record if isinstance(record, dict) else None
 
 
 def _stamp(path: Path) -> str:

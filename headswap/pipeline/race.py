@@ -205,7 +205,7 @@ class _RaceRun:
         for number, size in enumerate(sizes, start=1):
             images = some_of(train, size / len(train), self._task.seed)
             text = f"Round {number} of {len(sizes)}: {len(racers)} networks, {len(images)} of {len(train)}"
-            self._listener(Note(f"{text} training pictures."))
+            self._listener(Note(f"{text} training pictures.", code="round"))
             racers = [racer for racer in racers if self._judged(racer, images)]
             if not racers:
                 break

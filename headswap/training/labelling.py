@@ -64,12 +64,11 @@ class ClusterTree:
         return cls(_directions(features), merges, leaf)
 
 
-def cluster_tree(features: Tensor, *, seed: int = 0) -> ClusterTree:
+def cluster_tree(features: Tensor) -> ClusterTree:
     """Group images by similarity.
 
     Args:
         features: (N, D) float32, N at least 1.
-        seed: which images stand for the others, where there are more than 3,000.
 
     Raises:
         BadSetting: there is no image.
@@ -83,7 +82,7 @@ def cluster_tree(features: Tensor, *, seed: int = 0) -> ClusterTree:
     directions = _directions(features)
     chosen = np.arange(count)
     if count > _MOST_MERGED:
-        chosen = np.sort(np.random.default_rng(seed).choice(count, _MOST_MERGED, replace=False))
+        chosen = np.sort(np.random.default_rng(0).choice(count, _MOST_MERGED, replace=False))
     leaf = _nearest(directions, directions[chosen])[0] if len(chosen) < count else chosen
     if len(chosen) < 2:
         return ClusterTree(directions, np.empty((0, 4)), leaf)
@@ -108,7 +107,6 @@ def advise(
     labels: Tensor,
     *,
     skipped: Collection[int] = (),
-    count: int = QUESTIONS,
     head: HeadKind = "last",
 ) -> LabelAdvice:
     """Choose what to ask next.
@@ -118,11 +116,10 @@ def advise(
         tree: of `cluster_tree`.
         labels: (N,) int64 in [0, C), or -1: no one has said yet.
         skipped: rows that a person could not label; they are asked last, and offered in no group.
-        count: questions, 1 or more; fewer come where fewer images are left.
         head: what the features are; a head on those of every block is solved in another way.
 
     Returns:
-        Questions and groups; both empty when every image is labelled.
+        Questions, `QUESTIONS` or what is left, and groups; both empty when every image is labelled.
     """
     known = np.flatnonzero(labels.numpy() >= 0)
     named = set(known.tolist())
@@ -130,14 +127,14 @@ def advise(
     rest = np.setdiff1d(np.flatnonzero(labels.numpy() < 0), np.asarray(late, np.int64))
     sure = _Guess.of(features, labels, known, rest, head)
     if sure and len(known) >= _TYPICAL_FIRST * sure.classes:
-        questions = _least_confident(tree, sure, count)[:count]
+        questions = _least_confident(tree, sure, QUESTIONS)[:QUESTIONS]
     else:
-        questions = _most_typical(tree, known, rest, count)
-    questions += [row for row in rest.tolist() if row not in questions][: max(0, count - len(questions))]
+        questions = _most_typical(tree, known, rest, QUESTIONS)
+    questions += [row for row in rest.tolist() if row not in questions][: max(0, QUESTIONS - len(questions))]
     groups = _said_alike(tree, sure, labels, known) if sure else []
     offered = {row for group in groups for row in group.rows}
     groups += _unknown_groups(tree, known, [row for row in rest.tolist() if row not in offered])
-    return LabelAdvice(tuple([*questions, *late][:count]), tuple(groups))
+    return LabelAdvice(tuple([*questions, *late][:QUESTIONS]), tuple(groups))
 
 
 @dataclass(frozen=True, eq=False)

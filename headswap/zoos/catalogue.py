@@ -63,7 +63,6 @@ def load_network(
 def build_network(
     name: str,
     *,
-    num_classes: int | None = None,
     device: Device = "cpu",
     variant: str = "",
     settings: ZooSettings = DEFAULT_SETTINGS,
@@ -74,10 +73,9 @@ def build_network(
 
     Raises:
         ModelNotFound: no zoo has this name.
-        HeadNotFound: it is an encoder that cannot be given classes.
     """
     zoo, own_name = resolve(name, settings)
-    return zoo.build(own_name, num_classes=num_classes, device=device, variant=variant)
+    return zoo.build(own_name, device=device, variant=variant)
 
 
 def describe_network(name: str, *, settings: ZooSettings = DEFAULT_SETTINGS) -> NetworkCard:

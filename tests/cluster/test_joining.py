@@ -24,12 +24,13 @@ import pytest
 
 import headswap
 from headswap.cluster import joining, nodes
-from headswap.cluster.crew import ClusterRefused, Here, Parcel, Task
+from headswap.cluster.crew import ClusterRefused, Parcel, Task
 from headswap.cluster.joining import joined
 from headswap.cluster.nodes import what_lies_at
 from headswap.cluster.ray_crew import RayCrew
 from headswap.errors import BadSetting
 from headswap.storage.files import sealed_folder, write_bytes
+from tests.cluster.here import Here
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token"

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from headswap.cluster import ray_gang
-from headswap.cluster.crew import Crew, Here, Parcel, WorkLost
+from headswap.cluster.crew import Crew, Parcel, WorkLost
 from headswap.errors import BadSetting, UnreadableImage
+from tests.cluster.here import Here
 from tests.cluster.tasks import refuse
 from tests.cluster.tasks_together import add_up
 

@@ -33,7 +33,7 @@ from headswap.app.jobs.store import Store
 from headswap.app.processes.local import LocalRunner
 from headswap.cli.main import main
 from headswap.cluster import joining, ray_crew
-from headswap.cluster.crew import ClusterRefused, Crew, Here, Parcel, WorkLost, in_order
+from headswap.cluster.crew import ClusterRefused, Crew, Parcel, WorkLost, in_order
 from headswap.cluster.dashboard import open_dashboard
 from headswap.cluster.driver import DrivenCrew
 from headswap.cluster.joining import joined
@@ -48,6 +48,7 @@ from headswap.pipeline import spread, spread_answers, spread_pairs
 from headswap.threads import torch_threads
 from headswap.training.config import FinetuneConfig, TrainConfig
 from tests.cluster import tasks
+from tests.cluster.here import Here
 from tests.pipeline.tiny_network import TINY, TINY_PX
 from tests.ports import free_ports
 

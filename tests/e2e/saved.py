@@ -36,7 +36,7 @@ def make_project(
 ) -> Path:
     """A project on these pictures with the same bundle as the result of several runs."""
     projects, store = Projects(root / "projects"), Store(root / "jobs.sqlite")
-    project = projects.create("", name)
+    project = projects.create("")
     manifest = split(ingest(images, store=projects.folder(project.id) / "images").manifest)
     folder = projects.new_data_folder(project)
     write_text(folder / "dataset.json", to_json(replace(manifest, name=name)))

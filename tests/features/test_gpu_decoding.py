@@ -24,7 +24,7 @@ from torchvision.io import ImageReadMode
 
 import headswap
 from headswap.bundle.format import read_card, read_features
-from headswap.cluster.crew import Here, Parcel
+from headswap.cluster.crew import Parcel
 from headswap.data.decode import read_image
 from headswap.data.ingest import ingest
 from headswap.data.transforms import prepare, wanted_px
@@ -54,6 +54,7 @@ from headswap.training.config import TrainConfig
 from headswap.training.head_choice import source_of
 from headswap.zoos.catalogue import load_network
 from headswap.zoos.zoo import ZooSettings
+from tests.cluster.here import Here
 from tests.pipeline.tiny_network import TINY, TINY_PX
 from tests.pretend_device import pretend_device
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headswap.cluster.crew import ClusterLost, Here, Parcel, Task
+from headswap.cluster.crew import ClusterLost, Parcel, Task
 from headswap.data.ingest import HERE_FIRST, ingest
 from headswap.data.manifest import Manifest
 from headswap.events import Progress
@@ -21,6 +21,7 @@ from headswap.pipeline.spread import ImageChunk
 from headswap.storage.files import from_plain
 from headswap.storage.records import read_record, write_record
 from headswap.training.config import TrainConfig
+from tests.cluster.here import Here
 from tests.pipeline.tiny_network import TINY, TINY_PX
 
 

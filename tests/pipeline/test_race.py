@@ -95,7 +95,9 @@ def test_the_network_that_knows_something_wins_and_a_broken_one_ends_nothing(
     assert (rows[LITE].accuracy or 0) > (rows[BLIND].accuracy or 0) + 0.2
     assert rows[LITE].licence == "apache-2.0"
     assert "tf_efficientnet_lite0 is right most often" in found.race.text
-    assert any("Round 2 of 2: 2 networks" in one.sentence for one in heard if isinstance(one, Note))
+    rounds = [one.sentence for one in heard if isinstance(one, Note) and one.code == "round"]
+    assert rounds[1].startswith("Round 2 of 2: 2 networks")
+    assert len(rounds) == 2
     turns = [one for one in heard if isinstance(one, Progress) and one.step == "race"]
     assert (turns[-1].done, turns[-1].total) == (4, 4)
 

@@ -16,13 +16,14 @@ import pytest
 from PIL import Image
 
 import headswap
-from headswap.cluster.crew import Here, Parcel
+from headswap.cluster.crew import Parcel
 from headswap.data import alignment
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, Cancelled, FinishEarly
 from headswap.events import EpochEnd, Event, Guesses, Listener, Note, Progress, silent
 from headswap.pipeline import run, spread, spread_pairs
 from headswap.training.config import Depth, FinetuneConfig, TrainConfig
+from tests.cluster.here import Here
 from tests.pipeline.small_chunks import use_crew
 from tests.pipeline.tiny_network import TINY, TINY_PX
 

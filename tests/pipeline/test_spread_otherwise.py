@@ -16,7 +16,7 @@ import pytest
 
 import headswap
 from headswap.cluster import crew
-from headswap.cluster.crew import ClusterRefused, Here, Parcel
+from headswap.cluster.crew import ClusterRefused, Parcel
 from headswap.cluster.ranks import Ranks
 from headswap.data import ingest
 from headswap.errors import UnopenedFile, UnreadableImage
@@ -25,6 +25,7 @@ from headswap.pipeline import spread, spread_learner
 from headswap.pipeline.spread import SeenBy, see_elsewhere
 from headswap.storage.files import SEAL
 from headswap.training.config import Depth, FinetuneConfig, TrainConfig
+from tests.cluster.here import Here
 from tests.pipeline.small_chunks import use_crew
 
 NOWHERE = "locked.jpg"  # a file that no machine can open

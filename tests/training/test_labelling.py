@@ -37,21 +37,23 @@ def test_what_looks_alike_is_one_group() -> None:
     assert len({(one, int(label)) for one, label in zip(group.tolist(), truth, strict=True)}) == 4
 
 
-def test_before_any_answer_the_first_questions_are_one_of_each_heap() -> None:
+def test_before_any_answer_the_first_questions_are_one_of_each_heap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labelling, "QUESTIONS", 4)
     features, truth = heaps()
 
-    advice = advise(features, cluster_tree(features), torch.full_like(truth, -1), count=4)
+    advice = advise(features, cluster_tree(features), torch.full_like(truth, -1))
 
     assert sorted(int(truth[row]) for row in advice.questions) == [0, 1, 2, 3]
     assert all(one.label is None and len(one.rows) <= MOST for one in advice.groups)
     assert all(len({int(truth[row]) for row in one.rows}) == 1 for one in advice.groups)
 
 
-def test_what_was_never_named_is_asked_before_more_of_the_same() -> None:
+def test_what_was_never_named_is_asked_before_more_of_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labelling, "QUESTIONS", 4)
     features, truth = heaps()
     known = [*range(3), *range(EACH, EACH + 3)]  # two heaps of four
 
-    advice = advise(features, cluster_tree(features), named(truth, known), count=4)
+    advice = advise(features, cluster_tree(features), named(truth, known))
 
     assert {2, 3} <= {int(truth[row]) for row in advice.questions[:2]}
 
@@ -116,8 +118,9 @@ def test_where_there_are_thousands_some_stand_for_the_others(monkeypatch: pytest
     assert len({(one, int(label)) for one, label in zip(group.tolist(), truth, strict=True)}) == 4
 
 
-def test_it_finds_rare_classes_that_random_order_misses() -> None:
+def test_it_finds_rare_classes_that_random_order_misses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten heaps, some of them rare: the promise that benchmarks/label_help.py measures on real images."""
+    monkeypatch.setattr(labelling, "QUESTIONS", 15)
     random = np.random.default_rng(1)
     sizes = [60, 60, 40, 20, 10, 6, 6, 6, 6, 6]
     truth = torch.repeat_interleave(torch.arange(10), torch.tensor(sizes))
@@ -125,7 +128,7 @@ def test_it_finds_rare_classes_that_random_order_misses() -> None:
     noise = 0.5 * random.standard_normal((len(truth), WIDTH)) / WIDTH**0.5
     features = torch.tensor(centres + noise, dtype=torch.float32)
 
-    asked = advise(features, cluster_tree(features), torch.full_like(truth, -1), count=15).questions
+    asked = advise(features, cluster_tree(features), torch.full_like(truth, -1)).questions
     by_chance = [len(truth[random.choice(len(truth), 15, replace=False)].unique()) for _ in range(20)]
 
     assert len(truth[list(asked)].unique()) > max(by_chance)

@@ -22,6 +22,8 @@ from headswap.zoos.catalogue import (
     load_network,
     resolve,
 )
+from headswap.zoos.timm_zoo import TimmZoo
+from headswap.zoos.torchvision_zoo import TorchvisionZoo
 from headswap.zoos.zoo import ZooSettings
 
 HOSTILE = (
@@ -154,11 +156,11 @@ def test_the_listing_shows_what_is_on_this_machine() -> None:
 
 def test_an_encoder_that_cannot_have_classes_is_refused() -> None:
     with pytest.raises(HeadNotFound, match=r"mobilenetv5_300m_enc is an encoder.*that classifies pictures"):
-        build_network("mobilenetv5_300m_enc", num_classes=5, device="meta")
+        TimmZoo().build("mobilenetv5_300m_enc", num_classes=5, device="meta")
 
 
 def test_own_weights_go_to_the_named_architecture(tmp_path: Path) -> None:
-    module = build_network("squeezenet1_1", num_classes=4).module
+    module = TorchvisionZoo().build("squeezenet1_1", num_classes=4).module
     torch.save(module.state_dict(), tmp_path / "mine.pth")
 
     network = load_network("squeezenet1_1", weights=tmp_path / "mine.pth")

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from headswap.errors import BadSetting, WeightsDamaged
 from headswap.events import silent
 from headswap.network import Network
-from headswap.zoos.catalogue import build_network, load_network, resolve
+from headswap.zoos.catalogue import load_network, resolve
 from headswap.zoos.own import OwnZoo, load_own_weights
 from headswap.zoos.timm_zoo import TimmZoo
 from headswap.zoos.torchvision_zoo import TorchvisionZoo
@@ -69,7 +69,7 @@ def test_auxiliary_heads_are_kept_only_if_the_file_has_them(
     aux = [key for key in network.module.state_dict() if key.lower().startswith("aux")]
     assert network.card.num_classes == 3
     assert bool(aux) == with_aux
-    again = build_network(name, num_classes=3, variant=network.card.variant, device="meta")
+    again = TorchvisionZoo().build(name, num_classes=3, variant=network.card.variant, device="meta")
     assert again.module.state_dict().keys() == network.module.state_dict().keys()
 
 

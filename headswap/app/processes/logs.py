@@ -27,9 +27,10 @@ _EXTRAS = ("job", "attempt", "owner", "event")
 class JsonLines(logging.Formatter):
     """One JSON object a line; a line break in a message stays inside its string."""
 
-    def __init__(self, **always: str | int) -> None:
+    def __init__(self, *, job: str | None = None, attempt: int | None = None) -> None:
         super().__init__()
-        self._always = always
+        named = {"job": job, "attempt": attempt}
+        self._always = {name: value for name, value in named.items() if value is not None}
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -45,10 +46,10 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def log_to(stream: TextIO, **always: str | int) -> None:
-    """All that this process logs goes to a stream, each line with `always` in it."""
+def log_to(stream: TextIO, *, job: str | None = None, attempt: int | None = None) -> None:
+    """All that this process logs goes to a stream, each line with the job and its attempt if given."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines(**always))
+    handler.setFormatter(JsonLines(job=job, attempt=attempt))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 

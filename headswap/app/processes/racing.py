@@ -50,7 +50,7 @@ class _Telling:
         if self._folder.is_stopped:
             raise KeyboardInterrupt  # what is known by now is given back
         match event:
-            case Note(sentence) if sentence.startswith("Round "):
+            case Note(sentence, code="round"):
                 self._round = sentence
             case Note(sentence):
                 self._step = sentence

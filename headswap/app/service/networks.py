@@ -23,6 +23,7 @@ from headswap.app.processes.child import ChildProcess
 from headswap.app.processes.inference import AskCards, AskFetched, AskInspection, AskModels, Cards, Fetched
 from headswap.errors import BundleDamaged, HeadswapError
 from headswap.network import NetworkCard
+from headswap.pipeline.experiment import DataConfig
 from headswap.pipeline.inspect import Inspection
 from headswap.storage.files import from_json, to_json, write_text
 from headswap.training.config import Depth, TrainConfig
@@ -131,14 +132,14 @@ class Networks:
         kept = _read(self._cache_path(model, None, None))
         return kept.image_ms if kept else None
 
-    def training_seconds(self, model: str, images: int, *, test_share: float = 0.2) -> dict[Depth, float]:
+    def training_seconds(self, model: str, images: int) -> dict[Depth, float]:
         """How long each way of teaching would take; empty while that cannot be told."""
         image_ms = self.image_ms(model)
         if image_ms is None or not images:
             return {}
         return {
             depth: training_s(
-                TrainConfig(depth=depth), images=images, test_share=test_share, image_ms=image_ms
+                TrainConfig(depth=depth), images=images, test_share=DataConfig.test_share, image_ms=image_ms
             )
             for depth in get_args(Depth)
         }

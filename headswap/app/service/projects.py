@@ -50,9 +50,9 @@ class Projects:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def create(self, owner: str, name: str = "New project") -> Project:
+    def create(self, owner: str) -> Project:
         """Add an empty project with an id that cannot be guessed."""
-        project = Project(id=secrets.token_hex(16), owner=owner, name=name)
+        project = Project(id=secrets.token_hex(16), owner=owner, name="New project")
         folder = make_folder(self.folder(project.id))
         try:
             return self.save(project)

@@ -26,6 +26,7 @@ from headswap.storage.files import from_json, to_json, write_text
 from headswap.storage.records import read_record
 
 Thumbnail = Callable[[Path, int], bytes]
+_PREVIEW_PX = 320
 MOST_AT_ONCE = 32  # pictures in one question
 _LARGEST_FRAME = 3_000_000  # letters of a camera's picture
 _DISMISSED = "settled.json"
@@ -80,11 +81,11 @@ class Results:
         question = PredictCameraImage(str(self.bundle(owner, job)), text)
         return self._child.ask(question, Prediction)
 
-    def preview(self, owner: str, job: str, image: Path, px: int = 320) -> bytes:
+    def preview(self, owner: str, job: str, image: Path) -> bytes:
         """A small JPEG of a picture that is tried, for browsers that cannot show its format."""
         self.bundle(owner, job)
         with self._child.clean(image) as copy:
-            return self._thumbnail(copy, px)
+            return self._thumbnail(copy, _PREVIEW_PX)
 
     def heat_map(self, owner: str, job: str, image: Path, label: str | None = None) -> HeatMap:
         """Light up what spoke for a class in a picture; without `label`, for the class it chose."""

@@ -43,7 +43,6 @@ class JobView:
     epochs: tuple[EpochEnd, ...]
     guesses: tuple[Guess, ...]  # the latest
     first_guesses: tuple[Guess, ...]  # of the first pass
-    finetunes: bool = False  # more than the head may move
     can_finish: bool = False  # there is a best so far, and it may be asked for
     problem: str = ""  # what went wrong, when it failed
     remedy: str = ""
@@ -103,7 +102,6 @@ def view_of(
         epochs=epochs,
         guesses=guesses[-1].guesses if guesses else (),
         first_guesses=guesses[0].guesses if guesses else (),
-        finetunes=depth_of(job) != "head",
         can_finish=_can_finish(job),
         problem=job.error.problem if job.error else "",
         remedy=job.error.remedy if job.error else "",

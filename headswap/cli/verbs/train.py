@@ -148,7 +148,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
 
 def _trained(choices: argparse.Namespace) -> VerbAnswer:
     with choices.new_bars() as bars:
-        outcome = _again(choices, bars) if choices.again else _anew(choices, bars)
+        outcome = _again(choices, bars) if choices.again else _by_choices(choices, bars)
     from headswap.evaluation.summary import summary_of  # loads torch, which what is refused need not wait for
 
     lines = [
@@ -183,7 +183,7 @@ def _again(choices: argparse.Namespace, bars: Listener) -> Outcome:
     )
 
 
-def _anew(choices: argparse.Namespace, bars: Listener) -> Outcome:
+def _by_choices(choices: argparse.Namespace, bars: Listener) -> Outcome:
     from headswap.pipeline.api import train
 
     usual = TrainConfig()

@@ -157,7 +157,7 @@ def asked(
     """What the network says of a few files at once."""
     if not batch:
         return
-    rows, unlike = network(np.concatenate([numbers for _, numbers in batch]))
+    rows, scores = network(np.concatenate([numbers for _, numbers in batch]))
     for number, (file, _) in enumerate(batch):
         order = np.argsort(-rows[number], kind="stable")
         several = {}
@@ -169,7 +169,7 @@ def asked(
             "label": labels[order[0]],
             **several,
             "probabilities": {labels[index]: float(rows[number][index]) for index in order},
-            "unlike": None if unlike is None else float(unlike[number]),
+            "unlike": None if scores is None else float(scores[number]),
         }
 
 

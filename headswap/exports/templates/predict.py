@@ -55,8 +55,8 @@ def open_network(folder: Path) -> Callable[[Any], Any]:
 
     def answer(numbers: Any) -> tuple[Any, Any]:
         with torch.inference_mode():
-            pictures = torch.from_numpy(numbers)
-            views = [pictures, pictures.flip(-1)] if spec["mirror"] else [pictures]
+            images = torch.from_numpy(numbers)
+            views = [images, images.flip(-1)] if spec["mirror"] else [images]
             runs = [run(module, view, spec) for view in views]
             logits = torch.stack([logits for logits, _ in runs]).mean(dim=0)
             strange = None
@@ -72,7 +72,7 @@ def open_network(folder: Path) -> Callable[[Any], Any]:
     return answer
 
 
-def run(module: Any, pictures: Any, spec: dict[str, Any]) -> tuple[Any, Any]:
+def run(module: Any, images: Any, spec: dict[str, Any]) -> tuple[Any, Any]:
     """(N, classes) logits and, from the same run, the (N, D) last features, where they can be caught."""
     import torch
 
@@ -80,7 +80,7 @@ def run(module: Any, pictures: Any, spec: dict[str, Any]) -> tuple[Any, Any]:
     read: dict[str, Any] = {}
     hooks = [listen_before(backbone, path, width, read) for path, width in spec["last"]]
     try:
-        logits = logits_of(module(pictures), spec)
+        logits = logits_of(module(images), spec)
     finally:
         for hook in hooks:
             hook.remove()
@@ -132,12 +132,12 @@ def widened(backbone: Any, spec: dict[str, Any]) -> Any:
             self.body = backbone
             self.head = nn.Linear(spec["features"], spec["num_classes"])
 
-        def forward(self, pictures: Any) -> Any:
+        def forward(self, images: Any) -> Any:
             read: dict[str, Any] = {}
             hooks = [listen(tap, read) for tap in spec["taps"]]
             hooks += [listen_before(backbone, path, width, read) for path, width in spec["last"]]
             try:
-                self.body(pictures)
+                self.body(images)
             finally:
                 for hook in hooks:
                     hook.remove()

@@ -22,13 +22,13 @@ function smooth(values, rows, columns, width, height) {
   const wide = new Float64Array(rows * width);
   for (let y = 0; y < rows; y++) {
     for (let x = 0; x < width; x++) {
-      for (const [place, weight] of across[x]) wide[y * width + x] += weight * values[y * columns + place];
+      for (const [index, weight] of across[x]) wide[y * width + x] += weight * values[y * columns + index];
     }
   }
   const out = new Float64Array(height * width);
   for (let y = 0; y < height; y++) {
-    for (const [place, weight] of down[y]) {
-      for (let x = 0; x < width; x++) out[y * width + x] += weight * wide[place * width + x];
+    for (const [index, weight] of down[y]) {
+      for (let x = 0; x < width; x++) out[y * width + x] += weight * wide[index * width + x];
     }
   }
   return out;

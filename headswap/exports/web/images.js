@@ -47,8 +47,8 @@ export function prepare(image, spec) {
   const { channels, height, width } = spec, source = channels === 1 ? grey(image) : image.rgb;
   const [newWidth, newHeight] = sizeBeforeTheCut(image, spec);
   const across = placed(newWidth, width), down = placed(newHeight, height);
-  const ways = [planOf(image.width, newWidth, across, spec), planOf(image.height, newHeight, down, spec)];
-  const inside = resize(source, image.width, channels, ...ways);
+  const plans = [planOf(image.width, newWidth, across, spec), planOf(image.height, newHeight, down, spec)];
+  const inside = resize(source, image.width, channels, ...plans);
   if (across.size === width && down.size === height) return inside;
   return surrounded(inside, across, down, spec);
 }
@@ -103,7 +103,7 @@ function readJpeg(bytes, spec) {
     return reduction;
   };
   const { exact, ...image } = decodeJpeg(bytes, choose);
-  return { ...turned(image), exact };
+  return { ...upright(image), exact };
 }
 
 function readPng(bytes) {
@@ -112,7 +112,7 @@ function readPng(bytes) {
     const loaded = type === 3 || (type === 0 && depth <= 8) ? 1 : type === 0 ? 2 : RGB_BYTES;
     checkMemory(bytes.length + width * height * (loaded + RGB_BYTES));
   };
-  return turned(decodePng(bytes, check));
+  return upright(decodePng(bytes, check));
 }
 
 function checkSize(width, height) {
@@ -171,7 +171,7 @@ function asDamaged(error) {
 
 // Orientation -------------------------------------------------------------------------
 
-function turned({ rgb, width, height, exif, xmp }) {
+function upright({ rgb, width, height, exif, xmp }) {
   const orientation = orientationOf(exif, xmp);
   if (!(orientation >= 2 && orientation <= 8)) return { rgb, width, height };
   const isSideways = orientation >= 5, isBackwards = [2, 3, 7, 8].includes(orientation);
@@ -223,10 +223,10 @@ function exifOrientation(bytes) {
   for (let i = 0; i < entries && at + 12 <= view.byteLength; i++, at += 12) {
     const type = view.getUint16(at + 2, isLittle);
     const size = view.getUint32(at + 4, isLittle) * (TYPE_BYTES[type] ?? 0);
-    const place = size > 4 ? view.getUint32(at + 8, isLittle) : at + 8;
-    if (place + size > view.byteLength) break; // Pillow reads no further
+    const offset = size > 4 ? view.getUint32(at + 8, isLittle) : at + 8;
+    if (offset + size > view.byteLength) break; // Pillow reads no further
     if (size && view.getUint16(at, isLittle) === ORIENTATION)
-      said = type in NUMBERS ? view[NUMBERS[type]](place, isLittle) : NaN;
+      said = type in NUMBERS ? view[NUMBERS[type]](offset, isLittle) : NaN;
   }
   return said;
 }

@@ -44,9 +44,9 @@ function codeTable(lengths, kind) {
 }
 
 function reversed(code, length) {
-  let turned = 0;
-  for (let i = 0; i < length; i++) turned |= ((code >> i) & 1) << (length - 1 - i);
-  return turned;
+  let result = 0;
+  for (let i = 0; i < length; i++) result |= ((code >> i) & 1) << (length - 1 - i);
+  return result;
 }
 
 const FIXED = {
@@ -135,7 +135,7 @@ export class Inflater {
   }
 
   // Where the row is complete, zlib goes on to whatever needs no room: it may find the end, or damage.
-  lookAhead() {
+  lookahead() {
     this.mayMove = false;
     try {
       while (this.state !== "end") {

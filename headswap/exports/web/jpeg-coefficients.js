@@ -95,7 +95,7 @@ class BitReader {
 
   symbol(table) {
     if (this.count < 17) this.fill();
-    const found = table.look[(this.bits >>> (this.count - 9)) & 511];
+    const found = table.lookup[(this.bits >>> (this.count - 9)) & 511];
     if (found >= 0) {
       this.count -= found >> 8;
       return found & 255;
@@ -145,21 +145,21 @@ class BitReader {
 
   // Where the next marker is looked for. A file that ends without one, with nothing left over, is cut short to
   // libjpeg, even where the last unit could be read: it had asked for more.
-  place() {
+  position() {
     const left = this.count - this.padding + 8 * (this.data.length - this.at);
     if (!this.marker && left < 8) throw new Undecodable("cut short");
     return this.marker ? this.at - 2 : this.at;
   }
 }
 
-// Codes of up to 9 bits at one look: length and symbol; -1: longer.
+// Codes of up to 9 bits in one step: length and symbol; -1: longer.
 function lookupTable(tables, number, isDc) {
   const table = tables[number];
   if (!table) throw new Undecodable("damaged");
   const { counts, symbols } = table;
   if (isDc && symbols.some((symbol) => symbol > 15)) throw new Undecodable("damaged");
-  if (table.look) return table;
-  const look = new Int16Array(512).fill(-1);
+  if (table.lookup) return table;
+  const lookup = new Int16Array(512).fill(-1);
   const highest = new Int32Array(17).fill(-1), offset = new Int32Array(17);
   let code = 0, at = 0;
   for (let length = 1; length <= 16; length++, code <<= 1) {
@@ -167,12 +167,12 @@ function lookupTable(tables, number, isDc) {
     offset[length] = at - code;
     for (let i = 0; i < count; i++, at++, code++) {
       const from = code << (9 - length), size = 1 << (9 - length);
-      if (length <= 9) look.fill((length << 8) | symbols[at], from, from + size);
+      if (length <= 9) lookup.fill((length << 8) | symbols[at], from, from + size);
     }
     if (count && code >= 1 << length) throw new Undecodable("damaged"); // no code may be all ones
     if (count) highest[length] = code - 1;
   }
-  return Object.assign(table, { look, highest, offset });
+  return Object.assign(table, { lookup, highest, offset });
 }
 
 // What cameras that film leave out, because the standard proposes it: 16 counts and the symbols, by number.

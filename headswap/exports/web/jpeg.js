@@ -30,17 +30,17 @@ export function decodeJpeg(data, choose) {
   };
   for (let marker = nextMarker(jpeg); marker !== EOI; marker = nextMarker(jpeg)) {
     if (marker === SOS) {
-      if (readScan(jpeg, choose)) return lookBehind(jpeg);
+      if (readScan(jpeg, choose)) return checkRest(jpeg);
     } else readSegment(jpeg, marker);
   }
   if (!jpeg.reduction) throw new Undecodable("damaged");
   transformAll(jpeg.frame);
-  return picture(jpeg);
+  return imageOf(jpeg);
 }
 
 // Behind a scan that holds everything the end may be missing; but no nonsense may stand there, as far as Pillow
 // looks.
-function lookBehind(jpeg) {
+function checkRest(jpeg) {
   jpeg.data = jpeg.data.subarray(0, Math.ceil(jpeg.at / BLOCK) * BLOCK);
   try {
     for (let marker = nextMarker(jpeg); marker !== EOI; marker = nextMarker(jpeg)) {
@@ -50,17 +50,17 @@ function lookBehind(jpeg) {
   } catch (error) {
     if (error.message !== "cut short") throw error;
   }
-  return picture(jpeg);
+  return imageOf(jpeg);
 }
 
-function picture(jpeg) {
+function imageOf(jpeg) {
   const { exif, xmp, frame } = jpeg;
   return { ...painted(jpeg), exif, xmp, exact: !frame.progressive || frame.components.every(isComplete) };
 }
 
 // Markers -----------------------------------------------------------------------------
 
-// The segment that begins here: its body, and how long that should be; the place moves behind it.
+// The segment that begins here: its body, and how long that should be; the position moves behind it.
 // Where the file ends before, what is there is looked at first: libjpeg finds nonsense before it misses a byte.
 function segment(jpeg) {
   const { data, at } = jpeg, length = (data[at] << 8) | data[at + 1];
@@ -257,7 +257,7 @@ function decodeUnits(jpeg, parts, decode) {
       else decodeUnit(parts, decode, x, y);
       reader.noteEnd();
     }
-  jpeg.at = reader.place();
+  jpeg.at = reader.position();
 }
 
 function decodeUnit(parts, decode, x, y) {

@@ -97,10 +97,10 @@ function tell(answer, name) {
   const now = performance.now();
   if (stream && now - toldAt < OFTEN_MS) return;
   toldAt = now;
-  const unlike = answer.isUnlike ? " It is unlike anything it was shown." : "";
+  const warning = answer.isUnlike ? " It is unlike anything it was shown." : "";
   const sure = answer.labels ? "" : `, ${percent.format(answer.sure)} sure`;
-  const words = `${name}: ${answer.label}${sure}.${unlike}`;
-  if (byId("told").textContent !== words) byId("told").textContent = words;
+  const text = `${name}: ${answer.label}${sure}.${warning}`;
+  if (byId("told").textContent !== text) byId("told").textContent = text;
 }
 
 function rows() {
@@ -160,8 +160,8 @@ async function openFile(file) {
   }
 }
 
-function note(words) {
-  byId("note").textContent = words;
+function note(text) {
+  byId("note").textContent = text;
 }
 
 // The camera -------------------------------------------------------------------------
@@ -218,7 +218,7 @@ function stopCamera() {
   byId("turn").hidden = true;
 }
 
-function turnCamera() {
+function switchCamera() {
   facing = facing === "environment" ? "user" : "environment";
   stopCamera();
   startCamera();
@@ -236,7 +236,7 @@ async function keepFrame() {
 }
 
 byId("camera").onclick = () => (stream ? stopCamera() : startCamera());
-byId("turn").onclick = turnCamera;
+byId("turn").onclick = switchCamera;
 byId("keep").onclick = keepFrame;
 byId("choose").onclick = () => byId("file").click();
 byId("where").onchange = () => shown && paint();

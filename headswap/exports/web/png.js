@@ -246,7 +246,7 @@ class Rows {
     if (!inflater.hasInput()) throw new Undecodable("cut short");
     inflater.produce(bytes + 1);
     if (inflater.made - inflater.start < bytes + 1) throw new Undecodable("cut short");
-    if (inflater.made - inflater.start === bytes + 1) inflater.lookAhead();
+    if (inflater.made - inflater.start === bytes + 1) inflater.lookahead();
     const [filter] = inflater.bytes(1);
     row.set(inflater.bytes(bytes));
     unfilter(filter, row, above, this.apart);
@@ -285,16 +285,16 @@ function unfilterPaeth(row, above, apart) {
 function pixelWriter(png) {
   const { head } = png, rgb = new Uint8ClampedArray(3 * head.width * head.height);
   if (png.part) rgb.fill(png.transparency || head.type >= GREY_ALPHA ? 255 : 0);
-  const place = (x, y) => 3 * (y * head.width + x), finish = () => rgb;
+  const offset = (x, y) => 3 * (y * head.width + x), finish = () => rgb;
   if (head.type === GREY && head.depth === 16) return deepGreyWriter(png, rgb);
   if (head.type === PALETTE || (head.type === GREY && head.depth <= 8)) {
     const colours = head.type === PALETTE ? paletteColours(png) : greyColours(png);
-    const write = (row, n, x, y, dx) => writeColours(row, n, rgb, place(x, y), 3 * dx, head.depth, colours);
+    const write = (row, n, x, y, dx) => writeColours(row, n, rgb, offset(x, y), 3 * dx, head.depth, colours);
     return { write, finish };
   }
   const bytes = head.depth >> 3, clear = png.transparency?.map((value) => value & 255);
   const write = head.type === COLOUR ? writeRgb : head.type === GREY_ALPHA ? writeGreyAlpha : writeRgba;
-  return { write: (row, n, x, y, dx) => write(row, n, rgb, place(x, y), 3 * dx, bytes, clear), finish };
+  return { write: (row, n, x, y, dx) => write(row, n, rgb, offset(x, y), 3 * dx, bytes, clear), finish };
 }
 
 function writeColours(row, count, rgb, start, apart, depth, colours) {

@@ -49,8 +49,6 @@ class EpochResult:
     loss: float  # mean over the epoch
     right: int  # of the training images, cropped and flipped as they were
     total: int
-    watch_loss: float | None  # calibrated, on the validation part; None: there is none
-    watch_right: int | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,17 +59,7 @@ class RunState:
             self.stopped = "early"
         if not self.stopped and number >= last:
             self.stopped = "done"
-        self.history.append(
-            EpochResult(
-                number=number,
-                of=last,
-                loss=loss,
-                right=right,
-                total=total,
-                watch_loss=None if now is None else now.loss,
-                watch_right=None if now is None else int(now.right.sum()),
-            )
-        )
+        self.history.append(EpochResult(number=number, of=last, loss=loss, right=right, total=total))
 
     @torch.no_grad()
     def put_best(self) -> None:

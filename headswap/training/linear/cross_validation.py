@@ -36,7 +36,6 @@ def cross_validate(
     has_bias: Sequence[bool],
     folds: int,
     seed: int,
-    config: TrainConfig | None = None,
 ) -> Tensor:
     """Logits of every image, out of fold.
 
@@ -46,12 +45,11 @@ def cross_validate(
         has_bias: of each head.
         folds: 2 or more.
         seed: drives the folds.
-        config: how heads are solved.
 
     Raises:
         TooFewImages: a class has fewer than two groups.
     """
-    config, features, labels = config or TrainConfig(), images.features, images.labels
+    config, features, labels = TrainConfig(), images.features, images.labels
 
     def solve(some: LabeledFeatures, how: TrainConfig) -> LinearHeads:
         return fit_heads(some, site, has_bias=has_bias, config=how, seed=seed)

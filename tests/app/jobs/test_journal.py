@@ -57,3 +57,9 @@ def test_a_pass_taught_again_after_a_crash_counts_once(tmp_path: Path) -> None:
         journal.append(event)
 
     assert read_events(tmp_path) == (trained(1), trained(2, right=6))
+
+
+def test_a_note_of_an_older_version_has_no_code(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('{"sentence":"Hear.","kind":"note"}\n')
+
+    assert read_events(tmp_path) == (Note("Hear."),)

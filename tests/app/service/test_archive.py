@@ -66,7 +66,8 @@ def houses(tmp_path: Path) -> Iterator[tuple[House, House]]:
 
 def trained(house: House, few_drawings: Path, bundle: Path) -> tuple[Project, str, str]:
     """Ada's project with an old run on other pictures, and a new one; ids of both."""
-    project = house.projects.create("ada", "Birds / & “vehicles”")
+    project = house.projects.create("ada")
+    project = house.projects.save(replace(project, name="Birds / & “vehicles”"))
     home = house.projects.folder(project.id)
     manifest = split(ingest(few_drawings, store=home / "images").manifest)
     for images in (manifest, replace(manifest, name="after mending")):
@@ -93,7 +94,8 @@ def trained(house: House, few_drawings: Path, bundle: Path) -> tuple[Project, st
 def test_a_project_whose_name_is_a_device_on_windows_is_saved_under_another(
     name: str, file: str, houses: tuple[House, House], tmp_path: Path
 ) -> None:
-    project = houses[0].projects.create("ada", name)
+    projects = houses[0].projects
+    project = projects.save(replace(projects.create("ada"), name=name))
 
     assert houses[0].archive.save("ada", project.id, tmp_path).name == f"{file}.headswap.zip"
 
@@ -243,9 +245,9 @@ def test_a_project_with_nothing_in_it_and_one_with_own_weights_survive_the_journ
     houses: tuple[House, House], tmp_path: Path
 ) -> None:
     here, there = houses
-    project = here.projects.create("ada", "...")
+    project = here.projects.create("ada")
     (here.projects.folder(project.id) / "weights-00000000.pt").write_bytes(b"numbers")
-    here.projects.save(replace(project, weights="weights-00000000.pt", model="resnet18"))
+    here.projects.save(replace(project, name="...", weights="weights-00000000.pt", model="resnet18"))
 
     file = here.archive.save("ada", project.id, tmp_path)
     opened = there.projects.get("", there.archive.open("", file))

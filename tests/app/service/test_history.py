@@ -34,10 +34,10 @@ class Place:
     bundle: Path
 
     def project(self, owner: str = "ada") -> Project:
-        made = self.projects.create(owner, "Mugs & pens")
+        made = self.projects.create(owner)
         folder = self.projects.new_data_folder(made)
         (folder / "dataset.json").write_text("{}")
-        return self.projects.save(replace(made, data=folder.name))
+        return self.projects.save(replace(made, name="Mugs & pens", data=folder.name))
 
     def run(self, project: Project, model: str = LITE, seconds: float = 5.0) -> str:
         """A run that is done."""

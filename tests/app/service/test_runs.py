@@ -42,8 +42,6 @@ def test_going_further_tells_of_the_search_and_then_of_the_passes_of_the_run_tha
 
     assert trying.sentence == "Trying on practice pictures how far to go: 1,200 of 4,800 steps."
     assert last.sentence.startswith("Pass 4 of 20. It gets 75 of 76")
-    assert trying.finetunes
-    assert not view(job(search)).finetunes
 
 
 def test_the_bar_gives_most_room_to_what_takes_longest() -> None:

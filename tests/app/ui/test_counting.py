@@ -97,6 +97,27 @@ def test_a_fault_of_the_app_is_not_hidden() -> None:
         run(counter().pass_on(fail, SCOPE, nothing, nothing, "ada"))
 
 
+def test_an_upload_that_is_stopped_is_answered_and_hides_no_fault_of_the_app() -> None:
+    said: list[int] = []
+
+    async def come(fault: type[Exception] | None) -> None:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await receive()
+            except MultiPartException as error:
+                raise (fault or error) from error
+
+        async def send(message: Message) -> None:
+            said.append(message.get("status", 0))
+
+        await counter(once=0).pass_on(app, SCOPE, Request(FORM_BYTES + 1).receive, send, "ada")
+
+    run(come(None))
+    assert said == [413, 0]
+    with pytest.raises(ZeroDivisionError):
+        run(come(ZeroDivisionError))
+
+
 def test_what_came_whole_is_noted_for_who_brought_it(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(bytes(1000))
     uploads = Uploads()

@@ -7,8 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from headswap.storage.files import from_json
 from headswap.training.finetune import checkpoint as checkpoints
-from headswap.training.finetune.checkpoint import Checkpoint, RunCounters, load_checkpoint, save_checkpoint
+from headswap.training.finetune.checkpoint import (
+    Checkpoint,
+    EpochResult,
+    RunCounters,
+    load_checkpoint,
+    save_checkpoint,
+)
 
 
 def checkpoint(seconds: float) -> Checkpoint:
@@ -77,3 +84,14 @@ def test_a_damaged_checkpoint_is_as_good_as_none(tmp_path: Path) -> None:
 
     assert load_checkpoint(tmp_path / "run") is None
     assert load_checkpoint(tmp_path / "never") is None
+
+
+def test_a_checkpoint_with_the_figures_that_older_versions_wrote_opens() -> None:
+    state = (
+        '{"stopped": "", "history": [{"number": 1, "of": 2, "loss": 0.5, "right": 3, "total": 4,'
+        ' "watch_loss": 0.4, "watch_right": 1}], "best_pass": 1, "seconds": 1.0, "scale": 1.0, "growth": 0}'
+    )
+
+    found = from_json(RunCounters, state)
+
+    assert found.history == (EpochResult(number=1, of=2, loss=0.5, right=3, total=4),)

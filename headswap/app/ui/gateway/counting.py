@@ -80,7 +80,7 @@ class UploadCounter:
 
         try:
             await app(scope, counted, answer)
-        except Exception:
+        except MultiPartException:  # an app that does not answer it
             if not stopped:
                 raise
         finally:

@@ -69,11 +69,11 @@ def term(word: str) -> Markup:
     ].__html__()
 
 
-def plate(uri: str, alt: str, extra: str = "") -> h.Renderable:
+def plate(uri: str, alt: str) -> h.Renderable:
     """A picture on a light ground, also in the dark: black drawings would vanish."""
     if not uri:
-        return h.span(class_=["plate gone", extra], role="img", aria_label=f"{alt}, not kept")
-    return h.span(class_=["plate", extra])[h.img(src=uri, alt=alt)]
+        return h.span(class_="plate gone", role="img", aria_label=f"{alt}, not kept")
+    return h.span(class_="plate")[h.img(src=uri, alt=alt)]
 
 
 def moment(at_s: float) -> h.Renderable:

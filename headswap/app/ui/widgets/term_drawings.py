@@ -13,17 +13,13 @@ import htpy as h
 Strokes = tuple[h.Element, ...]
 
 
-def _box(x: int, y: int, width: int, height: int, *, full: bool = False, dashed: bool = False) -> Strokes:
+def _box(x: int, y: int, width: int, height: int, *, full: bool = False) -> Strokes:
     attributes = {"fill": "currentColor"} if full else {"fill": "none", "stroke": "currentColor"}
-    return (h.rect(attributes, x=x, y=y, width=width, height=height, rx=2, stroke_dasharray=_dash(dashed)),)
+    return (h.rect(attributes, x=x, y=y, width=width, height=height, rx=2),)
 
 
 def _line(path: str, *, dashed: bool = False) -> Strokes:
-    return (h.path(d=path, fill="none", stroke="currentColor", stroke_dasharray=_dash(dashed)),)
-
-
-def _dash(is_dashed: bool) -> str | None:
-    return "3 2" if is_dashed else None
+    return (h.path(d=path, fill="none", stroke="currentColor", stroke_dasharray="3 2" if dashed else None),)
 
 
 def _text(x: int, y: int, text: str) -> Strokes:
