@@ -475,7 +475,6 @@ PAGE_NAMES_THAT_STAY = {
 EXPORTED_NAMES_THAT_STAY = {
     "unlike", "isUnlike", "places",  # of an answer, as headswap.d.mts states it
     "pictures",  # the input of the graph
-    "deed", "DEEDS",  # being renamed
 }  # fmt: skip
 
 
