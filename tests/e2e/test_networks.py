@@ -109,7 +109,7 @@ def test_a_network_that_may_not_be_fetched_is_marked_before_and_told_when_it_is_
 
     choose(visit, "timm/hardcorenas_a")
 
-    visit.wait("#hs-cards .card:has(:checked):has-text('may not be fetched here')")
-    visit.wait("#hs-model .mistake:has-text('it may not be fetched here')")
+    visit.wait("#hs-cards .card:has(:checked):has-text('may not be downloaded here')")
+    visit.wait("#hs-model .mistake:has-text('it may not be downloaded here')")
     assert "the person who started the server" in page.inner_text("#hs-model .mistake")
     context.close()

@@ -119,7 +119,7 @@ def test_the_documented_checkpoint_is_fetched_once(hub_shelf, tmp_path: Path, sa
 
     network = zoo.load(NAME, silent)
 
-    assert before == "to be fetched (size not stated)"
+    assert before == "to be downloaded (size not stated)"
     assert zoo.describe(NAME).weights.state == "here"
     assert network.class_names == ("ant", "bee", "cat")
     assert hub.cached_repositories() == {repository}

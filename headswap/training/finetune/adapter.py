@@ -66,7 +66,7 @@ def run_finetuning(
 def _kept_head(task: TrainingTask, trained: TrainingResult, listener: Listener) -> TrainingResult:
     """A sigmoid needs its logit as it is, and a ReLU behind the head lets only a lifted one pass."""
     sentence = (
-        "The solved head was kept. A ReLU stands behind the head of this network, and where a picture may "
+        "Only the head learned. A ReLU stands behind the head of this network, and where a picture may "
         "have several labels, no more than the head is taught there. Another network can learn more."
     )
     listener(Note(sentence))

@@ -108,7 +108,7 @@ def test_names_of_files_and_classes_are_text(hostile: str) -> None:
 def test_a_picture_says_in_words_what_its_marks_say() -> None:
     html = rendered(grid(answers(("pen", 0.6, True)), GridChoice(), context(n0="mug"), {}))
 
-    assert 'aria-label="photo 0.jpg: it says pen, 60\u00a0% sure, unlike, doubtful"' in html
+    assert 'aria-label="photo 0.jpg: it says pen, 60\u00a0% sure, unlike, not sure"' in html
     assert "it is mug" in html
     assert 'aria-label="Tick photo 0.jpg"' in html
 

@@ -63,7 +63,7 @@ def test_the_evidence_names_what_was_not_chosen_and_why(inspection: Inspection) 
 
 
 def test_the_opening_says_what_the_old_head_votes_for(inspection: Inspection) -> None:
-    assert "votes for 1,000 names such as “tench”" in rendered(intro(inspection.card, inspection))
+    assert "gives scores to 1,000 names such as “tench”" in rendered(intro(inspection.card, inspection))
     assert "turns what it saw into an answer" in rendered(
         intro(replace(inspection.card, num_classes=0), None)
     )
