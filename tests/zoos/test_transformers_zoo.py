@@ -99,7 +99,9 @@ def test_a_damaged_file_is_refused(offline: TransformersZoo, tmp_path: Path, sav
     shutil.copytree(saved[0], place)
     (place / "model.safetensors").write_bytes((place / "model.safetensors").read_bytes()[:5000])
 
-    with pytest.raises(WeightsDamaged, match=r"cannot be read as the weights of MobileNetV2.*fetch it again"):
+    with pytest.raises(
+        WeightsDamaged, match=r"cannot be read as the weights of MobileNetV2.*download it again"
+    ):
         offline.load(NAME, silent)
 
 

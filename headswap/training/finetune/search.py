@@ -237,8 +237,8 @@ class _Search:
             return f"{_ENDED}. No pass had been better than the head alone by then: {counted}."
         if best.broke:
             return (
-                f"With a learning rate of {rate:g} the loss grew beyond all bounds. Choose 0.001 or less, "
-                "or leave the rate to the search."
+                f"With a step size (learning rate) of {rate:g} the loss grew beyond all bounds. Choose 0.001 "
+                "or less, or leave it to the search."
             )
         if not best.gaining:
             return f"No pass was better than the head alone: {counted}. More pictures would help more."
@@ -246,8 +246,8 @@ class _Search:
             return f"No clear gain showed: {counted}."
         if gain.is_harm:
             return (
-                f"Letting more move did harm: {counted}. Choose a smaller learning rate, let less of the "
-                "body move, or leave the choice to “auto”."
+                f"Letting more move did harm: {counted}. Choose a smaller step size (learning rate), let "
+                "less of the body move, or leave the choice to “auto”."
             )
         return ""
 

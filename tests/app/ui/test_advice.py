@@ -43,6 +43,16 @@ def test_the_other_head_comes_with_a_button_that_says_what_it_does(
     assert f"Teach again {words}</button>" in drawn
 
 
+def test_cross_validation_is_explained_where_it_is_said(report: Report) -> None:
+    told = Advice(code="head", sentence="60 of 80 pictures it had not seen (cross-validation) were right.")
+    other = Advice(code="mixed", sentence="Add some.")
+
+    drawn = rendered(advice(replace(report, advice=(told, other))))
+
+    assert drawn.count('aria-label="folds? ') == 1
+    assert drawn.index("(cross-validation) were right. <button") < drawn.index("Add some.")
+
+
 def test_what_came_of_going_further_is_said_as_that(report: Report) -> None:
     said = (
         Advice(code="further", sentence=FINETUNE.sentence),

@@ -102,6 +102,7 @@ def test_names_of_files_and_classes_are_text(hostile: str) -> None:
     for html in (drawn, large):
         assert hostile not in html
         assert "&lt;img src=x" in html
+    assert "It is not sure of 1, and 1 is unlike anything it has practised on." in drawn
     assert "1 file could not be tried" in drawn
 
 

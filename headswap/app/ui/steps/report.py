@@ -247,7 +247,7 @@ def on_explain(step: ReportStep, page: PageParts, project_id: str, job: str, req
 def on_label_issue(
     step: ReportStep, page: PageParts, project_id: str, job: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
-    """A doubtful label was mended, left or given back."""
+    """A doubtful name was mended, left or given back."""
     context, results = page.context_of(project_id, request), page.service.results
     left, dismissed = results.label_issues(context.owner, job), results.dismissed(context.owner, job)
     found = chosen(left, str(event.chosen), dismissed)

@@ -78,8 +78,9 @@ def weights_tag(card: NetworkCard, reason_against: ReasonAgainst) -> h.Renderabl
     if state == "to fetch" and (reason := reason_against(card)):
         return h.span(".tag.hs-soft")[icon("absent"), reason]
     if state == "to fetch":
-        size = file_size(card.weights.size_bytes) if card.weights.size_bytes else "size not stated"
-        return h.span(".tag.hs-soft")[icon("fetch"), f"{size} to download"]
+        size = card.weights.size_bytes
+        said = f"{file_size(size)} to download" if size else "to download, size not stated"
+        return h.span(".tag.hs-soft")[icon("fetch"), said]
     return h.span(".tag.hs-soft")[icon("absent"), "not available offline"]
 
 
