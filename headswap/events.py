@@ -43,8 +43,8 @@ class StepText:
 
 _ALONE: dict[Literal["predict", "race", "film"], tuple[str, str]] = {
     "predict": ("answering", "{done} of {total} pictures are answered."),
-    "race": ("racing", "{done} of {total} turns are over."),
-    "film": ("fetching the film", "{done} of {total} bytes of the film have come."),
+    "race": ("racing", "{done} of {total} tries are over. Each network has one try in each round."),
+    "film": ("downloading the film", "{done} of {total} bytes of the film have come."),
 }
 
 
@@ -52,8 +52,8 @@ def text_of_step(step: Step) -> StepText:
     """The one table of steps: a type checker sees when one is missing."""
     match step:
         case "fetch":
-            sentence = "Fetching the network's weights: {done} of {total} bytes."
-            return StepText("fetching weights", sentence, (0.0, 0.05), (0.0, 0.02))
+            sentence = "Downloading the network's weights: {done} of {total} bytes."
+            return StepText("downloading weights", sentence, (0.0, 0.05), (0.0, 0.02))
         case "load":
             return StepText("loading", "Loading the network.", (0.0, 0.05), (0.0, 0.02))
         case "pictures":
@@ -63,12 +63,12 @@ def text_of_step(step: Step) -> StepText:
             sentence = "The body looks at picture {done} of {total}, once."
             return StepText("running the body", sentence, (0.3, 0.9), (0.04, 0.08))
         case "views":
-            sentence = "Trying other ways of showing it the pictures: {done} of {total} steps."
-            return StepText("trying other views", sentence, (0.9, 0.9), (0.08, 0.14))
+            sentence = "Trying other ways to prepare the pictures: {done} of {total} steps."
+            return StepText("trying ways to prepare pictures", sentence, (0.9, 0.9), (0.08, 0.14))
         case "head":
             return StepText("teaching the head", "The new head learns.", (0.9, 0.95), (0.14, 0.15))
         case "finetune":
-            sentence = "Trying on practice pictures how far to go: {done} of {total} steps."
+            sentence = "Trying on practice pictures how much may move: {done} of {total} steps."
             return StepText("fine-tuning", sentence, (0.9, 0.95), (0.15, 0.97))
         case "evaluate":
             return StepText("examining", "Taking the exam.", (0.95, 0.97), (0.97, 0.98))

@@ -81,7 +81,7 @@ class Weights:
         if self.state == "to fetch":
             size = f"{self.size_bytes / 1e6:.0f} MB" if self.size_bytes else "size not stated"
             size = size if self.size_is_exact else f"about {size}"
-            return f"to be fetched ({size})"
+            return f"to be downloaded ({size})"
         return "not available offline"
 
 

@@ -154,7 +154,7 @@ def _check_kind(bundle: Bundle, manifest: Manifest) -> None:
     """A bundle of several labels is measured on such images only, and one of classes on others."""
     if bundle.card.is_multi_label and not manifest.is_multi_label:
         raise BadUpload(
-            "This bundle says several labels of a picture, and these pictures have one class each.",
+            "This bundle gives several labels to a picture, but these pictures have one class each.",
             remedy="Give them with a table of all their labels: labels.csv with the lines "
             '"file,label" and "photo1.jpg,mug;cup".',
         )

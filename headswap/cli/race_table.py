@@ -32,7 +32,7 @@ def race_text(found: Comparison, race: Race, data: str, seed: int = 0) -> str:
     lines += [f"{row.model}: {row.reason}" for row in found.rows if row.state != "done"]
     lines += [f"{row.model}: {row.note}." for row in found.rows if row.note]
     lines.append(
-        f"Decided on {race.train_images} training pictures, each judged by a head that never saw it "
+        f"Decided on {race.train_images} practice pictures, each judged by a head that never saw it "
         f"({found.folds} folds), compared picture by picture. {baseline_text(found)} ms: one "
         "prediction here. Licences are the libraries' own statements."
     )
@@ -119,12 +119,12 @@ def _test_text(race: Race) -> list[str]:
     low, high = test.interval
     if test.mean_average_precision is not None:
         return [
-            f"On the {test.total} test pictures, which the race never looked at: every label right on "
+            f"On the {test.total} exam pictures, which the race never looked at: every label right on "
             f"{test.right}, {test.accuracy:.1%} (probably {low:.0%} to {high:.0%}); mean average precision "
             f"{test.mean_average_precision:.2f}."
         ]
     return [
-        f"On the {test.total} test pictures, which the race never looked at: {test.right} right, "
+        f"On the {test.total} exam pictures, which the race never looked at: {test.right} right, "
         f"{test.accuracy:.1%} (probably {low:.0%} to {high:.0%})."
     ]
 

@@ -144,7 +144,7 @@ def _alike(manifest: Manifest) -> Iterator[Finding]:
         yield Finding(
             code="two-labels",
             sentence=f"{hold} of near duplicates with more than one class, such as {such_as}: "
-            "look at the labels.",
+            "check which class is right.",
             files=tuple(image.file for group in mixed for image in group),
         )
 
@@ -211,7 +211,8 @@ def _given_parts(manifest: Manifest) -> Iterator[Finding]:
         them = "it" if len(leaks) == 1 else "them"
         yield Finding(
             code="leak",
-            sentence=f"{images} almost the same as one in the practice folder: the result will flatter. "
+            sentence=f"{images} almost the same as one in the practice folder: the result "
+            "will look better than it is. "
             f"Leave {them} out, or move {them} to the practice folder: {named}.",
             files=tuple(image.file for image in leaks),
             spare=tuple(image.file for image in leaks),

@@ -154,7 +154,7 @@ def without(manifest: Manifest, absent: Sequence[str], recorded: int) -> Manifes
         label = spelling.get(class_key(name))
         if label is None or not any(label in image.unknown for image in manifest.images[:recorded]):
             raise BadSetting(
-                f"{shown_name(name)} is no new label, so nothing more can be said of the old pictures.",
+                f"{shown_name(name)} is not a new label: what the old pictures show is already known.",
                 remedy="Name labels that are added now, or that the old pictures were not known to have.",
             )
         named.add(label)

@@ -148,7 +148,7 @@ def check_link(link: str) -> str:
     if parts.username is not None:
         raise BadSetting(
             "The link holds a name or a password, and would show it to everyone who reads it.",
-            remedy="Give a link that needs none, or fetch the film yourself and give the file.",
+            remedy="Give a link that needs none, or download the film yourself and give the file.",
         )
     port = f":{parts.port}" if parts.port else ""
     named = f"[{host}]" if ":" in host else host
@@ -191,7 +191,7 @@ def _check_time(began: float, shown: str) -> None:
     if time.monotonic() - began > _LONGEST_S:
         raise BadUpload(
             f"{shown} has not come in {_LONGEST_S / 60:.0f} minutes.",
-            remedy="Fetch it yourself, and give the file.",
+            remedy="Download it yourself, and give the file.",
         )
 
 
@@ -223,7 +223,7 @@ def _explained(shown: str) -> Iterator[None]:
         if error.code in (401, 403, 407):
             raise BadUpload(
                 f"{shown} needs a login ({error.code}).",
-                remedy="Fetch the film yourself, and give the file.",
+                remedy="Download the film yourself, and give the file.",
             ) from error
         if error.code in (404, 410):
             raise BadUpload(
@@ -251,7 +251,8 @@ def _silent(shown: str) -> BadUpload:
 
 def _unproved(shown: str) -> BadUpload:
     return BadUpload(
-        f"{shown} cannot prove that it is that server.", remedy="Fetch the film yourself, and give the file."
+        f"{shown} cannot prove that it is that server.",
+        remedy="Download the film yourself, and give the file.",
     )
 
 
@@ -283,8 +284,8 @@ def _public_socket(connection: http.client.HTTPConnection) -> socket.socket:
     if not all(is_public(str(one[4][0])) for one in found):
         raise BadUpload(
             f"{shown_name(connection.host)} leads into a network that only this server can see.",
-            remedy="Fetch the film yourself, and give the file. The person who started the server may allow "
-            "such links with --local-links.",
+            remedy="Download the film yourself, and give the file. The person who started the server may "
+            "allow such links with --local-links.",
         )
     problem: OSError = socket.gaierror(f"{connection.host} has no address")
     for _, _, _, _, address in found:

@@ -32,7 +32,7 @@ def netpbm_levels(file: ImageFile, data: bytes) -> NDArray[np.uint8] | None:
         data: the whole file.
 
     Raises:
-        ValueError: it is cut short, or holds what is no number of this format.
+        ValueError: it is cut short, or contains something that is not a number of this format.
     """
     decoder, _, offset, said = file.tile[0]
     if decoder == "raw" and file.mode != "I":
@@ -72,7 +72,7 @@ def _plain_numbers(text: bytes, count: int, white: int, *, is_ink: bool) -> NDAr
     if b"#" in text:
         text = re.sub(rb"#[^\r\n]*", b" ", text)
     if text.translate(None, b"01" if is_ink else b"0123456789").translate(None, _SPACE):
-        raise ValueError("what is no number stands among the numbers")
+        raise ValueError("it contains something that is not a number")
     if is_ink:
         values: NDArray[Any] = np.frombuffer(text.translate(None, _SPACE), np.uint8) - np.uint8(48)
     else:  # without `count`: numpy fills up with whatever lies in memory where numbers are missing

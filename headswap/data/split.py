@@ -203,7 +203,7 @@ def _given(manifest: Manifest) -> Manifest | None:
     for image in manifest.images:
         name, part = shown_name(image.file.rsplit("/", 1)[-1]), image.given_part or "train"
         if not train_classes.issuperset(image.names):
-            reason = f"{name} is of a class that has no training pictures."
+            reason = f"{name} is of a class that has no practice pictures."
             left_out.append(SkippedFile(file=image.file, reason=reason))
         elif part != test and image.sha256 in examined and trained[image.class_name]:
             left_out.append(SkippedFile(file=image.file, reason=f"{name} is also in the {test} folder."))

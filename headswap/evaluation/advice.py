@@ -23,8 +23,8 @@ _DONE = 0.98  # accuracy from which more work hardly pays
 _FITS = 0.9  # accuracy on training images below which the features do not fit them
 _FEWEST_TO_PRAISE = 20  # test images
 _MOVE = (
-    "let more of the body move (depth “auto” also tries other ways to show the pictures, and keeps only "
-    "what is better)"
+    "let more of the body move (depth “auto” also tries other ways to prepare the pictures, and keeps "
+    "only what is better)"
 )
 
 

@@ -28,9 +28,9 @@ from headswap.exports.parity import Route, compare_predictions, expected_answer
 
 LIBRARY = "@teachablemachine/image"
 _NOTE = (
-    "That library prepares pictures in its own way. This is reckoned with pictures prepared as it does in "
-    "Chromium; other browsers differ again. The library itself, asked in Chromium 156 on 27 November 2026 "
-    "about 144 photos of three sets, answered within 0.035 of what is reckoned."
+    "That library prepares pictures in its own way. This was calculated with pictures that were prepared as "
+    "that library does it in Chromium; other browsers differ again. The library itself, asked in Chromium "
+    "156 on 27 November 2026 about 144 photos of three sets, answered within 0.035 of these figures."
 )
 _DRAWINGS = (
     " Only drawings were at hand: give the folder that was taught (--pictures) for a figure on photos."

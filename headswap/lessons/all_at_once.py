@@ -1,4 +1,4 @@
-"""Everything at once at a high rate, against head first and then the body at low rates."""
+"""Everything at once with large steps, against head first and then the body with small steps."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 LESSON = Lesson(
     name="all-at-once",
     title="Everything at once",
-    question="The new head begins at random. You teach head and body together, at a high rate. What "
-    "becomes of what the body knew?",
+    question="The new head begins at random. You teach head and body together, with a large step "
+    "size. What becomes of what the body knew?",
     choices=(
         "It stays: the body is too large to be spoilt in a few passes",
         "Much of it is lost in the first passes",
         "It gets better at once",
     ),
     right=1,
-    plan="The same pictures and passes twice: everything at once at a high rate; and the head first, then "
-    "the body at low rates that fall towards the picture.",
+    plan="The same pictures and passes twice: everything at once with large steps; and the head first, "
+    "then the body with small steps that get smaller towards the picture.",
     why=(
-        "A random head sends random corrections down through the body. At a high rate the body follows "
+        "A random head sends random corrections down through the body. With large steps the body follows "
         "them, and a million pictures' worth of seeing is overwritten by noise.",
-        "With the head solved first the corrections make sense from the first step, and low rates change "
+        "With the head taught first the corrections make sense from the first step, and small steps change "
         "little where little needs to change.",
         "What it gets right of the pictures it practises on, less what it gets right in the exam, is the "
-        "gap: how much was memorised.",
+        "gap: how much was learned by heart.",
     ),
     codes=(
         Code(
@@ -48,18 +48,18 @@ from torchvision.models import resnet18
 network = resnet18()
 network.fc = torch.nn.Linear(512, 4)""",
             wrong="""optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
-rates = {part["lr"] for part in optimizer.param_groups}     # one high rate for all""",
+rates = {part["lr"] for part in optimizer.param_groups}     # one large step for all""",
             right="""# first teach network.fc alone, then:
 stages = [network.fc, network.layer4, network.layer3, network.layer2, network.layer1]
 optimizer = torch.optim.AdamW([
     {"params": stage.parameters(), "lr": 3e-4 * 0.7 ** number} for number, stage in enumerate(stages)
 ])
-rates = {part["lr"] for part in optimizer.param_groups}     # lower towards the picture""",
+rates = {part["lr"] for part in optimizer.param_groups}     # smaller towards the picture""",
             wrong_text="all at once, 0.1",
-            right_text="head first, then low rates",
+            right_text="head first, then small steps",
         ),
     ),
-    terms=terms("rate", "rates that fall towards the picture", "gap"),
+    terms=terms("step size", "steps that get smaller towards the picture", "gap"),
     for_experts=True,
 )
 _HIGH, _LOW = 0.1, 3e-4
@@ -74,7 +74,7 @@ def run(material: Material) -> LessonFindings:
         "share",
         ("exam_all_at_once", hot[-1].test, "exam right at the end, all at once"),
         ("exam_head_first", cold[-1].test, "exam right at the end, head first"),
-        ("exam_solved", start, "exam right with the head solved and the body untouched"),
+        ("exam_solved", start, "exam right with the head alone taught and the body untouched"),
         ("practice_all_at_once", hot[-1].train, "practice right in the last pass, all at once"),
         ("practice_head_first", cold[-1].train, "practice right in the last pass, head first"),
         ("gap_head_first", gap, "gap, head first"),
@@ -111,7 +111,7 @@ def _said(
     """
     gap, lost = cold.train - cold.test, is_clear(start, hot.test, total)
     conclusion = (
-        f"On {total} exam pictures all at once differs from the solved head on the untouched body "
+        f"On {total} exam pictures all at once differs from the head alone on the untouched body "
         f"({percent(start)}) no more than by chance."
     )
     if lost:
@@ -124,7 +124,7 @@ def _said(
         f"All at once: after {counted(epochs, 'pass', 'passes')} {percent(hot.test)} of the exam pictures "
         f"are right; guessing gets {percent(1 / classes)}.",
         f"Head first: {percent(start)} before the body moves, {percent(cold.test)} after "
-        f"{counted(epochs, 'pass', 'passes')} at low rates.",
+        f"{counted(epochs, 'pass', 'passes')} with small steps.",
         f"Its gap is {points(gap)}: {sided}." if gap > 0 else f"It shows no gap: {sided}.",
         conclusion,
     ), lost

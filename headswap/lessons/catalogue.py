@@ -79,7 +79,7 @@ def find_lesson(name: str) -> RunnableLesson:
     names = [lesson.name for lesson in LESSONS]
     near = difflib.get_close_matches(name, names, n=1)
     remedy = f"Did you mean {near[0]}?" if near else f"Choose one of: {', '.join(names)}."
-    raise NotFound(f"There is no lesson called {name[:60]!a}.", remedy=remedy)
+    raise NotFound(f"There is no experiment called {name[:60]!a}.", remedy=remedy)
 
 
 def run_lesson(

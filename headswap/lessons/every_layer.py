@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LESSON = Lesson(
     name="every-layer",
     title="Which layers know it?",
-    question="A new head is solved on what one block of the network gives: the first, the next, up to the "
+    question="A new head is taught on what one block of the network gives: the first, the next, up to the "
     "last. Which blocks know best what the drawings of the sample set show?",
     choices=(
         "The first ones: they still see every stroke",

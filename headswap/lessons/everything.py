@@ -1,4 +1,4 @@
-"""Must everything be trained again: the head alone, everything, and everything from nothing."""
+"""Must everything be taught again: the head alone, everything, and everything from nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LESSON = Lesson(
     name="everything",
-    title="Must everything be trained again?",
+    title="Must everything be taught again?",
     question="The network has millions of numbers. You want it to tell your things apart. How many of the "
     "numbers must be taught to be far better than a network that begins from nothing?",
     choices=("All of them", "About half", "About one in a thousand"),

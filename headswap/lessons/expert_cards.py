@@ -29,9 +29,9 @@ VERSIONED = ExpertCard(
     why=(
         "A file that is written over its older self is lost when the machine stops half-way, and "
         "no one can say later which run made it.",
-        "Give every save a new name with its number and its hash, and let a small record point to the "
-        "newest. headswap seals every run in a folder of its own: it is whole or it is not there, and a "
-        "changed byte is noticed when it is loaded.",
+        "Give the saved weights a new name each time, with their number and hash, and let a small record "
+        "point to the newest. headswap seals every run in a folder of its own: it is whole or it is not "
+        "there, and a changed byte is noticed when it is loaded.",
     ),
     code=Code(
         before="""import hashlib, json, tempfile
@@ -62,7 +62,7 @@ again = load_file(folder / newest["file"])""",
         "headswap teach --from mugs-1 pictures/ --out mugs-2",
         "headswap evaluate mugs-2 other-pictures/",
     ),
-    terms=terms("save", "record"),
+    terms=terms("saved weights", "record"),
 )
 TUNED = ExpertCard(
     name="tuning",
@@ -71,7 +71,7 @@ TUNED = ExpertCard(
         "Try enough settings and one of them is best in the exam by luck. The exam is then used up: its "
         "figure is too good.",
         "Choose inside the practice pictures, by folds, and sit the exam once at the end. headswap chooses "
-        "the penalty of the head and how deep to go that way, within the seconds that you give it.",
+        "the penalty of the head and how much of it may move that way, within the seconds that you give it.",
     ),
     code=Code(
         before="""import torch

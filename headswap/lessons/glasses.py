@@ -29,7 +29,7 @@ LESSON = Lesson(
         "It is wrong far more often, and says nothing",
     ),
     right=2,
-    plan="One solved head, one exam, seen through other glasses: other numbers for brightness and "
+    plan="One taught head, one exam, seen through other glasses: other numbers for brightness and "
     "contrast, swapped colours, squashed, and from a grainy camera.",
     why=(
         "A network learned its first layer for numbers in one range and colours in one order. Other "

@@ -23,7 +23,7 @@ class Term:
 _ALL = (
     # a network
     Term("body", "Everything before the head. It has learned to see, and stays as it is.", "backbone"),
-    Term("head", "The last layer: it turns what was seen into one vote for each name.", "classifier head"),
+    Term("head", "The last layer: it turns what was seen into one score for each name.", "classifier head"),
     Term(
         "wide head",
         "A head that reads every layer, not the last alone: early layers see strokes and textures.",
@@ -31,7 +31,7 @@ _ALL = (
     ),
     Term(
         "helping head",
-        "A second head in the middle of a network. It speaks only while the network is trained.",
+        "A second head in the middle of a network. It speaks only while the network is taught.",
         "auxiliary classifier",
     ),
     Term("features", "The list of numbers that the body makes from a picture.", "feature vector, embedding"),
@@ -40,14 +40,19 @@ _ALL = (
         "The numbers of a network. They hold all that it has learned.",
         "parameters, pretrained weights",
     ),
-    Term("width", "How many numbers the body hands to the head.", "in_features"),
-    Term("vote", "The number that the head gives to one name. The largest wins.", "logit"),
+    Term("width", "How many numbers the body gives to the head.", "in_features"),
+    Term("score", "The number that the head gives to one name. The largest wins.", "logit"),
     Term(
         "norm layer",
-        "A layer that brings numbers to a common size. It remembers their mean and spread.",
+        "A layer that makes all numbers about equally large. It remembers how large they usually are.",
         "BatchNorm; its running_mean and running_var are buffers",
     ),
-    Term("training mode", "A switch: norm layers count what they see, and answers waver.", "module.train()"),
+    Term(
+        "training mode",
+        "A switch. While it is on, norm layers change with each batch, so the same picture may "
+        "get other answers.",
+        "module.train()",
+    ),
     # pictures
     Term("practice", "The pictures that it learns from.", "training set"),
     Term(
@@ -57,18 +62,25 @@ _ALL = (
     ),
     Term(
         "folds",
-        "The practice pictures in five parts: each part once is the test of what the others taught.",
+        "The practice pictures in five parts. Each is once the exam for a head that learned from the "
+        "other four.",
         "cross-validation",
     ),
     Term(
         "changed copy",
-        "A practice picture flipped or cut in another way, so that it learns the thing, not one picture.",
+        "A practice picture flipped or cut in another way, so that it learns the object and not one "
+        "picture of it.",
         "data augmentation",
     ),
     Term(
         "glasses",
         "How a picture is prepared for the network: its size, its colours, its brightness.",
         "preprocessing, input normalisation",
+    ),
+    Term(
+        "picture size",
+        "How many dots wide and high a picture is when the network sees it.",
+        "input resolution",
     ),
     Term("swapped colours", "Red and blue have changed places.", "BGR instead of RGB"),
     Term(
@@ -81,10 +93,10 @@ _ALL = (
         "You name a few pictures; then it asks about those whose name would help it most.",
         "active learning",
     ),
-    Term("save", "Every number of the network, written into one file.", "state_dict, checkpoint"),
+    Term("saved weights", "Every number of the network, written into one file.", "state_dict, checkpoint"),
     Term(
         "record",
-        "What was taught with which pictures and choices, so that it can be repeated.",
+        "A note of what was taught, with which pictures and which choices, so that it can be repeated.",
         "manifest, model registry",
     ),
     Term("fingerprint", "A short number made from a whole file: another file, another number.", "SHA-256"),
@@ -93,15 +105,24 @@ _ALL = (
     Term("batch", "The pictures that are looked at together before a number moves.", "batch size"),
     Term("loss", "How wrong the guesses are. 0 is perfect.", "loss"),
     Term("slope", "In which direction each number has to move so that the loss falls.", "gradient"),
-    Term("rate", "How far the numbers move at each step.", "learning rate"),
+    Term("step size", "How far the numbers move at each step.", "learning rate"),
     Term(
-        "rates that fall towards the picture",
+        "steps that get smaller towards the picture",
         "The head moves most and the first layers least: they know what helps with any picture.",
         "discriminative learning rates",
     ),
-    Term("settings", "What a person chooses before it learns, such as the rate.", "hyperparameters"),
-    Term("seed", "The number that chance begins with. The same one gives the same result.", "random seed"),
-    Term("cluster", "Several computers that share out the looking. The result is the same.", "cluster"),
+    Term("settings", "What a person chooses before it learns, such as the step size.", "hyperparameters"),
+    Term(
+        "number for chance",
+        "All random choices start from this number. The same number gives the same result.",
+        "random seed",
+    ),
+    Term("cluster", "Several computers that share the work. The result is the same.", "cluster"),
+    Term(
+        "what may move",
+        "Only numbers that may move can learn. All others stay as they are.",
+        "trainable parameters, depth of fine-tuning",
+    ),
     Term(
         "time budget",
         "When this time is over, it stops and keeps the best that it has found.",
@@ -123,10 +144,15 @@ _ALL = (
         "How much better it is on practice than in the exam. A large gap: learned by heart.",
         "generalisation gap, overfitting",
     ),
-    Term("whisker", "Where the mean of many draws probably lies.", "95 % confidence interval of the mean"),
+    Term(
+        "whisker",
+        "The thin line shows where the true mean probably is.",
+        "95 % confidence interval of the mean",
+    ),
     Term(
         "sure",
-        "How much of its vote one name gets. Where it says 90 %, nine of ten should be right.",
+        "How certain the network is of a name, from 0 to 100 %. Where it says 90 %, nine of "
+        "ten should be right.",
         "confidence, calibration",
     ),
     Term(
@@ -141,24 +167,25 @@ _ALL = (
     ),
     Term(
         "more than chance",
-        "Both runs answered the same pictures. Only those whose answer changed tell the runs apart.",
+        "Both runs answered the same pictures. Only pictures whose answer changed can show which run is "
+        "better.",
         "paired comparison, McNemar's exact test",
     ),
     Term(
         "doubt",
-        "Heads that never saw this picture give it another name than the one it has.",
+        "A head that did not learn from this picture gives it a different name from yours.",
         "label errors, confident learning",
     ),
     Term(
-        "stranger",
-        "A picture further from all practice pictures than nearly every exam picture was.",
+        "unlike",
+        "It differs from all practice pictures more than nearly every exam picture does.",
         "out of distribution (OOD)",
     ),
-    Term("found", "Of the pictures that have this label, how many it was said of.", "recall"),
-    Term("right when said", "Of the pictures that it was said of, how many have the label.", "precision"),
+    Term("found", "Of all pictures with this label: how many it found.", "recall"),
+    Term("right when said", "When it said this label: how often that was right.", "precision"),
     Term(
         "average precision",
-        "1: it is surest of exactly those pictures that have the label, wherever the line is drawn.",
+        "Sort the pictures by how sure it is. 1 means: all pictures with the label come before all others.",
         "area under the precision-recall curve",
     ),
     Term("said from", "How sure it must be before it says the label.", "decision threshold"),
@@ -167,7 +194,7 @@ _ALL = (
         "A row is what a picture shows, a column what it was called. On the diagonal it was right.",
         "confusion matrix",
     ),
-    Term("map", "Bright is what counted for the answer.", "class activation map"),
+    Term("where it looked", "Bright is what counted for the answer.", "class activation map"),
     Term(
         "fewer pictures",
         "How good it would be with fewer pictures. Where the line still climbs, more of them help.",

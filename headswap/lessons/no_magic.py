@@ -1,4 +1,4 @@
-"""A new head is not magic: pictures that the body cannot see, and labels that say nothing."""
+"""A new head is not magic: pictures that the body cannot see, and names that mean nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LESSON = Lesson(
     name="no-magic",
     title="A new head is not magic",
-    question="The labels of the practice pictures are shuffled: they mean nothing now. A new head is "
+    question="The names of the practice pictures are shuffled: they mean nothing now. A new head is "
     "taught on them. What does it reach?",
     choices=(
         "Practice near 100 %, exam no better than guessing",
@@ -31,16 +31,16 @@ LESSON = Lesson(
     ),
     right=0,
     plan="The pictures as they are; every picture with its pixels in another order, always the same one; "
-    "noise; shuffled labels. Head alone, and once deeper.",
+    "noise; shuffled names. The head alone, and once with all of it.",
     why=(
         "A head has more numbers than there are pictures, so it can learn anything by heart. Only pictures "
         "it never practised on tell whether it understood.",
         "With the pixels in another order all information is still there, but nothing that the body ever "
         "learned to see. A head can only use what the body hands it.",
         "Do not replace only the head when the pictures are no pictures to the body (spectra, maps of "
-        "numbers, noise-like textures): teach deeper with many more examples, or take a method made for "
-        "such data. When even that stays at guessing, the answer is not in the pictures or the labels are "
-        "wrong.",
+        "numbers, noise-like textures): let more of it move, with many more examples, or take a method "
+        "made for such data. When even that stays at guessing, the answer is not in the pictures "
+        "or the names are wrong.",
     ),
     codes=(
         Code(
@@ -48,7 +48,7 @@ LESSON = Lesson(
 
 torch.manual_seed(0)
 features = torch.randn(60, 512)                    # noise in place of features
-labels = torch.randint(0, 2, (60,))                # labels that mean nothing
+labels = torch.randint(0, 2, (60,))                # names that mean nothing
 practice, exam = torch.arange(30), torch.arange(30, 60)
 head = torch.linalg.lstsq(features[practice], labels[practice].float() * 2 - 1).solution""",
             wrong="""right = ((features[practice] @ head > 0) == labels[practice]).float().mean()
@@ -68,7 +68,7 @@ _BY_HEART = 0.9  # of what was practised on
 
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
-    """One kind of pictures and labels, and what a head reached on them."""
+    """One kind of pictures and names, and what a head reached on them."""
 
     name: str
     text: str
@@ -77,7 +77,7 @@ class _Kind:
 
 
 def run(material: Material) -> LessonFindings:
-    """Solve a head on four kinds of pictures, over every draw; then teach one of them deeper."""
+    """Solve a head on four kinds of pictures, over every draw; then teach all of it on one of them."""
     import torch
 
     features = material.features()
@@ -86,7 +86,7 @@ def run(material: Material) -> LessonFindings:
         _kind(material, "pictures", "the pictures", features),
         _kind(material, "scrambled", "pixels in another order", material.features(change=_scrambled)),
         _kind(material, "noise", "noise", noise),
-        _kind(material, "shuffled", "shuffled labels", features, shuffled=True),
+        _kind(material, "shuffled", "shuffled names", features, shuffled=True),
     )
     deeper, guess = _deeper(material), 1 / len(material.classes)
     epochs = counted(material.train.epochs, "pass", "passes")
@@ -105,7 +105,7 @@ def run(material: Material) -> LessonFindings:
         for kind in kinds
     )
     more = (
-        Bar(text="another order, deeper", value=deeper, said=percent(deeper)),
+        Bar(text="another order, all of it", value=deeper, said=percent(deeper)),
         Bar(text="guessing", value=guess, said=percent(guess)),
     )
     return LessonFindings(
@@ -119,10 +119,10 @@ def run(material: Material) -> LessonFindings:
 def _said(
     kinds: tuple[_Kind, ...], deeper: float, *, epochs: str, guess: float, total: int
 ) -> tuple[tuple[str, ...], bool]:
-    """What a head reached on each kind, and whether it learned shuffled labels by heart and nothing else.
+    """What a head reached on each kind, and whether it learned shuffled names by heart and nothing else.
 
     Args:
-        kinds: the pictures, another order, noise, shuffled labels.
+        kinds: the pictures, another order, noise, shuffled names.
         deeper: exam right, everything taught on another order.
         epochs: of that, in words.
         guess: share that guessing gets.
@@ -136,7 +136,7 @@ def _said(
         f"Head alone: {percent(images.test)} of the exam on the pictures as they are, "
         f"{percent(order.test)} with the pixels in another order, {percent(nothing.test)} on noise; "
         f"guessing gets {percent(guess)}.",
-        f"With shuffled labels: {percent(labels.train)} of what it practised on, {percent(labels.test)} "
+        f"With shuffled names: {percent(labels.train)} of what it practised on, {percent(labels.test)} "
         f"of the exam. It knows the first {trained}, and the second {examined}.",
         f"Everything taught for {epochs} on the pixels in another order: {percent(deeper)}.",
     ), by_heart and guesses
@@ -177,7 +177,7 @@ def _noise(pixels: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
 
 
 def _deeper(material: Material) -> float:
-    """Everything taught on pixels in another order: what going deeper adds there."""
+    """Everything taught on pixels in another order: what letting all of it move adds there."""
     import torch
 
     from headswap.data.transforms import to_float

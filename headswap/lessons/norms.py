@@ -28,14 +28,14 @@ LESSON = Lesson(
         "No, but the exam does not notice",
     ),
     right=1,
-    plan="A solved head on a frozen body. Batches pass through it in training mode; after every "
+    plan="A taught head on a frozen body. Batches pass through it in training mode; after every "
     "second one the exam is taken. Then the same in eval mode.",
     why=(
         "A BatchNorm layer keeps a running mean and spread of what it sees. In training mode it updates "
         "them at every batch. They are no parameters: freezing does not reach them, and no optimizer is "
         "needed.",
         "The head was made for the old features. The more the body drifts, the less they fit. A head "
-        "solved again for the drifted body fits again, as far as the body still sees.",
+        "taught again for the drifted body fits again, as far as the body still sees.",
         "In training mode each answer also depends on the other pictures of its batch: see what happens "
         "when the batch holds one class only.",
         "headswap keeps frozen norms in eval mode, through every call of train().",
@@ -89,7 +89,7 @@ def run(material: Material) -> LessonFindings:
         "share",
         ("exam_before", start, "exam right before"),
         ("exam_drifted", end, f"exam right after {STEPS} batches in training mode"),
-        ("exam_again", seen.again, "exam right with a head solved again on the drifted body"),
+        ("exam_again", seen.again, "exam right with a head taught again on the drifted body"),
         ("exam_eval", seen.still, "exam right after batches in eval mode"),
         ("mixed", seen.mixed, "exam right when asked in training mode, classes mixed"),
         ("one_class", seen.one_class, "the same, each batch of one class only"),
@@ -128,7 +128,7 @@ def _said(seen: _Drift, total: int) -> tuple[tuple[str, ...], bool]:
     return (
         f"In eval mode {percent(start)} of the exam pictures are right, and {still}.",
         f"After {STEPS} batches in training mode, with every parameter frozen and no optimizer: "
-        f"{percent(end)}. A head solved again for the drifted body: {percent(seen.again)}.",
+        f"{percent(end)}. A head taught again for the drifted body: {percent(seen.again)}.",
         f"Asked while in training mode: {percent(seen.mixed)} with mixed batches, {percent(seen.one_class)} "
         "when a batch holds one class.",
         conclusion,

@@ -22,7 +22,7 @@ LESSON = Lesson(
     "teach with the loss of all three. What happens?",
     choices=(
         "An error: the helping heads have 1000 answers",
-        "No error: the helping heads go on voting for 1000 old names",
+        "No error: the helping heads still give scores to 1000 old names",
         "The helping heads adapt by themselves",
     ),
     right=1,

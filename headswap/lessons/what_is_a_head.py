@@ -17,19 +17,19 @@ LESSON = Lesson(
     name="what-is-a-head",
     title="What is a head?",
     question="A network looks at one of the pictures. Between the last thing it computes of the picture "
-    "and its 1000 votes stands the head. What is in it?",
+    "and its 1000 scores stands the head. What is in it?",
     choices=(
         "A list of the 1000 things it has seen",
         "One multiplication: a row of numbers for each name, and one number added",
         "Half of all its layers",
     ),
     right=1,
-    plan="One picture goes through body and head; the votes are then computed again by hand. After that "
+    plan="One picture goes through body and head; the scores are then computed again by hand. After that "
     "the head is looked for in six networks of different families.",
     why=(
         "The body turns a picture into a row of features, always as many. They say what is to be seen: "
         "fur, round, striped.",
-        "The head holds one row of weights for each name. A vote is the sum of feature times weight, plus "
+        "The head holds one row of weights for each name. A score is the sum of feature times weight, plus "
         "one number. That is all: replacing the head replaces these rows.",
         "What the layer is called is up to the author of the network, so headswap does not look at names: "
         "it follows the answer back to the layer that made it.",
@@ -42,17 +42,17 @@ from torchvision.models import mobilenet_v3_small
 network = mobilenet_v3_small().eval()
 picture = torch.rand(1, 3, 64, 64)""",
             wrong="""head = list(network.modules())[1]     # the first layer is the eye, not the head
-votes = None if isinstance(head, torch.nn.Sequential) else head""",
+scores = None if isinstance(head, torch.nn.Sequential) else head""",
             right="""head = network.classifier[3]
 caught = []
 head.register_forward_pre_hook(lambda layer, inputs: caught.append(inputs[0]))
 answer = network(picture)
-votes = caught[0] @ head.weight.T + head.bias     # the same as the answer""",
+scores = caught[0] @ head.weight.T + head.bias     # the same as the answer""",
             wrong_text="taken by its place in a list",
             right_text="found, and proved by hand",
         ),
     ),
-    terms=terms("features", "vote", "body"),
+    terms=terms("features", "score", "body"),
     quiz=(
         QuizQuestion(network="resnet18", options=("fc", "layer4.1.conv2", "avgpool"), right=0),
         QuizQuestion(network="vgg11", options=("classifier.0", "features.18", "classifier.6"), right=2),
@@ -69,7 +69,7 @@ votes = caught[0] @ head.weight.T + head.bias     # the same as the answer""",
     ),
 )
 _SHOWN = 5  # old names
-_ROUNDING = 1e-4  # of the largest vote
+_ROUNDING = 1e-4  # of the largest score
 
 
 def run(material: Material) -> LessonFindings:
@@ -82,11 +82,11 @@ def run(material: Material) -> LessonFindings:
 
     network, site = material.network, material.site
     extractor = Extractor(network, site, exact(choose_engine()))
-    features, votes = extractor.features_and_logits(material.pixels()[:1])
+    features, scores = extractor.features_and_logits(material.pixels()[:1])
     head = network.module.get_submodule(site.paths[0])
     with torch.inference_mode():
         by_hand = features @ head.weight.cpu().T + head.bias.cpu()  # type: ignore[operator]
-    difference = float((by_hand - votes).abs().max())
+    difference = float((by_hand - scores).abs().max())
     in_head = sum(value.numel() for value in head_parameters(network, site))
     whole = sum(value.numel() for value in network.module.parameters())
     found = _six_heads(material)
@@ -95,18 +95,18 @@ def run(material: Material) -> LessonFindings:
     numbers = measured(
         "count",
         ("width", width, "features of one picture"),
-        ("votes", votes.shape[1], "votes of the old head"),
+        ("votes", scores.shape[1], "scores of the old head"),
         ("old_head", in_head, "numbers in the old head"),
         ("body", whole - in_head, "numbers in the body"),
         ("new_head", (width + 1) * classes, "numbers in a new head for these pictures"),
         ("heads_found", as_said, "of six heads found where they are"),
     )
-    same = difference <= _ROUNDING * max(1.0, float(votes.abs().max()))
-    exactly = ("difference", difference, "largest difference between its votes and the same by hand")
-    bars = _likeliest(material, votes[0])
+    same = difference <= _ROUNDING * max(1.0, float(scores.abs().max()))
+    exactly = ("difference", difference, "largest difference between its scores and the same by hand")
+    bars = _likeliest(material, scores[0])
     sentences = (
         f"The body turns {material.manifest.images[0].source} into {width:,} features; the old head turns "
-        f"them into {votes.shape[1]:,} votes; the highest is for “{bars[0].text}”.",
+        f"them into {scores.shape[1]:,} scores; the highest is for “{bars[0].text}”.",
         f"The head is {site.paths[0]}: {in_head:,} of the network's {whole:,} numbers. A new one for "
         f"{classes} names has {(width + 1) * classes:,}.",
         _by_hand_text(difference, same=same),
@@ -119,14 +119,14 @@ def run(material: Material) -> LessonFindings:
 
 def _by_hand_text(difference: float, *, same: bool) -> str:
     if same:
-        return f"By hand the votes come out the same; the largest difference is {difference:g}."
-    return f"By hand the votes come out differently, by as much as {difference:g}."
+        return f"By hand the scores come out the same; the largest difference is {difference:g}."
+    return f"By hand the scores come out differently, by as much as {difference:g}."
 
 
-def _likeliest(material: Material, votes: Tensor) -> tuple[Bar, ...]:
-    """The old names with the most votes."""
-    shares, rows = votes.softmax(dim=0).sort(descending=True)
-    names = material.network.class_names or tuple(f"name {number}" for number in range(len(votes)))
+def _likeliest(material: Material, scores: Tensor) -> tuple[Bar, ...]:
+    """The old names with the highest scores."""
+    shares, rows = scores.softmax(dim=0).sort(descending=True)
+    names = material.network.class_names or tuple(f"name {number}" for number in range(len(scores)))
     return tuple(
         Bar(text=names[row].split(",")[0], value=share, said=percent(share))
         for share, row in zip(shares[:_SHOWN].tolist(), rows[:_SHOWN].tolist(), strict=True)

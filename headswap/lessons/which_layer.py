@@ -25,7 +25,7 @@ LESSON = Lesson(
     why=(
         "Python lets you hang a new attribute on any object. The network's forward never mentions it, so "
         "nothing changes, and teaching goes on with the old head.",
-        "`out_features` is a note of how large the layer was made. Its weights stay as they are; only the "
+        "`out_features` only says how large the layer was made. Its weights stay as they are; only the "
         "printed text changes.",
         "With the wrong width the error comes at the first picture, not at the swap. Ask the old layer for "
         "its `in_features` instead of typing a number.",

@@ -77,7 +77,7 @@ def _crossing(report: Report, manifest: Manifest) -> str:
     rest = f"without them {right} of {len(apart)} are right" if apart else "there are no others in it"
     return (
         f"{len(files)} of the {report.total} pictures in your own test folder are near duplicates of "
-        f"training pictures, which flatters the result: {rest}."
+        f"practice pictures, so the result looks better than it is: {rest}."
     )
 
 

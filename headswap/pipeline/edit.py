@@ -234,7 +234,7 @@ def _kept_in(before: _Opened) -> KeptFeatures:
     """What a bundle keeps; refused where no head can be solved on it."""
     if before.bundle.card.l2 is None:
         raise BadSetting(
-            "The head of this bundle is more than one linear layer, so it cannot be solved on features.",
+            "The head of this bundle is more than one linear layer, so it cannot be taught on features.",
             remedy="Teach again with all pictures; renaming works.",
         )
     if before.kept is None:

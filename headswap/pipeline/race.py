@@ -119,7 +119,7 @@ def _no_entrant(entrants: Candidates) -> BadSetting:
     why = f": {first.model}, for one: {first.reason}" if first else " on this machine"
     return BadSetting(
         f"No network keeps to these limits{why}.",
-        remedy="Widen them, or let good networks be fetched (fetch).",
+        remedy="Widen them, or let good networks be downloaded (fetch).",
     )
 
 
@@ -128,7 +128,7 @@ def _parted(manifest: Manifest, seed: int) -> Manifest:
     parted = split(manifest, test_share=TEST_SHARE, seed=seed)
     if not parted.part("test"):
         raise TooFewImages(
-            "There are too few pictures to lock any away for the test.",
+            "There are too few pictures to lock any away for the exam.",
             remedy="Give each class at least two different pictures; ten or more are better.",
         )
     return parted
@@ -188,7 +188,7 @@ class _RaceRun:
         racers = []
         cards = self._entrants.cards
         for number, card in enumerate(cards, start=1):
-            self._listener(Note(f"Lining up {card.full_name} ({number} of {len(cards)})"))
+            self._listener(Note(f"Loading and timing {card.full_name} ({number} of {len(cards)})"))
             racer = self._tried(card, partial(self._measured, card))
             reason = self._limits.reason_against_pace(racer.ms) if racer else ""
             if racer and reason:
@@ -205,7 +205,7 @@ class _RaceRun:
         for number, size in enumerate(sizes, start=1):
             images = some_of(train, size / len(train), self._task.seed)
             text = f"Round {number} of {len(sizes)}: {len(racers)} networks, {len(images)} of {len(train)}"
-            self._listener(Note(f"{text} training pictures.", code="round"))
+            self._listener(Note(f"{text} practice pictures.", code="round"))
             racers = [racer for racer in racers if self._judged(racer, images)]
             if not racers:
                 break

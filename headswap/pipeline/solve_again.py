@@ -266,13 +266,13 @@ def _with_diagnostics(
 
 def _sentence(images: KnownImages, said: Sequence[str], moved: bool) -> str:
     known, recorded = len(images.known.part("train")), len(images.manifest.part("train"))
-    of_all = f"{known} training pictures" if known == recorded else f"{known} of {recorded} training pictures"
+    of_all = f"{known} practice pictures" if known == recorded else f"{known} of {recorded} practice pictures"
     notes = " Its body was taught the classes of before, not these." if moved else ""
     if is_rough(images.engine):
         how = "of what a GPU decoded" if "float32" in images.engine else "in half precision"
         notes += f" Pictures are judged by features {how}: the network may answer a few otherwise."
     return (
-        f"Changed after it was taught: {'; '.join(said)}. The head was solved again on the features of "
+        f"Changed after it was taught: {'; '.join(said)}. The head was taught again on the features of "
         f"{of_all}, without the old pictures.{notes} The figures are of the new head; those of before no "
         "longer hold."
     )

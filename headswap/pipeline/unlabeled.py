@@ -71,7 +71,7 @@ def read_unlabeled(
     alike = len(fresh) - len(kept)
     if alike:
         are = "is" if alike == 1 else "are"
-        listener(Note(f"{counted(alike, 'picture')} without a label {are} too much like test pictures."))
+        listener(Note(f"{counted(alike, 'picture')} without a label {are} too much like exam pictures."))
     return replace(found, classes=(), images=kept, left_out=(), findings=()) if kept else None
 
 

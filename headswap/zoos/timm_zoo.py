@@ -181,7 +181,7 @@ def _load_module(name: str, config: Any, path: Path) -> nn.Module:
     except (SafetensorError, RuntimeError, KeyError, ValueError, EOFError, OSError) as error:
         raise WeightsDamaged(
             f"{path.name} cannot be read as the weights of {name}: {first_line(error)}",
-            remedy=f"Delete {path} and fetch it again.",
+            remedy=f"Delete {path} and download it again.",
         ) from error
     return module
 

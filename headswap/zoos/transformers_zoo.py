@@ -171,7 +171,7 @@ def _load_module(name: str, folder: Path) -> tuple[nn.Module, bool]:
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise WeightsDamaged(
             f"{folder / _WEIGHTS} cannot be read as the weights of {name}: {first_line(error)}",
-            remedy="Delete the folder and fetch it again.",
+            remedy="Delete the folder and download it again.",
         ) from error
     prefix = f"{model_class.base_model_prefix}."
     missing = sorted(report["missing_keys"])

@@ -51,7 +51,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     with path.open("rb") as file:
         first = file.read(9)
     if len(first) < 9:
-        raise WeightsDamaged(f"{path.name} is empty or cut off.", remedy="Copy or fetch it again.")
+        raise WeightsDamaged(f"{path.name} is empty or cut off.", remedy="Copy or download it again.")
     if first[8:] == b"{":
         return _read_safetensors(path)
     if first.startswith(b"PK"):
@@ -126,7 +126,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         return dict(load_file(path))
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise WeightsDamaged(
-            f"{path.name} is cut off or altered: {first_line(error)}", remedy="Copy or fetch it again."
+            f"{path.name} is cut off or altered: {first_line(error)}", remedy="Copy or download it again."
         ) from error
 
 
@@ -137,7 +137,7 @@ def _check_archive(path: Path) -> None:
             entries = archive.infolist()
     except (zipfile.BadZipFile, ValueError, OSError) as error:
         raise WeightsDamaged(
-            f"{path.name} is cut off or altered.", remedy="Copy or fetch it again."
+            f"{path.name} is cut off or altered.", remedy="Copy or download it again."
         ) from error
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise WeightsDamaged(f"{path.name} was not written by torch.save.", remedy=_SAVE_AGAIN)
@@ -171,7 +171,8 @@ def _read_pickle(path: Path) -> Any:
                 remedy=_SAVE_AGAIN,
             ) from error
         raise WeightsDamaged(
-            f"{path.name} cannot be read as a weight file.", remedy=f"Copy or fetch it again. {_SAVE_AGAIN}"
+            f"{path.name} cannot be read as a weight file.",
+            remedy=f"Copy or download it again. {_SAVE_AGAIN}",
         ) from error
 
 

@@ -113,5 +113,5 @@ def _check_hash(digest: str, file_name: str) -> None:
 def _altered(file_name: str) -> WeightsDamaged:
     return WeightsDamaged(
         f"{file_name} is not the file that was published: its sha256 is another.",
-        remedy="Delete it and fetch it again.",
+        remedy="Delete it and download it again.",
     )

@@ -66,8 +66,8 @@ def test_a_race_ends_with_one_table_and_the_command_that_takes_the_winner(
     said = capsys.readouterr().out
     assert code == 0
     assert f"{LITE} is the only network that could be judged" in said
-    assert "Decided on 18 training pictures" in said
-    assert "On the 6 test pictures, which the race never looked at" in said
+    assert "Decided on 18 practice pictures" in said
+    assert "On the 6 exam pictures, which the race never looked at" in said
     assert "left out: bird/broken.png" in said
     command = said.splitlines()[-1]
     assert command == f"  headswap teach {drawings} --model timm/{LITE} --seed 7"

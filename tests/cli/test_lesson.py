@@ -43,7 +43,7 @@ def test_people_read_what_happened_why_and_the_code(
 def test_an_unknown_lesson_is_one_sentence(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     assert shell("lesson", "norm") == 2
 
-    assert "There is no lesson called 'norm'. Did you mean norms?" in capsys.readouterr().err
+    assert "There is no experiment called 'norm'. Did you mean norms?" in capsys.readouterr().err
 
 
 def test_the_lessons_are_written_as_a_notebook(answer: Ask, tmp_path: Path) -> None:

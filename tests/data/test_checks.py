@@ -80,7 +80,7 @@ def test_groups_that_look_alike_are_counted() -> None:
     )
     assert words["two-labels"] == (
         "1 group of near duplicates with more than one class, such as cat/0.jpg and dog/0.jpg: "
-        "look at the labels."
+        "check which class is right."
     )
 
 
@@ -131,7 +131,8 @@ def test_given_folders_and_their_leaks_are_explained() -> None:
         words["given-parts"] == "Your own folders decide: 40 pictures to practise on, 20 (test) for the exam."
     )
     assert words["leak"] == (
-        "1 picture of the exam is almost the same as one in the practice folder: the result will flatter. "
+        "1 picture of the exam is almost the same as one in the practice folder: the result will look "
+        "better than it is. "
         "Leave it out, or move it to the practice folder: cat/50.jpg."
     )
 

@@ -140,7 +140,7 @@ def test_of_a_label_that_came_later_nothing_is_known_of_the_old_images_unless_it
     assert {one.part for one in both.images[9:]} == {"train"}, "one that is there keeps its test"
     assert [one.unknown for one in without(both, ["INK"], 4).images[:5]] == [()] * 4 + [("bird", "pen")]
     for absent in ("pen", "cat"):
-        with pytest.raises(BadSetting, match=f"{absent} is no new label"):
+        with pytest.raises(BadSetting, match=f"{absent} is not a new label"):
             without(both, [absent], 4)
 
 

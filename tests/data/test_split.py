@@ -146,7 +146,7 @@ def test_a_class_without_training_images_is_left_out() -> None:
     result = split(manifest(*images, *test))
 
     assert result.classes == ("cat", "dog")
-    assert result.left_out[0].reason == "7.jpg is of a class that has no training pictures."
+    assert result.left_out[0].reason == "7.jpg is of a class that has no practice pictures."
 
 
 def test_parts_without_train_are_ignored() -> None:

@@ -238,7 +238,7 @@ def test_what_is_named_is_taught_and_the_report_says_what_changed(tried: Visit) 
     tried.wait("#hs-chip .hs-status[data-state=done]:not([data-stale])")
 
     tried.wait("#hs-since .since")
-    assert "both runs were tested on" in page.inner_text("#hs-since")
+    assert "in the exam of both runs" in page.inner_text("#hs-since")
     assert "29 pictures now, 24 before" in page.inner_text("#hs-since")
     tried.wait("#hs-many [data-edit=try-again]")
     page.click("#hs-many [data-edit=try-again]")

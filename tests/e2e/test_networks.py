@@ -62,7 +62,8 @@ def test_a_name_that_nobody_has_is_one_sentence_and_each_kind_of_head_shows_what
         for path in found.site.all_paths:
             assert path in shown, name
         assert number(found.backbone_parameters) in shown, name
-        assert f"{found.site.in_features[0]} features → {found.site.num_classes} names" in shown, name
+        assert f"{found.site.in_features[0]} features" in shown, name  # then the `?` of features
+        assert f"→ {found.site.num_classes} names" in shown, name
 
 
 def test_the_new_head_is_as_large_as_the_images_have_classes(visit: Visit) -> None:
@@ -109,7 +110,7 @@ def test_a_network_that_may_not_be_fetched_is_marked_before_and_told_when_it_is_
 
     choose(visit, "timm/hardcorenas_a")
 
-    visit.wait("#hs-cards .card:has(:checked):has-text('may not be fetched here')")
-    visit.wait("#hs-model .mistake:has-text('it may not be fetched here')")
+    visit.wait("#hs-cards .card:has(:checked):has-text('may not be downloaded here')")
+    visit.wait("#hs-model .mistake:has-text('it may not be downloaded here')")
     assert "the person who started the server" in page.inner_text("#hs-model .mistake")
     context.close()

@@ -26,7 +26,7 @@ REST: set[AdviceCode] = {"nothing-to-mend", "stop"}
 WARNINGS: set[AdviceCode] = {"baseline", "shortcut", "twins"}
 FINETUNE = FinetuneSummary(
     asked="auto", depth="head", learning_rate=None, epochs=0, planned_epochs=0, parts=0, tried=0,
-    validation=0, right_before=0, right_after=0, sentence="The solved head was kept.",
+    validation=0, right_before=0, right_after=0, sentence="Only the head learned.",
 )  # fmt: skip
 SHORTCUT = Shortcut(name="brightness", lesson="how light the picture is", right=70, total=100)
 

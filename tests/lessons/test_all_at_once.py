@@ -1,4 +1,4 @@
-"""A random head and the whole body at a high rate, against head first."""
+"""A random head and the whole body with large steps, against head first."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def test_a_lesson_is_found_by_name_and_by_number() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(NotFound, match=r"no lesson called 'old-optimiser'. Did you mean old-optimizer\?"):
+    with pytest.raises(NotFound, match=r"no experiment called 'old-optimiser'. Did you mean old-optimizer\?"):
         find_lesson("old-optimiser")
 
 

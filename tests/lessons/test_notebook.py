@@ -91,5 +91,5 @@ def test_a_name_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(BadSetting, match=words):
             write_notebook(tmp_path / name, LessonConfig())
-    with pytest.raises(NotFound, match="no lesson called 'x'"):
+    with pytest.raises(NotFound, match="no experiment called 'x'"):
         write_notebook(tmp_path / "one.ipynb", LessonConfig(), "x")

@@ -1,4 +1,4 @@
-"""What a head is: the votes by hand, and six heads where they are."""
+"""What a head is: the scores by hand, and six heads where they are."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ def test_every_quiz_question_names_the_head_that_is_found(seen: Run) -> None:
 def test_the_code_computes_the_votes_by_hand(ran: Ran) -> None:
     right = ran(LESSON, 0, "right")
 
-    assert right["votes"].shape == (1, 1000)
-    assert (right["votes"] - right["answer"]).abs().max() < 1e-5
-    assert ran(LESSON, 0, "wrong")["votes"] is None
+    assert right["scores"].shape == (1, 1000)
+    assert (right["scores"] - right["answer"]).abs().max() < 1e-5
+    assert ran(LESSON, 0, "wrong")["scores"] is None

@@ -126,7 +126,7 @@ def test_what_has_a_label_or_is_like_a_test_image_is_not_among_them(heap: Path, 
     assert {image.sha256 for image in found.images}.isdisjoint(image.sha256 for image in labelled.images)
     assert {image.class_name for image in found.images} == {""}
     assert "1 picture without a label cannot be read" in notes_of(heard)
-    assert "1 picture without a label is too much like test pictures" in notes_of(heard)
+    assert "1 picture without a label is too much like exam pictures" in notes_of(heard)
 
     alone = tmp_path / "alone"
     alone.mkdir()

@@ -145,7 +145,9 @@ def test_a_damaged_or_foreign_file_put_by_hand_is_refused(offline: TimmZoo, tmp_
     place = tmp_path / "timm" / "test_resnet.safetensors"
     place.parent.mkdir()
     save_file(timm.create_model("test_vit").state_dict(), place)
-    with pytest.raises(WeightsDamaged, match=r"cannot be read as the weights of test_resnet.*fetch it again"):
+    with pytest.raises(
+        WeightsDamaged, match=r"cannot be read as the weights of test_resnet.*download it again"
+    ):
         offline.load("test_resnet", silent)
 
     place.write_bytes(b"\x10" * 40)

@@ -119,7 +119,7 @@ def test_weights_are_fetched_once_with_rising_progress(
     first = zoo.load("squeezenet1_1", heard.append)
     zoo.load("squeezenet1_1", heard.append)
 
-    assert before.text == "to be fetched (5 MB)"
+    assert before.text == "to be downloaded (5 MB)"
     assert zoo.describe("squeezenet1_1").weights.text == "on this machine"
     assert first.weights_sha256 == digest
     assert len(shelf.asked) == 1

@@ -99,7 +99,9 @@ def test_a_damaged_file_is_refused(offline: TransformersZoo, tmp_path: Path, sav
     shutil.copytree(saved[0], place)
     (place / "model.safetensors").write_bytes((place / "model.safetensors").read_bytes()[:5000])
 
-    with pytest.raises(WeightsDamaged, match=r"cannot be read as the weights of MobileNetV2.*fetch it again"):
+    with pytest.raises(
+        WeightsDamaged, match=r"cannot be read as the weights of MobileNetV2.*download it again"
+    ):
         offline.load(NAME, silent)
 
 
@@ -119,7 +121,7 @@ def test_the_documented_checkpoint_is_fetched_once(hub_shelf, tmp_path: Path, sa
 
     network = zoo.load(NAME, silent)
 
-    assert before == "to be fetched (size not stated)"
+    assert before == "to be downloaded (size not stated)"
     assert zoo.describe(NAME).weights.state == "here"
     assert network.class_names == ("ant", "bee", "cat")
     assert hub.cached_repositories() == {repository}

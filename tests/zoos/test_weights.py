@@ -40,7 +40,9 @@ def test_a_file_with_another_hash_than_its_name_promises_is_refused_and_not_kept
 ) -> None:
     shelf.files["/tiny.pth"] = DATA[:-1] + b"!"
 
-    with pytest.raises(WeightsDamaged, match=r"tiny-.* is not the file that was published.*fetch it again"):
+    with pytest.raises(
+        WeightsDamaged, match=r"tiny-.* is not the file that was published.*download it again"
+    ):
         fetch(
             f"{shelf.url}/tiny.pth",
             tmp_path / f"tiny-{DIGEST[:8]}.pth",

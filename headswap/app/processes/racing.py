@@ -57,7 +57,7 @@ class _Telling:
             case Progress("race", done, total):
                 self._share = done / total if total else 0.0
             case Progress("fetch", done, total):
-                self._step = f"Fetching weights: {done / 1e6:.0f} of {total / 1e6:.0f} MB."
+                self._step = f"Downloading weights: {done / 1e6:.0f} of {total / 1e6:.0f} MB."
             case _:
                 pass
         text = f"{self._round} {self._step}".strip()

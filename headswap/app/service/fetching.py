@@ -62,7 +62,7 @@ class FetchPolicy:
             if card.weights.state != "to fetch":
                 return ""
             if not self.may_fetch(card):
-                return "may not be fetched here"
+                return "may not be downloaded here"
             return f"no room left here for its {size / 1e6:,.0f} MB" if size > max(room, 0) else ""
 
         return reason
@@ -70,7 +70,7 @@ class FetchPolicy:
     def _check_allowed(self, card: NetworkCard) -> None:
         if not self.may_fetch(card):
             raise WeightsNotHere(
-                f"{card.name} is not on this machine, and it may not be fetched here.",
+                f"{card.name} is not on this machine, and it may not be downloaded here.",
                 remedy="Pick one marked ✓, or ask the person who started the server to allow it with "
                 "--networks.",
             )
@@ -79,7 +79,7 @@ class FetchPolicy:
         coming, most = card.weights.size_bytes or 0, self.weights_gb * 1e9
         if most and (there := self.fetched_bytes()) + coming > most:
             raise TooMuch(
-                f"The weights of {card.name} have {coming / 1e6:,.0f} MB; fetched weights take "
+                f"The weights of {card.name} have {coming / 1e6:,.0f} MB; downloaded weights take "
                 f"{there / 1e9:.1f} of the {self.weights_gb:g} GB that they may take here.",
                 remedy="Pick one marked ✓, or ask the person who started the server for more with "
                 "--weights-gb.",

@@ -33,7 +33,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     for part in checkup.parts:
         lines.append(f"{'ok ' if part.is_well else 'FIX'}  {part.name:<{width}}  {part.finding}")
         lines += [f"     {'':<{width}}  -> {part.remedy}"] * (not part.is_well)
-    lines.append("All is well." if checkup.is_well else "Something needs attention.")
+    lines.append("All is well." if checkup.is_well else "Something needs fixing.")
     parts = [
         {"name": part.name, "well": part.is_well, "finding": part.finding, "remedy": part.remedy}
         for part in checkup.parts

@@ -66,7 +66,7 @@ def run_finetuning(
 def _kept_head(task: TrainingTask, trained: TrainingResult, listener: Listener) -> TrainingResult:
     """Keep the solved head: with a ReLU behind it, several labels cannot be fine-tuned."""
     sentence = (
-        "The solved head was kept. A ReLU stands behind the head of this network, and where a picture may "
+        "Only the head learned. A ReLU stands behind the head of this network, and where a picture may "
         "have several labels, no more than the head is taught there. Another network can learn more."
     )
     listener(Note(sentence))

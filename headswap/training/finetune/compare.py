@@ -52,7 +52,8 @@ class HeldOutScore:
         return rank_labels(self.logits.numpy(), self.labels.numpy())
 
 
-OUT_OF_FOLD = "practice pictures it had not seen (cross-validation)"  # what `FinetuneGain.words` may count
+HELD_BACK = "practice pictures that were kept back"  # what `FinetuneGain.text` may count
+OUT_OF_FOLD = "practice pictures it had not seen (cross-validation)"  # the same
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ class FinetuneGain:
         """What was counted, without a full stop.
 
         Args:
-            noun: which: "validation pictures".
-            otherwise: what came before: ", with the solved head".
+            noun: which: `HELD_BACK` or `OUT_OF_FOLD`.
+            otherwise: what came before: ", with the head alone".
         """
         if self.precision_before is None or self.precision_after is None:
             return f"{self.right_after} of {self.images} {noun} were right{otherwise} {self.right_before}"

@@ -29,12 +29,12 @@ from headswap.training.finetune.candidates import (
     planned_last,
     planned_try,
 )
-from headswap.training.finetune.compare import FinetuneGain, compare, score_held_out, together
+from headswap.training.finetune.compare import HELD_BACK, FinetuneGain, compare, score_held_out, together
 from headswap.training.finetune.plan import FinetuneCandidate, SearchPlan, least_seconds, plan_search
 from headswap.training.finetune.records import FinetunedRun, OnEpoch, PlannedRun, Runs
 
 _FEWEST_HELD = 8  # validation images below which nothing can be said
-_ALONE = "With a time limit, or with norms in training mode, one process alone tries how far to go."
+_ALONE = "With a time limit, or with norms in training mode, one process alone tries how much may move."
 _ENDED = "Teaching ended early, as was asked"
 _TEXTS = {
     "norms": "The head and the norms of the body",
@@ -140,7 +140,9 @@ class _Search:
         if setup.elsewhere is None:
             return self.runner
         if setup.budget.is_limited or setup.engine.device != "cpu":
-            self.listener(Note("With a time limit, or a GPU here, this machine alone tries how far to go."))
+            self.listener(
+                Note("With a time limit, or a GPU here, this machine alone tries how much may move.")
+            )
             return self.runner
         return setup.elsewhere(setup, self.runner)
 
@@ -230,22 +232,22 @@ class _Search:
     def _refusal(self, best: _Best) -> str:
         """Why the solved head is kept; empty: it is not."""
         gain, rate = best.gain, best.candidate.learning_rate
-        counted = gain.text("validation pictures", ", with the solved head")
+        counted = gain.text(HELD_BACK, ", with the head alone")
         if self.setup.budget.was_ended and not best.gaining:
-            return f"{_ENDED}. No pass had been better than the solved head by then: {counted}."
+            return f"{_ENDED}. No pass had been better than the head alone by then: {counted}."
         if best.broke:
             return (
-                f"With a learning rate of {rate:g} the loss grew beyond all bounds. Choose 0.001 or less, "
-                "or leave the rate to the search."
+                f"With a step size (learning rate) of {rate:g} the loss grew beyond all bounds. Choose 0.001 "
+                "or less, or leave it to the search."
             )
         if not best.gaining:
-            return f"No pass was better than the solved head: {counted}. More pictures would help more."
+            return f"No pass was better than the head alone: {counted}. More pictures would help more."
         if self.setup.config.depth == "auto" and not gain.is_clear(max(self.tried, best.chosen_from)):
             return f"No clear gain showed: {counted}."
         if gain.is_harm:
             return (
-                f"It did harm: {counted}. Choose a smaller learning rate, let less of the body move, or "
-                "leave the choice to “auto”."
+                f"Letting more move did harm: {counted}. Choose a smaller step size (learning rate), let "
+                "less of the body move, or leave the choice to “auto”."
             )
         return ""
 
@@ -256,7 +258,7 @@ class _Search:
 
     def _stay(self, best: _Best | None, reason: str) -> FinetuneResult:
         self.runner.put_back()
-        sentence = f"The solved head was kept. {reason}"
+        sentence = f"Only the head learned. {reason}"
         self.listener(Note(sentence))
         return FinetuneResult(
             summary=self._record(best, "head", sentence),
@@ -267,7 +269,7 @@ class _Search:
 
     def _moved(self, best: _Best) -> FinetuneResult:
         gain, depth = best.gain, best.candidate.depth
-        counted = gain.text("validation pictures", ", with the solved head")
+        counted = gain.text(HELD_BACK, ", with the head alone")
         sentence = f"{_TEXTS[depth]} learned together: {counted}."
         if self.setup.budget.was_ended:
             sentence += f" {_ENDED}: this is the best that was found by then."

@@ -57,7 +57,7 @@ def test_weights_that_would_fill_the_room_of_all_are_refused_with_their_size() -
     rule("any", weights_gb=10, there=6_900_000_000).check("large")
 
     with pytest.raises(
-        TooMuch, match=r"large have 3,000 MB; fetched weights take 7\.1 of the 10 GB.*--weights-gb"
+        TooMuch, match=r"large have 3,000 MB; downloaded weights take 7\.1 of the 10 GB.*--weights-gb"
     ):
         rule("any", weights_gb=10, there=7_100_000_000).check("large")
 

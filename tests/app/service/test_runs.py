@@ -40,7 +40,7 @@ def test_going_further_tells_of_the_search_and_then_of_the_passes_of_the_run_tha
     trying = view(job(search, "auto"), HEAD_PASS, search)
     last = view(job(search, "auto"), HEAD_PASS, search, LAST_PASS)
 
-    assert trying.sentence == "Trying on practice pictures how far to go: 1,200 of 4,800 steps."
+    assert trying.sentence == "Trying on practice pictures how much may move: 1,200 of 4,800 steps."
     assert last.sentence.startswith("Pass 4 of 20. It gets 75 of 76")
 
 

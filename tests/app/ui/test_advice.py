@@ -11,7 +11,7 @@ from headswap.evaluation.report import Advice, FinetuneSummary, LearningCurve, R
 
 FINETUNE = FinetuneSummary(
     asked="auto", depth="head", learning_rate=None, epochs=0, planned_epochs=0, parts=0, tried=0,
-    validation=0, right_before=0, right_after=0, sentence="The solved head was kept.",
+    validation=0, right_before=0, right_after=0, sentence="Only the head learned.",
 )  # fmt: skip
 
 
@@ -43,6 +43,16 @@ def test_the_other_head_comes_with_a_button_that_says_what_it_does(
     assert f"Teach again {words}</button>" in drawn
 
 
+def test_cross_validation_is_explained_where_it_is_said(report: Report) -> None:
+    told = Advice(code="head", sentence="60 of 80 pictures it had not seen (cross-validation) were right.")
+    other = Advice(code="mixed", sentence="Add some.")
+
+    drawn = rendered(advice(replace(report, advice=(told, other))))
+
+    assert drawn.count('aria-label="folds? ') == 1
+    assert drawn.index("(cross-validation) were right. <button") < drawn.index("Add some.")
+
+
 def test_what_came_of_going_further_is_said_as_that(report: Report) -> None:
     said = (
         Advice(code="further", sentence=FINETUNE.sentence),
@@ -52,7 +62,7 @@ def test_what_came_of_going_further_is_said_as_that(report: Report) -> None:
 
     drawn = rendered(advice(replace(report, finetune=FINETUNE, advice=said)))
 
-    assert drawn.index("What came of going further.") < drawn.index("The solved head was kept.")
+    assert drawn.index("What came of letting more of it move.") < drawn.index("Only the head learned.")
     assert drawn.index("Take care.") < drawn.index("Brightness alone") < drawn.index("Worth trying.")
     assert drawn.count("Worth trying.") == drawn.count("Take care.") == 1
 

@@ -102,13 +102,14 @@ def test_names_of_files_and_classes_are_text(hostile: str) -> None:
     for html in (drawn, large):
         assert hostile not in html
         assert "&lt;img src=x" in html
+    assert "It is not sure of 1, and 1 is unlike anything it has practised on." in drawn
     assert "1 file could not be tried" in drawn
 
 
 def test_a_picture_says_in_words_what_its_marks_say() -> None:
     html = rendered(grid(answers(("pen", 0.6, True)), GridChoice(), context(n0="mug"), {}))
 
-    assert 'aria-label="photo 0.jpg: it says pen, 60\u00a0% sure, unlike, doubtful"' in html
+    assert 'aria-label="photo 0.jpg: it says pen, 60\u00a0% sure, unlike, not sure"' in html
     assert "it is mug" in html
     assert 'aria-label="Tick photo 0.jpg"' in html
 

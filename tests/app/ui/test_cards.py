@@ -20,7 +20,7 @@ def test_what_a_library_does_not_state_is_neither_guessed_nor_listed(card: Netwo
 
     assert "not stated" not in drawn
     assert "<li></li>" not in drawn
-    assert "102\u00a0MB to fetch" in drawn
+    assert "102\u00a0MB to download" in drawn
     assert "<li>MIT, 2019, says torchvision</li>" in known
 
 
@@ -28,7 +28,7 @@ def test_a_network_with_the_person_s_own_weights_is_not_to_be_fetched(card: Netw
     drawn = rendered(model_cards(THREE, (card,), "torchvision/resnet50", has_own_weights=True))
 
     assert "your own weights" in drawn
-    assert "to fetch" not in drawn
+    assert "to download" not in drawn
 
 
 def test_a_chosen_network_that_is_none_of_the_three_gets_a_card(card: NetworkCard) -> None:
@@ -48,8 +48,8 @@ def test_where_the_weights_are_is_said_with_a_word(card: NetworkCard) -> None:
 def test_a_network_that_may_not_be_fetched_says_so_before_it_is_chosen(card: NetworkCard) -> None:
     drawn = rendered(model_cards(THREE, (card,), "tf_efficientnet_lite0", reason_against=NO_NETWORK))
 
-    assert "may not be fetched here" in drawn
-    assert "to fetch" not in drawn
+    assert "may not be downloaded here" in drawn
+    assert "to download" not in drawn
 
 
 def test_a_network_that_there_is_no_room_for_says_so_before_it_is_chosen(card: NetworkCard) -> None:
@@ -57,7 +57,7 @@ def test_a_network_that_there_is_no_room_for_says_so_before_it_is_chosen(card: N
     roomy = FetchPolicy(weights_gb=1, cards=lambda _: (), fetched_bytes=lambda: 850_000_000).reasons_against()
 
     assert "no room left here for its 102 MB" in rendered(weights_tag(card, full))
-    assert "to fetch" in rendered(weights_tag(card, roomy))
+    assert "to download" in rendered(weights_tag(card, roomy))
     assert search_choices((card,), full) == [("✕ resnet50  (torchvision)", "torchvision/resnet50")]
 
 

@@ -32,6 +32,7 @@ def test_where_pictures_are_looked_at(images: int, is_lost: bool, words: str) ->
 
     assert drawn.startswith('<p class="hs-soft"><b>Where: </b>')
     assert words in drawn
+    assert ('aria-label="cluster? ' in drawn) is ("cluster" in words)
 
 
 @pytest.mark.parametrize("kind", [ClusterRefused, BadSetting])

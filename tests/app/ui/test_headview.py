@@ -62,8 +62,17 @@ def test_the_evidence_names_what_was_not_chosen_and_why(inspection: Inspection) 
     assert "<code>conv1</code>, Conv2d 64 × 3 × 7 × 7. Not chosen: it is the first." in words
 
 
-def test_the_opening_says_what_the_old_head_votes_for(inspection: Inspection) -> None:
-    assert "votes for 1,000 names such as “tench”" in rendered(intro(inspection.card, inspection))
+def test_features_are_explained_where_they_are_said_first(inspection: Inspection) -> None:
+    drawn = rendered(head_view(inspection, ("a", "b")))
+    bare = rendered(head_view(replace(inspection, site=replace(inspection.site, new_head=True)), ("a", "b")))
+
+    for html, names in ((drawn, 1000), (bare, 2)):
+        assert html.count('aria-label="features? ') == 1
+        assert html.index("2048 features <button") < html.index(f"</button> → {names} names")
+
+
+def test_the_opening_says_what_the_old_head_gives_scores_to(inspection: Inspection) -> None:
+    assert "gives scores to 1,000 names such as “tench”" in rendered(intro(inspection.card, inspection))
     assert "turns what it saw into an answer" in rendered(
         intro(replace(inspection.card, num_classes=0), None)
     )

@@ -29,7 +29,7 @@ def test_what_a_button_sends_is_looked_up_among_what_is_shown(report: Report) ->
 
 
 def test_without_doubts_that_is_said() -> None:
-    assert "It doubts none of the labels." in rendered(label_issues((), ("a", "b"), {}))
+    assert "It doubts none of the names." in rendered(label_issues((), ("a", "b"), {}))
     assert "Left as it is." in rendered(label_issues((), ("a", "b"), {}, "Left as it is."))
 
 

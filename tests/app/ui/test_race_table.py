@@ -62,7 +62,7 @@ def test_a_winner_that_could_not_be_tested_says_why() -> None:
 
     drawn = rendered(race_panel(RaceView(state="done", found=replace(found, race=race))))
 
-    assert " It could not be tested: a.png is gone. Put it back." in drawn
+    assert " It could not take the exam: a.png is gone. Put it back." in drawn
     assert drawn.count('data-race="take"') == 1
 
 

@@ -48,9 +48,11 @@ def test_what_else_differs_between_two_runs_is_said(hostile: str) -> None:
 
     html = rendered(change_panel(change, run(20, "timm/large"), run(23), {}))
 
-    assert "Of 20 pictures that both runs were tested on, 10 were right before and 12 are right now" in html
+    assert (
+        "Of 20 pictures that were in the exam of both runs, 10 were right before and 12 are right now" in html
+    )
     assert "Chance alone makes a difference as large in 50 of 100 cases" in html
-    assert "2 other pictures of this test were not in the one before" in html
+    assert "2 other pictures of this exam were not in the one before" in html
     assert "23 pictures now, 20 before" in html
     assert "another network, large" in html
     assert hostile not in rendered(change_panel(other, run(20), run(20), {}))

@@ -21,7 +21,9 @@ def test_a_cross_validated_verdict_says_how_it_was_examined(report: Report) -> N
     words = rendered(summary(replace(report, method="cross-validated")))
 
     assert "each time on pictures that it had not practised on" in words
-    assert "the 0 that were locked away, 0 right, would say too little alone" in words
+    assert "Of the 0 locked-away pictures alone, 0 were right: so few say too little." in words
+    assert 'aria-label="folds? ' in words
+    assert 'aria-label="folds? ' not in rendered(summary(report))
 
 
 def test_a_verdict_names_its_network_and_its_run() -> None:

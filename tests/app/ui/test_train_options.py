@@ -45,4 +45,4 @@ def test_every_depth_is_offered_with_its_time() -> None:
 
     assert choices["head"] == "Only the head\nSeconds. The right start."
     assert choices["last"] == "Head and last part\nAbout 2 minutes. The last part of the body as well."
-    assert choices["norms"] == "Head and a bit more\nMinutes. Its norm layers as well."
+    assert choices["norms"] == "Head and a bit more\nMinutes. A few numbers inside the body as well."

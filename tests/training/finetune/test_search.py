@@ -54,7 +54,7 @@ def test_auto_goes_further_where_the_body_does_not_fit(classroom: Make) -> None:
     assert finetune.depth in ("everything", "last", "norms")
     assert finetune.right_after > finetune.right_before
     assert finetune.validation == len(finetuned.held) == len(finetuned.logits)
-    assert f"with the solved head {finetune.right_before}" in finetune.sentence
+    assert f"with the head alone {finetune.right_before}" in finetune.sentence
     assert Note(finetune.sentence) in heard
     steps = [event for event in heard if isinstance(event, Progress)]
     assert {event.step for event in steps} == {"finetune"}
@@ -69,7 +69,7 @@ def test_auto_keeps_the_solved_head_where_nothing_can_be_gained(classroom: Make)
 
     assert not finetuned.moved
     assert finetuned.summary.depth == "head"
-    assert finetuned.summary.sentence.startswith("The solved head was kept.")
+    assert finetuned.summary.sentence.startswith("Only the head learned.")
     assert same(before, room.module)
 
 
@@ -84,7 +84,8 @@ def test_for_several_labels_auto_goes_further_only_where_average_precision_rises
     assert finetuned.moved
     assert finetuned.logits.shape == (len(finetuned.held), 3)
     found = re.search(
-        r"average precision was ([01]\.\d+) on \d+ validation pictures, with the solved head (0\.\d+)\.",
+        r"average precision was ([01]\.\d+) on \d+ practice pictures that were kept back, with the "
+        r"head alone (0\.\d+)\.",
         finetuned.summary.sentence,
     )
     assert found is not None
@@ -92,7 +93,7 @@ def test_for_several_labels_auto_goes_further_only_where_average_precision_rises
     assert float(found[1]) > float(found[2])
     assert abs(float(found[1]) - scores) < 0.03, "of both parts together, each with its own temperature"
     assert not kept.moved
-    assert kept.summary.sentence.startswith("The solved head was kept.")
+    assert kept.summary.sentence.startswith("Only the head learned.")
     assert same(before, hopeless.module)
 
 

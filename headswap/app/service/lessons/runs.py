@@ -36,7 +36,7 @@ State = Literal["none", "waiting", "running", "done", "failed", "stopped"]
 _FORM = 1  # of what is kept; another number forgets it all
 _USUAL_S = {"everything": 9.0, "all-at-once": 8.0, "no-magic": 7.0, "wrong-glasses": 6.0, "norms": 7.0}
 _SENTENCES = {
-    "fetch": "Fetching the network's weights.",
+    "fetch": "Downloading the network's weights.",
     "load": "Loading the network.",
     "pictures": "Reading the pictures.",
     "features": "The body looks at picture {done} of {total}.",

@@ -64,7 +64,7 @@ def predict(view: LessonView, terms: ExplainedTerms) -> h.Renderable:
     """The question and what may happen; locked once it was run, with what was right."""
     return _beat(
         1,
-        "Predict",
+        "Guess",
         h.p(".hs-soft")[terms.text(view.lesson.question)],
         h.fieldset(".answers")[
             h.legend(".hs-vh")["What do you think happens?"],

@@ -24,6 +24,7 @@ from headswap.app.ui.widgets.cards import MARKS_TEXT
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, sends, web_text
+from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.network_search import every_network, has_ended, narrowed, waits
 from headswap.app.ui.widgets.pages import BRAND, page_links
 
@@ -34,8 +35,10 @@ HEADER = h.div(".hs-bar.runs-bar")[
 INTRO = h.div(".hs-intro")[
     h.h1["Every run, side by side"],
     h.p[
-        "Each time a head was taught, with what it cost. Which network is worth its time? Look at how often "
-        "it is right, and how sure that figure is."
+        "Each time a head was taught: what moved ",
+        term("what may move"),
+        ", and what it cost. Which network "
+        "is worth its time? Look at how often it is right, and how sure that figure is.",
     ],
 ]
 EMPTY = h.div(".hs-empty")[

@@ -30,7 +30,7 @@ INTRO = h.fragment[
         "takes it, once. A limit of 0, or none at all, lets everyone in. You may close this page."
     ],
 ]
-FETCH = "Fetch good ones too"
+FETCH = "Download good ones too"
 FETCH_INFO = "A short list, at most 390 MB, from the internet; once."
 TAKEN = h.p(".hs-soft", role="status")["It is the network of this project now, and is taught: see the table."]
 
@@ -61,9 +61,9 @@ def build_race_panel(service: Service, project_id: gr.BrowserState) -> RacePanel
         fragment(INTRO)
         with gr.Row(elem_classes="race-limits"):
             most_ms = gr.Number(
-                None, label="At most so many ms for one answer here", minimum=0, elem_id="hs-race-ms"
+                None, label="Longest time for one answer here, in ms", minimum=0, elem_id="hs-race-ms"
             )
-            most_mb = gr.Number(None, label="At most so many MB", minimum=0, elem_id="hs-race-mb")
+            most_mb = gr.Number(None, label="Largest size, in MB", minimum=0, elem_id="hs-race-mb")
         any_use = gr.Checkbox(
             False,
             label="Licence for any use",

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from headswap.app.service.races import RaceView
 from headswap.app.ui.widgets.errors import error_html
-from headswap.app.ui.widgets.icons import icon
+from headswap.app.ui.widgets.icons import icon, term
 from headswap.app.ui.widgets.text import file_size, percent, prose
 from headswap.counted import counted
 from headswap.pipeline.comparison import Comparison, ComparisonRow, Race, RoundFigure, TestFigure, dots_of
@@ -74,13 +74,15 @@ def _score_title(found: Comparison) -> str:
     return "Mean average precision" if found.is_multi_label else "Right"
 
 
-def _reading(found: Comparison) -> str | None:
+def _reading(found: Comparison) -> h.Node:
     """What the figures are, where a picture may have several labels."""
     if not found.is_multi_label:
         return None
     return (
-        " Average precision is how well the pictures with a label are ranked before the others; the mean is "
-        f"over the labels. 1 is perfect, a blind guess gets {found.baseline_accuracy:.2f}."
+        " Average precision ",
+        term("average precision"),
+        " is how well the pictures with a label are ranked before the others; the mean is "
+        f"over the labels. 1 is perfect, a blind guess gets {found.baseline_accuracy:.2f}.",
     )
 
 
@@ -89,7 +91,7 @@ def _winner_line(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
         text = "Stopped before the end." if found.stopped else "No network could be judged."
         return h.p(".live", role="status")[text]
     test = race.test
-    sentence = f" It could not be tested: {race.test_reason}" if race.test_reason else None
+    sentence = f" It could not take the exam: {race.test_reason}" if race.test_reason else None
     if test is not None:
         sentence = _test_text(test)
     return h.div[

@@ -13,10 +13,10 @@ from headswap.app.ui.widgets.text import percent, prose
 from headswap.evaluation.report import Advice, AdviceCode, Report
 
 _LEADS: dict[AdviceCode, str] = {
-    "further": "What came of going further.",
+    "further": "What came of letting more of it move.",
     "head": "What the head reads.",
     "unlabeled": "Pictures without a label.",
-    "view": "How the pictures are shown.",
+    "view": "How the pictures are prepared.",
     "nothing-to-mend": "Well done.",
     "stop": "Well done.",
 }
@@ -32,7 +32,14 @@ def advice(report: Report) -> h.Renderable | None:
 def _callout(one: Advice) -> h.Renderable:
     warns = one.kind == "warning"
     return h.div(class_=["callout", "warn" if warns else "accent"])[
-        icon("warn" if warns else "book"), h.p[h.b[_lead(one)], " ", _said(one.sentence), _button(one)]
+        icon("warn" if warns else "book"),
+        h.p[
+            h.b[_lead(one)],
+            " ",
+            _said(one.sentence),
+            (" ", term("folds")) if "cross-validation" in one.sentence else None,
+            _button(one),
+        ],
     ]
 
 

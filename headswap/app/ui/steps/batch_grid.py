@@ -108,7 +108,7 @@ def sections_of(answers: BatchAnswers, choice: GridChoice, classes: tuple[str, .
     found = filtered(answers, choice.filter, classes)
     if choice.filter in (DOUBTFUL, OOD) or _class_of(choice.filter, classes):
         first = min(choice.page, max(0, len(found) - 1) // PAGE) * PAGE
-        title = {DOUBTFUL: "Doubtful", OOD: "Unlike all practice pictures"}.get(choice.filter)
+        title = {DOUBTFUL: "Not sure", OOD: "Unlike all practice pictures"}.get(choice.filter)
         title = title or _class_of(choice.filter, classes)
         return (Section(title, choice.filter, found, found[first : first + PAGE]),)
     groups = {name: tuple(one for one in found if name in one.names) for name in classes}
@@ -194,11 +194,13 @@ def _headline(answers: BatchAnswers, view: BatchView) -> h.Renderable:
     headline = f"{counted(len(tried), 'picture')} tried"
     if view.is_stopped:
         headline = f"Stopped: {number(len(tried))} of {counted(view.total, 'picture')} tried"
-    facts = [f"{number(doubtful)} doubtful"] if doubtful else []
-    facts += [f"{number(ood)} unlike anything it has practised on"] if ood else []
+    facts = [f"It is not sure of {number(doubtful)}"] if doubtful else []
+    facts += (
+        [f"{number(ood)} {'is' if ood == 1 else 'are'} unlike anything it has practised on"] if ood else []
+    )
     return h.div(role="status")[
         h.h3(".serif", tabindex="-1")[headline],
-        h.p(".hs-soft")[f"{' and '.join(facts)}. Those come first: look at them."] if facts else None,
+        h.p(".hs-soft")[f"{', and '.join(facts)}. Those come first: look at them."] if facts else None,
         resume_row(view),
     ]
 
@@ -228,7 +230,7 @@ def _old() -> h.Renderable:
 
 def _filters(answers: BatchAnswers, choice: GridChoice, classes: tuple[str, ...]) -> h.Renderable:
     tried, of_class = answers.tried, Counter(name for one in answers.tried for name in one.names)
-    known = [(ALL, "All", len(tried)), (DOUBTFUL, "Doubtful", sum(one.is_doubtful for one in tried))]
+    known = [(ALL, "All", len(tried)), (DOUBTFUL, "Not sure", sum(one.is_doubtful for one in tried))]
     known += [(OOD, "Unlike", sum(one.said.is_ood for one in tried))]
     known += [(f"{CLASS}{index}", name, of_class[name]) for index, name in enumerate(classes)]
     buttons = []
@@ -285,7 +287,7 @@ def _to(chosen: str, page: int, label: str, title: str) -> h.Renderable:
 def _tile(one: TriedImage, context: GridContext, thumbnails: Mapping[str, str]) -> h.Renderable:
     named, file = context.named.get(one.image.sha256), one.image.file
     notes = [("warn", "unlike")] if one.said.is_ood else []
-    notes += [("info", "doubtful")] if one.is_doubtful else []
+    notes += [("info", "not sure")] if one.is_doubtful else []
     says = ", ".join(
         [f"{file}: it says {one.said.label}, {percent(one.said.sure)} sure", *(label for _, label in notes)]
     )

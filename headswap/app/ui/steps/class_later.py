@@ -32,8 +32,8 @@ SEVERAL = (
     "together, a picture has the new one if it has either."
 )
 ABSENT_INFO = (
-    "Without this it is not known which old pictures show a new label: it is learned and judged without "
-    "them, and needs a table with pictures that do not show it."
+    "If you do not tick this, headswap does not know which old pictures show the new label. It leaves them "
+    "out for this label, and needs a table with pictures that do not show it."
 )
 ADD = h.div(".stack.tight")[
     h.h3["Another class"],
@@ -108,7 +108,7 @@ def class_table(report: Report) -> h.Renderable:
         h.h2["Its classes, without the old pictures"],
         h.p(".hs-soft")[
             "Only the network was opened, not its pictures. Its classes can be changed all the same: the "
-            "head is solved again on what it keeps of them. The old network stays among the runs."
+            "head is taught again on what it keeps of them. The old network stays among the runs."
         ],
     ]
     several = h.p(".hs-soft")[SEVERAL] if report.is_multi_label else None
@@ -121,7 +121,7 @@ def _row(name: str) -> h.Renderable:
         h.form(".new-name", data_edit="later-call", data_name=name)[
             h.input(
                 type="text", maxlength=80, autocomplete="off", placeholder="another name",
-                aria_label=f"Another name for {name}; that of another class puts the two together",
+                aria_label=f"A new name for {name}. The name of another class merges the two.",
             ),
             h.button(".btn.small", type="submit")["Rename"],
         ],
@@ -187,7 +187,7 @@ def _after(
 def connect_class_later(part: ClassLater, page: PageParts, done_job: gr.Textbox) -> None:
     """Connect it to the service."""
     safe, outputs = errors_as_text(part.status), [*page.redrawn, part.status]
-    busy = announce(repr(rendered(busy_status("Solving the head again"))))
+    busy = announce(repr(rendered(busy_status("Teaching the head again"))))
     for listen, handler, inputs in (
         (part.zip.upload, on_zip, [page.project_id, done_job, part.zip, part.absent]),
         (part.table.upload, on_zip, [page.project_id, done_job, part.table, part.absent]),

@@ -47,7 +47,7 @@ def build_film_link() -> FilmLink:
         )
         name = gr.Textbox(label="What it shows: the name of the class", max_lines=1, elem_id="hs-film-class")
         with gr.Row():
-            fetch = gr.Button("Fetch the film", elem_id="hs-film-fetch", elem_classes="fit")
+            fetch = gr.Button("Download the film", elem_id="hs-film-fetch", elem_classes="fit")
             cancel = gr.Button("Cancel", visible=False, elem_id="hs-film-cancel", elem_classes="fit")
         status = fragment(classes="status", name="hs-film-status")
     timer = gr.Timer(TICK_S, active=False)  # on while a film comes

@@ -69,12 +69,12 @@ def intro(card: NetworkCard | None, inspection: Inspection | None) -> h.Renderab
     known = card.num_classes if card and card.num_classes else None
     example = old_names(inspection)[:1] if inspection else ()
     such = f" such as “{example[0]}”" if example else ""
-    votes = f"votes for {counted(known, 'name')}{such}" if known else "turns what it saw into an answer"
+    does = f"gives scores to {counted(known, 'name')}{such}" if known else "turns what it saw into an answer"
     learned = "1.2 million pictures" if known == 1000 else "a great many pictures"
     return h.div(".hs-intro")[
         h.h1["Start from a network that already sees"],
         h.p[
-            f"This network already learned to see from {learned}. Its last layer, the head, {votes}. We cut "
+            f"This network already learned to see from {learned}. Its last layer, the head, {does}. We cut "
             "off only that layer and give it a new one with your names."
         ],
     ]
@@ -82,9 +82,10 @@ def intro(card: NetworkCard | None, inspection: Inspection | None) -> h.Renderab
 
 def _facts(inspection: Inspection, classes: tuple[str, ...]) -> h.Renderable:
     site = inspection.site
-    new, learn = "as you like", "one output for every class of your pictures"
+    new: h.Node = "as you like"
+    learn = "one output for every class of your pictures"
     if classes:
-        new = _size(inspection, len(classes))
+        new = _explained_size(inspection, len(classes)) if site.new_head else _size(inspection, len(classes))
         learn = f"{counted(numbers_to_learn(inspection, len(classes)), 'number')} to learn"
     return h.dl(".facts")[
         h.div[
@@ -104,10 +105,16 @@ def _lines(paths: tuple[str, ...]) -> h.Node:
     return [(h.br if i else None, h.code[path]) for i, path in enumerate(paths)]
 
 
-def _old_head(inspection: Inspection) -> str:
+def _explained_size(inspection: Inspection, num_classes: int) -> h.Node:
+    """The size where it is said first: with the `?` of features."""
+    features, arrow, names = _size(inspection, num_classes).partition(" → ")
+    return features, " ", term("features"), f"{arrow}{names}"
+
+
+def _old_head(inspection: Inspection) -> h.Node:
     site = inspection.site
-    size = _size(inspection, site.num_classes)
-    numbers = f"{counted(inspection.head_parameters, 'number')} ({site.layers[0].kind})"
-    old = "It had no head of its own" if site.new_head else f"{size}, {numbers}"
-    aux = f"; {in_words(len(site.aux_paths))} only speak while it is trained" if site.aux_paths else ""
-    return f"{old}{aux}"
+    numbers = f", {counted(inspection.head_parameters, 'number')} ({site.layers[0].kind})"
+    old = (_explained_size(inspection, site.num_classes), numbers)
+    speak = "speaks" if len(site.aux_paths) == 1 else "speak"
+    aux = f"; {in_words(len(site.aux_paths))} only {speak} while it is taught" if site.aux_paths else ""
+    return "It had no head of its own" if site.new_head else old, aux

@@ -1,4 +1,4 @@
-"""Pictures whose label may be wrong, with the two ways out: make it the other name, or leave it.
+"""Pictures whose name may be wrong, with the two ways out: make it the other name, or leave it.
 
 Flow:  issues --label_issues--> elements; a button sends `fix:HASH`, `leave:HASH` or `undo:HASH`, never a name
 """
@@ -30,9 +30,9 @@ def label_issues(
         done: one sentence on what was just decided.
         undo: what was just decided and can be taken back.
     """
-    title, said = h.h2["Is the label right? ", term("doubt")], _decided(done, undo) if done else None
+    title, said = h.h2["Is the name right? ", term("doubt")], _decided(done, undo) if done else None
     if not left:
-        none = None if done else h.p(".hs-soft")["It doubts none of the labels."]
+        none = None if done else h.p(".hs-soft")["It doubts none of the names."]
         return h.div(".hs-panel")[title, said, none]
     more = len(left) - SHOWN
     return h.div(".hs-panel")[
@@ -70,7 +70,7 @@ def _row(issue: LabelIssue, classes: tuple[str, ...], thumbnails: dict[str, str]
     return h.div(".doubt")[
         plate(thumbnails.get(issue.sha256, ""), issue.file),
         h.p[
-            h.b[f"Labelled {label}"],
+            h.b[f"Named {label}"],
             h.br,
             h.span(".hs-soft")[f"It says {other}, {percent(issue.sure)} sure."],
         ],

@@ -20,17 +20,15 @@ _TERMS = (
 
 def label_table(report: Report) -> h.Renderable:
     """A row for each label, every figure with its range."""
-    precision, f1 = report.mean_average_precision, report.macro_f1
-    means = (
-        f" Over all: average precision {precision:.2f}, F1 {f1:.2f}." if precision and f1 is not None else ""
-    )
+    precision = report.mean_average_precision
+    mean = f" Over all: average precision {precision:.2f}." if precision else ""
     return h.fragment[
         h.h2["Label by label"],
         h.div(".conf-scroll.labels", tabindex="0", role="group", aria_label="Table of the labels")[
             h.table(".label-table")[
                 h.caption[
                     "Found: of the pictures that have it. Right when said: of those it was said of. Below "
-                    f"each, where the true figure probably is.{means}"
+                    f"each, where the true figure probably is.{mean}"
                 ],
                 h.thead[h.tr[[h.th(scope="col")[name] for name in _HEADS]]],
                 h.tbody[[_row(one) for one in report.label_scores]],

@@ -77,7 +77,7 @@ def _old(prediction: Prediction) -> h.Renderable | None:
         return None
     short_names = {name.split(",")[0]: share for name, share in prediction.old_head.items()}
     bars = _bars(short_names, "Old head, its own names", (), {})
-    return h.div[bars, h.p(".hs-note")["Same body, same features, other votes."]]
+    return h.div[bars, h.p(".hs-note")["Same body, same features, other scores."]]
 
 
 def _worth(prediction: Prediction, report: Report) -> h.Renderable:
@@ -111,9 +111,9 @@ def _stranger() -> h.Renderable:
     return h.div(".callout.warn.stranger", role="status")[
         icon("warn"),
         h.p[
-            h.b(".serif")["I have not seen anything like this ", term("stranger")],
+            h.b(".serif")["I have not seen anything like this ", term("unlike")],
             h.br,
-            "It is further from all practice pictures than nearly every exam picture was. Take the answer "
+            "It differs from all practice pictures more than nearly every exam picture does. Take the answer "
             "below as a guess.",
         ],
     ]

@@ -42,7 +42,7 @@ from headswap.training.config import HeadChoice
 # The foot of step 4: teach first, or teach again, or take it home.
 
 NOTHING_TRAINED = said("The report appears when teaching is done.")
-NOT_GOOD_ENOUGH = said("Not good enough? Add pictures where it errs, then teach again.")
+NOT_GOOD_ENOUGH = said("Not good enough? Add pictures of what it gets wrong, then teach again.")
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def build_test_step() -> ReportStep:
                 to_do = fragment(name="hs-advice", script=sends("way"))
         with gr.Row(elem_classes="hs-half hs-more"):
             with gr.Column(elem_classes="hs-panel"):
-                fragment(h.h2["Where it looked ", term("map")])
+                fragment(h.h2["Where it looked ", term("where it looked")])
                 heat_maps = fragment(INVITATION, name="hs-where")
                 explain = gr.Button("Show three of them", elem_id="hs-look-exam", elem_classes="fit")
             label_issues = fragment(name="hs-doubts", script=sends("doubt"))
@@ -247,7 +247,7 @@ def on_explain(step: ReportStep, page: PageParts, project_id: str, job: str, req
 def on_label_issue(
     step: ReportStep, page: PageParts, project_id: str, job: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
-    """A doubtful label was corrected, left or given back."""
+    """A doubtful name was corrected, left or given back."""
     context, results = page.context_of(project_id, request), page.service.results
     left, dismissed = results.label_issues(context.owner, job), results.dismissed(context.owner, job)
     found = chosen(left, str(event.chosen), dismissed)

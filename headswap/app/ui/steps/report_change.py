@@ -45,7 +45,7 @@ def _headline(change: ReportChange) -> str:
 
 def _fairly(change: ReportChange) -> str:
     text = (
-        f"Of {counted(change.common, 'picture')} that both runs were tested on, "
+        f"Of {counted(change.common, 'picture')} that were in the exam of both runs, "
         f"{number(change.right_before)} were right before and {number(change.right_after)} are right now."
     )
     if change.flips:
@@ -54,7 +54,7 @@ def _fairly(change: ReportChange) -> str:
     if change.alone:
         were = "was" if change.alone == 1 else "were"
         others = counted(change.alone, "other picture")
-        text += f" {others} of this test {were} not in the one before and cannot be compared."
+        text += f" {others} of this exam {were} not in the one before and cannot be compared."
     return text
 
 

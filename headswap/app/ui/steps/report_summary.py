@@ -29,11 +29,12 @@ def summary(report: Report) -> h.Renderable:
     low, high = (round(100 * share) for share in report.interval)
     few = "; with so few the true figure is" if report.total < 100 else "; the true figure is"
     what = "exam pictures" if report.method == "exam" else "pictures"
-    how = (
-        ""
-        if report.method == "exam"
-        else f" It was tested several times over, each time on pictures that it had not practised on: the "
-        f"{report.test_total} that were locked away, {report.test_right} right, would say too little alone."
+    was = "was" if report.test_right == 1 else "were"
+    several = (
+        f" It was tested several times, each time on pictures that it had not practised on. Of the "
+        f"{counted(report.test_total, 'locked-away picture')} alone, {report.test_right} {was} right: so few "
+        "say too little. ",
+        term("folds"),
     )
     return h.div(".verdict")[
         h.div[
@@ -47,7 +48,7 @@ def summary(report: Report) -> h.Renderable:
                 term("range"),
                 f" Always saying “{report.baseline_class}” would get {percent(report.baseline_accuracy)}. ",
                 term("always the same"),
-                how,
+                None if report.method == "exam" else several,
             ],
         ],
         h.div[_ruler(report, 500, "wide"), _ruler(report, 330, "narrow")],

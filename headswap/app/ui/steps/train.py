@@ -34,7 +34,7 @@ from headswap.pipeline.dataset_elsewhere import is_worth_a_cluster
 NO_IMAGES = h.fragment[
     h.p(".live")["First add pictures, then teach."],
     h.p(".hs-soft")[
-        "Add two classes or more in step 2, or use the sample set. The button wakes up when they are here."
+        "Add two classes or more in step 2, or use the sample set. Then you can press the button."
     ],
 ]
 LIVE = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
@@ -68,7 +68,7 @@ def build_train_step() -> TrainStep:
     intro = fragment(intro_text(None, ()))
     with gr.Row(elem_classes="hs-two level live-first"):
         with gr.Column(elem_classes="hs-panel lesson-plan"):
-            fragment(h.h2["What may move?"])
+            fragment(h.h2["What may move? ", term("what may move")])
             plan = build_plan()
             cluster = fragment(name="hs-cluster")
             key = gr.Textbox(visible="hidden")
@@ -131,8 +131,8 @@ def cluster_line(cluster: ClusterWatch | None, images: int) -> h.Renderable | No
     if cluster is None or not images:
         return None
     if not is_worth_a_cluster(images):
-        location = "this machine, which is quicker for so few pictures"
-    elif cluster.state.refusal:
+        return h.p(".hs-soft")[h.b["Where: "], "this machine, which is quicker for so few pictures"]
+    if cluster.state.refusal:
         location = f"the lab's cluster, which cannot be used: {cluster.state.refusal} Runs wait for that."
     elif cluster.state.trouble is not None:
         location = "the lab's cluster, which does not answer just now: runs wait for it"

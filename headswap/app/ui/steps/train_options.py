@@ -22,12 +22,12 @@ from headswap.training.config import Depth, FinetuneConfig, HeadChoice, TrainCon
 
 MORE: dict[Depth, str] = {  # about a choice, in its second line, after its time
     "head": "The right start.",
-    "norms": "Its norm layers as well.",
+    "norms": "A few numbers inside the body as well.",
     "last": "The last part of the body as well.",
     "auto": "Cut or whole pictures, the head or more: it tries, and keeps what helps.",
 }
 HEADS: tuple[tuple[str, HeadChoice], ...] = (
-    ("whichever tests better", "auto"), ("the last layer", "last"), ("every layer", "wide"),
+    ("the one that does better", "auto"), ("the last layer", "last"), ("every layer", "wide"),
 )  # fmt: skip
 SIZES = (("as its makers chose", 0), *((f"{px} px", px) for px in (96, 128, 160, 192, 224, 256, 320, 384)))
 BUDGETS = (("as long as it takes", 0), ("1 minute", 60), ("2 minutes", 120), ("5 minutes", 300),
@@ -71,11 +71,11 @@ def build_plan() -> TrainOptions:
     with gr.Accordion("Finer choices", open=False, elem_classes="hs-fold finer", elem_id="hs-finer"):
         with _field("What the head reads", "wide head"):
             head = gr.Dropdown(list(HEADS), value=usual.head, label="What the head reads", **bare)
-        with _field("Picture size", "glasses", "Smaller is faster. Not every network takes every size."):
+        with _field("Picture size", "picture size", "Smaller is faster. Not every network takes every size."):
             px = gr.Dropdown(list(SIZES), value=0, label="Picture size", **bare)
-        with _field("Passes", "pass", "The head alone is solved; it takes as many as it needs."):
+        with _field("Passes", "pass", "If only the head learns, it takes as many passes as it needs."):
             epochs = gr.Slider(1, 100, finetune.epochs, step=1, label="Passes", **bare)
-        with _field("Step size", "rate"):
+        with _field("Step size", "step size"):
             rate = gr.Dropdown(list(RATES), value=0.0, label="Step size", **bare)
         with _field("Pictures of one step", "batch"):
             batch = gr.Slider(8, 128, finetune.batch_size, step=8, label="Pictures of one step", **bare)
@@ -86,7 +86,7 @@ def build_plan() -> TrainOptions:
             )
         with _field("Locked away for the exam, %", "exam"):
             share = gr.Slider(10, 50, SHARE, step=5, label="Locked away for the exam, %", **bare)
-        with _field("Number for chance", "seed", "The same number gives the same result."):
+        with _field("Number for chance", "number for chance", "The same number gives the same result."):
             seed = gr.Number(0, label="Number for chance", precision=0, **bare)
         keep = gr.Checkbox(
             usual.keep_features, label="the zip keeps what a change of its classes needs (no pictures)",

@@ -16,7 +16,7 @@ ReasonAgainst = Callable[
     [NetworkCard], str
 ]  # why this installation does not fetch it, in a few words; "": it does
 MARKS = "✓⬇✕"  # in this order in the list
-MARKS_TEXT = "✓ on this machine, ⬇ to be fetched, ✕ not to be had here."
+MARKS_TEXT = "✓ on this machine, ⬇ must be downloaded, ✕ not available here."
 LEGEND = h.legend(".hs-eyebrow")["To start with"]
 
 
@@ -78,8 +78,9 @@ def weights_tag(card: NetworkCard, reason_against: ReasonAgainst) -> h.Renderabl
     if state == "to fetch" and (reason := reason_against(card)):
         return h.span(".tag.hs-soft")[icon("absent"), reason]
     if state == "to fetch":
-        size = file_size(card.weights.size_bytes) if card.weights.size_bytes else "size not stated"
-        return h.span(".tag.hs-soft")[icon("fetch"), f"{size} to fetch"]
+        size = card.weights.size_bytes
+        said = f"{file_size(size)} to download" if size else "to download, size not stated"
+        return h.span(".tag.hs-soft")[icon("fetch"), said]
     return h.span(".tag.hs-soft")[icon("absent"), "not available offline"]
 
 
