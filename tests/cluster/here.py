@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterable
 
-from headswap.cluster.crew import Parcel, Task, name_of, run_task
+from headswap.cluster import crew
+from headswap.cluster.crew import Parcel, Task, name_of
 
 
 class Here:
@@ -24,4 +25,4 @@ class Here:
     ) -> Generator[tuple[int, Parcel], None, None]:
         for number, parcel in enumerate(parcels):
             facts, arrays = parcel.packed()
-            yield number, run_task(name_of(task), Parcel(facts=json.loads(facts), arrays=arrays))
+            yield number, crew.run_task(name_of(task), Parcel(facts=json.loads(facts), arrays=arrays))
