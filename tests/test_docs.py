@@ -108,10 +108,15 @@ def test_the_architecture_names_only_functions_and_types_that_exist() -> None:
     assert unknown == []
 
 
-@pytest.mark.slow  # trains once
-def test_the_examples_of_the_guide_run_in_their_order(tmp_path: Path) -> None:
+@pytest.mark.slow  # trains twice
+def test_the_examples_of_readme_and_guide_run_in_their_order(tmp_path: Path) -> None:
     (tmp_path / "assets").symlink_to(ROOT / "assets")
-    examples = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    readme, examples = (
+        re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        for page in (ROOT / "README.md", GUIDE)
+    )
+    assert "gradio_client" in readme[1]  # needs a running page: tests/app/ui/test_api.py
+    examples[:0] = [readme[0], "import os\nos.rename('drawings', 'readme')"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
     program = f"for example in {examples!r}:\n    exec(compile(example, example, 'exec'), {{}})"
 
@@ -121,7 +126,10 @@ def test_the_examples_of_the_guide_run_in_their_order(tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert ran.returncode == 0, ran.stderr
-    assert len(examples) >= 5
+    assert len(examples) >= 7
+    promised = re.search(r"^print\(site.*\)  # (.*)$", readme[0], re.MULTILINE)
+    assert promised
+    assert ran.stdout.startswith(f"{promised[1]}\n")
 
 
 def test_every_command_is_one_that_its_parser_takes() -> None:

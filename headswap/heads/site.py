@@ -80,6 +80,11 @@ class HeadSite:
         return tuple(layer.path for layer in self.layers)
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """The type of every head, such as "Linear", in the order of `paths`."""
+        return tuple(layer.kind for layer in self.layers)
+
+    @property
     def in_features(self) -> tuple[int, ...]:
         """The width of every head, in the order of `paths`."""
         return tuple(layer.in_features for layer in self.layers)
