@@ -45,10 +45,10 @@ def add(verbs: Verbs) -> None:
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Say what pictures show."""
+    from headswap.bundle.predictor import load_bundle
     from headswap.cluster.joining import find_cluster
     from headswap.pipeline.api import predict
     from headswap.pipeline.many import csv_of
-    from headswap.pipeline.resources import loaded
 
     target = Path(choices.csv) if choices.csv else None
     reason = why_not_writable(target) if target is not None else ""
@@ -59,7 +59,11 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     on = cluster_of(choices)
     if on:
         find_cluster(on)  # what speaks against it is said before a bundle is loaded, and torch with it
-    bundle = choices.bundle if on and target is None else loaded(choices.bundle, choices.allow_code)
+    bundle = (
+        choices.bundle
+        if on and target is None
+        else load_bundle(choices.bundle, allow_code=choices.allow_code)
+    )
     kept = None
     if target is not None and on is None:
         kept = target.with_name(f".{target.name}.part")  # no picture among others
