@@ -320,7 +320,7 @@ def archive_of(settings: Settings, projects: Projects, store: Store, check_room:
     child = ChildProcess(
         "headswap.app.processes.project_check:answer",
         idle_s=60.0,
-        timeout_s=settings.import_timeout_s,
+        timeout_s=settings.limits.import_timeout_s,
         memory_bytes=limits.memory_bytes,
         silent=True,
         confined="once",

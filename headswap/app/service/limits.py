@@ -42,6 +42,8 @@ class Limits:
     waiting: int = _figure(20, "runs of one person that may wait")
     worker_gb: float = _figure(0.0, "memory for one run", "GB", may_be_none=True)
     reader_mb: int = _figure(2_000, "memory of a picture reader", "MB", may_be_none=True)
+    answer_timeout_s: float = _figure(120.0, "time for one inspection or prediction", "s")
+    import_timeout_s: float = _figure(900.0, "time to read one upload", "s")
     spare: bool = field(default=True, metadata={"description": "a spare worker is kept warm"})
 
     def __post_init__(self) -> None:

@@ -338,7 +338,7 @@ def _inference_of(settings: Settings) -> ChildProcess:
     """The process that holds networks."""
     return ChildProcess(
         "headswap.app.processes.inference:answer",
-        timeout_s=settings.answer_timeout_s,
+        timeout_s=settings.limits.answer_timeout_s,
         memory_bytes=settings.for_queue().worker_bytes,
         log=settings.workspace / "logs" / "inference.jsonl",
     )
@@ -350,5 +350,5 @@ def _reader_of(settings: Settings) -> Reader:
         settings.workspace / "logs",
         settings.for_reader(),
         scratch=settings.workspace / "reading",
-        upload_timeout_s=settings.import_timeout_s,
+        upload_timeout_s=settings.limits.import_timeout_s,
     )

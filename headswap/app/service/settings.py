@@ -32,8 +32,6 @@ class Settings:
     lesson: LessonConfig = field(
         default_factory=lambda: LessonConfig(epochs=3)
     )  # of an experiment on the sample set
-    answer_timeout_s: float = 120.0  # for one inspection or prediction
-    import_timeout_s: float = 900.0  # for one upload
     image_timeout_s: float = 20.0  # for one picture; a decoder that takes longer is ended
 
     def __post_init__(self) -> None:

@@ -48,6 +48,12 @@ def test_without_a_word_it_serves_one_person_at_this_machine() -> None:
     assert chosen.settings.sample == sample_folder() / "train"
 
 
+def test_what_may_take_long_has_its_seconds() -> None:
+    limits = read("--import-timeout-s", "60", "--answer-timeout-s", "7").settings.limits
+
+    assert (limits.import_timeout_s, limits.answer_timeout_s) == (60.0, 7.0)
+
+
 def test_the_workspace_is_named_by_an_option_or_by_the_environment(tmp_path: Path) -> None:
     named, other = tmp_path / "named", tmp_path / "other"
 
