@@ -216,6 +216,7 @@ def opened(path: Path) -> Iterator[Path]:
         BadSetting: it is an address.
     """
     if path.is_dir():
+        _check_any_part(path, path.name)
         check_seal(path)
         yield path
     elif path.is_file() and zipfile.is_zipfile(path):
@@ -223,8 +224,20 @@ def opened(path: Path) -> Iterator[Path]:
 
         with tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True) as temporary:
             folder = _unpack(path, Path(temporary))
+            _check_any_part(folder, path.name)
             check_seal(folder)
             yield folder
+    elif path.is_file():
+        with path.open("rb") as file:
+            is_cut_off = file.read(4) == _ZIP_BEGIN
+        raise BundleDamaged(
+            f"{path.name} is damaged: a part of the zip is missing."
+            if is_cut_off
+            else f"{path.name} is not a headswap bundle: it is no zip.",
+            remedy="Copy it again, or teach again."
+            if is_cut_off
+            else "Choose the folder or zip that `headswap teach` wrote.",
+        )
     else:
         refuse_address(path, "A bundle")
         raise BundleDamaged(
@@ -232,6 +245,15 @@ def opened(path: Path) -> Iterator[Path]:
         )
 
 
+def _check_any_part(folder: Path, name: str) -> None:
+    if not any((folder / part).exists() for part in PARTS):
+        raise BundleDamaged(
+            f"{name} is not a headswap bundle: it holds no {_CARD}.",
+            remedy="Choose the folder or zip that `headswap teach` wrote.",
+        )
+
+
+_ZIP_BEGIN = b"PK\x03\x04"
 _MOST_BYTES = 32 * 2**30
 _ZIP_ERRORS = (
     zipfile.BadZipFile,

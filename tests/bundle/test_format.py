@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,8 +34,21 @@ def test_a_spoiled_zip_of_a_bundle_is_refused_in_a_sentence(place: Path, tmp_pat
             assert read_report(folder).total == 2
 
     packed.write_bytes(whole[:-100])
-    with pytest.raises(BundleDamaged, match=r"There is no bundle at|is damaged: it cannot be unpacked"):
+    with pytest.raises(BundleDamaged, match=r"is damaged: a part of the zip is missing"):
         opened(packed).__enter__()
+
+
+def test_what_is_no_bundle_is_told_from_what_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("notes")
+    (tmp_path / "folder").mkdir()
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as other:
+        other.writestr("notes.txt", "notes")
+
+    for name in ("notes.txt", "folder", "other.zip"):
+        with pytest.raises(BundleDamaged, match=f"^{name} is not a headswap bundle"):
+            opened(tmp_path / name).__enter__()
+    with pytest.raises(BundleDamaged, match="There is no bundle at"):
+        opened(tmp_path / "nothing").__enter__()
 
 
 def test_a_damaged_bundle_is_neither_shown_nor_handed_on(place: Path, tmp_path: Path) -> None:
