@@ -37,6 +37,27 @@ def test_a_person_s_mistake_is_one_sentence_and_exit_code_2(
     assert len(captured.err.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("teach", "x", "--modle", "resnet50"), "there is no option --modle; did you mean --model?"),
+        (("compare", "x", "--modles=a"), "did you mean --models?"),
+        (("taech", "x"), "did you mean teach?"),
+        (("serve", "--for", "clas"), "did you mean class?"),
+        (("predict", "b", "x", "--zzz"), "there is no option --zzz. See"),
+    ],
+)
+def test_a_misspelled_option_or_choice_is_answered_with_the_nearest(
+    arguments: tuple[str, ...], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+
+    said = capsys.readouterr().err
+    assert meant in said
+    assert len(said.strip().splitlines()) == 1
+
+
 @pytest.mark.parametrize("module", ["headswap", "headswap.cli.main"])
 def test_wrong_words_on_the_command_line_are_one_sentence_too(module: str) -> None:
     done = subprocess.run(

@@ -14,8 +14,11 @@ sentence on stderr), 1 a fault of headswap.
 from __future__ import annotations
 
 import argparse
+import difflib
+import itertools
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -114,11 +117,30 @@ def workspace_of(environment: Mapping[str, str]) -> Path:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence."""
+    """Says what is wrong in one sentence, with the option or choice that was probably meant."""
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        """As argparse does, but an option that no verb knows is named before what else is missing."""
+        if self._subparsers is None:  # a verb, which knows its options
+            for word in itertools.takewhile(lambda word: word != "--", args or ()):
+                name, options = word.partition("=")[0], [*self._option_string_actions]
+                is_known = not name.startswith("--") or any(one.startswith(name) for one in options)
+                if not is_known:
+                    self.error(f"there is no option {name}{_nearest(name, options)}")
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {message}. See `{self.prog} --help`.", file=sys.stderr)
+        wrong = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
+        if wrong:
+            message += _nearest(wrong[1], re.findall(r"[\w-]+", wrong[2]))
+        end = "" if message.endswith("?") else "."
+        print(f"{self.prog}: {message}{end} See `{self.prog} --help`.", file=sys.stderr)
         sys.exit(2)
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def new_parser() -> argparse.ArgumentParser:
