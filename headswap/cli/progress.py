@@ -52,6 +52,9 @@ class Bars:
 
     def _open(self, event: Progress) -> tqdm[object]:
         in_bytes = event.unit == "bytes"
+        if not sys.stderr.isatty():  # a log file, or a pipe: no bar, one line
+            tqdm.write(f"{text_of_step(event.step).name} …", file=sys.stderr)
+            sys.stderr.flush()
         bar: tqdm[object] = tqdm(  # type: ignore[assignment]
             total=event.total or None,
             desc=text_of_step(event.step).name,

@@ -113,3 +113,13 @@ def test_a_step_of_which_nobody_knows_the_end_is_drawn(monkeypatch: pytest.Monke
             bars(Progress("film", done, 0, unit="bytes"))
 
     assert "2.00kB" in terminal.getvalue()
+
+
+def test_without_a_terminal_each_step_is_one_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with Bars() as bars:
+        for step in ("pictures", "features", "pictures", "save"):
+            bars(Progress(step, 1, 3))
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "reading pictures …\nrunning the body …\nsaving …\n"
