@@ -264,11 +264,12 @@ def _answers(
     """The name of each image with its answer, from this process or from a cluster."""
     if on is None:
         from headswap.pipeline.kept_answers import KeptAnswers, fingerprint
-        from headswap.pipeline.many import answers
+        from headswap.pipeline.many import answers_of, found_in
 
         known = loaded(bundle, allow_code)
+        found = found_in(images, workspace)
         before = KeptAnswers(Path(kept), fingerprint(known)) if kept is not None else None
-        yield from ((file, said) for file, _, said in answers(known, images, listener, before, workspace))
+        yield from ((file, said) for file, _, said in answers_of(known, found, listener, before))
         return
     if kept is not None:
         raise BadSetting(

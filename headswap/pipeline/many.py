@@ -1,6 +1,6 @@
 """Many images at once: those of folders, zips and lists are answered, and sorted into classes if asked.
 
-Flow:  Bundle + folders, zips, files --answers--> (name, image, Prediction | why it cannot be read)
+Flow:  Bundle + folders, zips, files --found_in, answers_of--> (name, image, Prediction | why it cannot be read)
        --csv_of--> a table;  --sort--> copies in one folder for each class;  --pack_sorted--> a zip of them
 
 A batch is in memory at a time. Nothing is moved or changed: images are copied.
@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from headswap.data.manifest import SkippedFile
-from headswap.errors import BadSetting, UnreadableImage
+from headswap.errors import BadSetting, BadUpload, UnreadableImage
 from headswap.events import Listener, Progress, silent
 from headswap.pipeline.resources import loaded
 from headswap.storage.files import copy, make_folder, replacing, write_bytes, write_text
@@ -74,28 +74,6 @@ class SortedImages:
     left_out: tuple[SkippedFile, ...]  # what could not be read
 
 
-def answers(
-    bundle: Bundle,
-    sources: Iterable[str | Path],
-    listener: Listener = silent,
-    kept: KeptAnswers | None = None,
-    workspace: Path | None = None,
-) -> Iterator[Answer]:
-    """Answer every image of some folders, zips and files, in their order.
-
-    Args:
-        bundle: loaded.
-        sources: files, folders with files at any depth, zips, addresses.
-        listener: hears Progress("predict"); may raise `Cancelled`.
-        kept: what it said already is not asked again; what it says now is written down.
-        workspace: where what lies elsewhere is copied to; None: it is refused.
-
-    Raises:
-        BadUpload: a zip that cannot be opened.
-    """
-    yield from answers_of(bundle, list(found_in(sources, workspace)), listener, kept)
-
-
 def answers_of(
     bundle: Bundle,
     found: Sequence[FoundImage],
@@ -104,7 +82,11 @@ def answers_of(
 ) -> Iterator[Answer]:
     """Answer images in their order.
 
-    Args: as for `answers`.
+    Args:
+        bundle: loaded.
+        found: as `found_in` gives them.
+        listener: hears Progress("predict"); may raise `Cancelled`.
+        kept: what it said already is not asked again; what it says now is written down.
     """
     with ExitStack() as open_zips:
         known = [kept.find(one.name, Path(one.path)) if kept else None for one in found]
@@ -207,11 +189,12 @@ def sort(
         raise BadSetting(f"{target} exists already.", remedy="Choose another name for the sorted folder.")
     for name in known.classes:
         _check_folder_name(name)
+    found = found_in([images], folder_of_copies(workspace))
     make_folder(target)
     kept: list[Prediction] = []
     counts: Counter[str] = Counter()
     left_out: list[SkippedFile] = []
-    for name, image, said in answers(known, [images], listener, workspace=folder_of_copies(workspace)):
+    for name, image, said in answers_of(known, found, listener):
         if isinstance(said, UnreadableImage):
             left_out.append(SkippedFile(file=name, reason=str(said)))
             continue
@@ -260,7 +243,7 @@ def pack_sorted(
     return target
 
 
-def found_in(sources: Iterable[str | Path], workspace: Path | None = None) -> Iterator[FoundImage]:
+def found_in(sources: Iterable[str | Path], workspace: Path | None = None) -> list[FoundImage]:
     """Every image of some folders, zips, files and addresses, in their order.
 
     Args:
@@ -268,13 +251,24 @@ def found_in(sources: Iterable[str | Path], workspace: Path | None = None) -> It
         workspace: where what lies elsewhere will be copied to; None: it is refused.
 
     Raises:
-        BadUpload: a zip that cannot be opened, or an address where nothing is found.
+        BadUpload: a zip that cannot be opened, or no image in any of them.
     """
+    asked = list(map(Path, sources))
+    found = list(_found_in(asked, workspace))
+    if asked and not found:
+        raise BadUpload(
+            f"No picture was found in {', '.join(map(str, asked))}.",
+            remedy="Give pictures, or folders or zips that hold some.",
+        )
+    return found
+
+
+def _found_in(sources: Iterable[Path], workspace: Path | None) -> Iterator[FoundImage]:
     from headswap.data.layout import is_litter
     from headswap.data.remote_upload import address_of
     from headswap.data.zip_reader import open_archive
 
-    for source in map(Path, sources):
+    for source in sources:
         if address_of(source) is not None:
             yield from _found_elsewhere(source, workspace)
         elif source.is_dir():

@@ -85,7 +85,7 @@ def answers_elsewhere(
     workspace: Path | None = None,
     listener: Listener = silent,
 ) -> Iterator[tuple[str, Prediction | UnreadableImage]]:
-    """What `headswap.pipeline.many.answers` gives, without the images themselves.
+    """What `headswap.pipeline.many.answers_of` gives, without the images themselves.
 
     Raises:
         BundleDamaged: there is no whole bundle there.

@@ -46,3 +46,17 @@ def test_the_help_promises_no_more_than_a_cluster_does(
 
     said = " ".join(capsys.readouterr().out.split())
     assert "after a kill it goes on where it was, but not with --on" in said
+
+
+def test_a_folder_without_pictures_is_said_and_leaves_nothing_behind(
+    bundle: Path, tmp_path: Path, shell: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (empty := tmp_path / "empty").mkdir()
+
+    assert shell("predict", bundle, empty, "--json") == 2
+    assert shell("predict", bundle, empty, "--csv", tmp_path / "t.csv") == 2
+    assert shell("sort", bundle, empty, tmp_path / "out") == 2
+    assert shell("evaluate", bundle, empty) == 2
+
+    assert capsys.readouterr().err.count(f"No picture was found in {empty}.") == 3
+    assert list(tmp_path.iterdir()) == [empty]
