@@ -38,6 +38,14 @@ def test_the_record_holds_every_row(few_drawings: Path, answer: Callable[..., di
     assert record["rows"][0]["ms_per_picture"] > 0
 
 
+def test_one_network_is_nothing_to_compare_and_that_comes_first(
+    few_drawings: Path, shell: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shell("compare", few_drawings, "--models", LITE, "--folds", 4) == 0
+
+    assert capsys.readouterr().out.startswith("One network is nothing to compare")
+
+
 @pytest.mark.parametrize(
     ("plot", "sentence"), [("p.png", "Let its name end in .svg"), ("nowhere/p.svg", "There is no folder")]
 )

@@ -108,7 +108,8 @@ def _text(found: Comparison, data: str, seed: int) -> str:
 
 
 def _table(found: Comparison) -> str:
-    lines = [
+    lines = ["One network is nothing to compare: name two or more with --models."] * (len(found.rows) == 1)
+    lines += [
         f"{'network':36} {score_title(found):>7}  {'probably':>12} {'seconds':>8} {'MB':>7} {'numbers':>12} "
         f"{'ms':>7}  head reads"
     ]
