@@ -1,6 +1,6 @@
 """Many images at once: those of folders, zips and lists are answered, and sorted into classes if asked.
 
-Flow:  Bundle + folders, zips, files --found_in, answers_of--> (name, image, Prediction | why it cannot be read)
+Flow:  Bundle + folders, zips, files --answers_of--> (name, image, Prediction | why it cannot be read)
        --csv_of--> a table;  --sort--> copies in one folder for each class;  --pack_sorted--> a zip of them
 
 A batch is in memory at a time. Nothing is moved or changed: images are copied.
