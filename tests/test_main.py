@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
         (("teach", "/nowhere/at/all"), "/nowhere/at/all"),
         (("check", "/nowhere/at/all"), "/nowhere/at/all"),
         (("predict", "/nowhere", "x.png"), "There is no bundle at"),
-        (("teach", "assets/sample/train", "--test-share", "1.5"), "exam share is 1.5"),
+        (("teach", "assets/sample/train", "--test-share", "1.5"), "test share is 1.5"),
         (("inspect", "hf-hub:somebody/network"), "hf-hub"),
     ],
 )

@@ -41,7 +41,7 @@ def split(manifest: Manifest, *, test_share: float = 0.2, seed: int = 0) -> Mani
     """
     if not 0 <= test_share <= _MOST_TESTED:
         raise BadSetting(
-            f"The share for the exam is {test_share:g}.", remedy=f"Choose 0 to {_MOST_TESTED}, such as 0.2."
+            f"The test share is {test_share:g}.", remedy=f"Choose 0 to {_MOST_TESTED}, such as 0.2."
         )
     manifest = with_groups(manifest)
     given = _given(manifest)

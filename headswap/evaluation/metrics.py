@@ -61,7 +61,7 @@ def wilson_interval(right: int, total: int) -> tuple[float, float]:
     """
     if total == 0:
         raise TooFewImages(
-            "There are no exam pictures.", remedy="Add pictures, or lock a larger share away for the exam."
+            "There are no test pictures.", remedy="Add pictures, or lock a larger share away for the test."
         )
     share = right / total
     square = _Z * _Z
@@ -141,7 +141,7 @@ def expected_calibration_error(probabilities: Rows, labels: Labels, *, num_bins:
     """
     if len(labels) == 0:
         raise TooFewImages(
-            "There are no exam pictures.", remedy="Add pictures, or lock a larger share away for the exam."
+            "There are no test pictures.", remedy="Add pictures, or lock a larger share away for the test."
         )
     confidence, correct = np.zeros(len(labels)), np.zeros(len(labels), np.bool_)
     for part in row_slices(*probabilities.shape):

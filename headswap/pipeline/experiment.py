@@ -26,7 +26,7 @@ class DataConfig:
         check_fields(self)
         if not 0 < self.test_share <= 0.9:
             raise BadSetting(
-                f"The exam share is {self.test_share}.",
+                f"The test share is {self.test_share}.",
                 remedy="Choose more than 0 and at most 0.9, such as 0.2.",
             )
         if not 0 <= self.seed < 2**32:

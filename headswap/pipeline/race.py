@@ -128,7 +128,7 @@ def _parted(manifest: Manifest, seed: int) -> Manifest:
     parted = split(manifest, test_share=TEST_SHARE, seed=seed)
     if not parted.part("test"):
         raise TooFewImages(
-            "There are too few pictures to lock any away for the exam.",
+            "There are too few pictures to lock any away for the test.",
             remedy="Give each class at least two different pictures; ten or more are better.",
         )
     return parted

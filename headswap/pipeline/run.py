@@ -372,7 +372,7 @@ def _parted(
     manifest = manifest or split(intake.manifest, test_share=data.test_share, seed=data.seed)
     if not manifest.part("test"):
         raise TooFewImages(
-            "There are too few pictures to lock any away for the exam.",
+            "There are too few pictures to lock any away for the test.",
             remedy="Give each class at least two different pictures, or films; ten or more are better.",
         )
     for finding in manifest.findings:

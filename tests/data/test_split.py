@@ -157,7 +157,7 @@ def test_parts_without_train_are_ignored() -> None:
 
 @pytest.mark.parametrize("test_share", [-0.1, 0.95, 1.0, float("nan")])
 def test_a_share_that_leaves_nothing_is_refused(test_share: float) -> None:
-    with pytest.raises(BadSetting, match=r"The share for the exam is .*\. Choose 0 to 0\.9, such as 0\.2"):
+    with pytest.raises(BadSetting, match=r"The test share is .*\. Choose 0 to 0\.9, such as 0\.2"):
         split(many(cat=4, dog=4), test_share=test_share)
 
 

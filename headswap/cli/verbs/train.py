@@ -62,7 +62,7 @@ def add(verbs: Verbs) -> None:
         help="where the bundle goes; default: in the current folder, named after DATA",
     )
     sub.add_argument(
-        "--test-share", type=float, help=f"locked away for the exam; default: {_USUAL.test_share}"
+        "--test-share", type=float, help=f"locked away for the test; default: {_USUAL.test_share}"
     )
     sub.add_argument(
         "--from",

@@ -176,7 +176,7 @@ class _Search:
         made = plan_search(depth, config, costs, seconds=setup.budget.left_s)
         if made is None:
             return (
-                f"There was no time for it: {max(0.0, left_s):.0f} s were left, of which the exam and saving "
+                f"There was no time for it: {max(0.0, left_s):.0f} s were left, of which the test and saving "
                 f"need {kept_s:.0f} s, and it takes {least_seconds(depth, config, costs):.0f} s at least."
             )
         if path is not None:

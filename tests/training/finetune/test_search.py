@@ -169,7 +169,7 @@ def test_too_little_time_is_told_as_what_was_left_what_is_kept_and_what_it_takes
     finetuned = go(room, TrainConfig(depth="everything", budget_s=60, finetune=QUICK), budget_s=60)
 
     kept = len(room.labels) / 2
-    assert f"60 s were left, of which the exam and saving need {kept:.0f} s" in finetuned.summary.sentence
+    assert f"60 s were left, of which the test and saving need {kept:.0f} s" in finetuned.summary.sentence
 
 
 def ending_after(epochs: int) -> tuple[list[Event], Callable[[Event], None]]:
