@@ -140,17 +140,33 @@ def _remedies(report: Report) -> Iterator[Advice]:
     fix = "try another network" if report.finetune else _MOVE
     trend = report.learning.trend if report.learning else "unknown"
     cure = {
-        "rising": f"More and more varied pictures are the cure{_grown(report)}. Where there are none, {fix}.",
+        "rising": f"More and more varied pictures help{_grown(report)}. Where there are none, {fix}.",
         "flat": f"More pictures of the same kind hardly helped{_grown(report)}. Rather {fix}.",
-        "unknown": f"More and more varied pictures are the usual cure; where there are none, {fix}.",
+        "unknown": f"More and more varied pictures usually help; where there are none, {fix}.",
     }[trend]
+    overfits = _overfits(report, train)
+    gap = (
+        f"It knows {train:.0%} of its practice pictures and {report.accuracy:.0%} of new ones: it has "
+        "learned those pictures by heart, rather than what they have in common (overfitting). "
+    )
     yield Advice(
-        code="memorising",
-        sentence=f"It knows {train:.0%} of its practice pictures and {report.accuracy:.0%} of new ones: "
-        f"it has learned those pictures by heart, rather than what they have in common (overfitting). {cure}",
+        code="memorising" if overfits else "improve",
+        sentence=gap + cure if overfits else cure,
         figures=figures,
         moves_backbone=not report.finetune,
     )
+
+
+def _overfits(report: Report, train: float) -> bool:
+    """Whether a fine-tuned backbone also does worse on the images that were held back from its tries.
+
+    A head that is solved on a fixed backbone nearly always separates its training images, however well it
+    does on others: their accuracy shows nothing there.
+    """
+    tuned = report.finetune
+    if tuned is None or tuned.depth == "head" or not tuned.validation:
+        return False
+    return train > wilson_interval(tuned.right_after, tuned.validation)[1]
 
 
 def _grown(report: Report) -> str:

@@ -19,7 +19,8 @@ AdviceCode = Literal[
     "further", "head", "unlabeled", "view", "changed",  # what happened in this run
     "hardly-judged", "unknown-labels",
     "baseline", "shortcut", "twins", "near-duplicates",  # warnings
-    "nothing-to-mend", "stop", "more-pictures", "underfitting", "memorising", "mixed",  # what to do
+    "nothing-to-mend", "stop",  # what to do
+    "more-pictures", "underfitting", "memorising", "improve", "mixed",
     "written",  # by a version that kept sentences only
 ]  # fmt: skip
 Trend = Literal["rising", "flat", "unknown"]

@@ -119,7 +119,8 @@ def solve_again(
         *_not_known(known),
         *_hardly_judged(report, bundle.classes),
     )
-    of_now = (one for one in report.advice if one.code != "further")  # that was of the classes of before
+    of_before = ("further", "memorising")  # they rest on the fine-tuning, which knew the classes of before
+    of_now = (one for one in report.advice if one.code not in of_before)
     return SolvedAgain(
         trained=trained, report=replace(report, advice=(*changed, *of_now)), edits=(*card.edits, *said)
     )

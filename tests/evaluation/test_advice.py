@@ -21,13 +21,14 @@ from headswap.evaluation.report import (
 )
 
 CLASSES = ("cat", "dog", "owl")
-WORK: set[AdviceCode] = {"more-pictures", "underfitting", "memorising", "mixed"}
+WORK: set[AdviceCode] = {"more-pictures", "underfitting", "memorising", "improve", "mixed"}
 REST: set[AdviceCode] = {"nothing-to-mend", "stop"}
 WARNINGS: set[AdviceCode] = {"baseline", "shortcut", "twins"}
 FINETUNE = FinetuneSummary(
     asked="auto", depth="head", learning_rate=None, epochs=0, planned_epochs=0, parts=0, tried=0,
     validation=0, right_before=0, right_after=0, sentence="Only the head learned.",
 )  # fmt: skip
+TUNED = replace(FINETUNE, depth="last", validation=100, right_before=60, right_after=70)
 SHORTCUT = Shortcut(name="brightness", lesson="how light the picture is", right=70, total=100)
 
 
@@ -62,6 +63,7 @@ def grid() -> Iterator[tuple[Report, tuple[int, int, int]]]:
             plain = report_of(round(share * total), total, train, learning)
             yield plain, counts
             yield replace(plain, finetune=FINETUNE), counts
+            yield replace(plain, finetune=TUNED, learning=None), counts
             yield replace(plain, shortcuts=(SHORTCUT,)), counts
             yield replace(plain, cross_split_duplicates=("a",) * max(3, total // 10)), counts
 
@@ -72,9 +74,10 @@ def contradict(one: Advice, other: Advice) -> bool:
     said = f"{one.sentence} {other.sentence}"
     return (
         (bool(codes & REST) and bool(codes & (WORK | WARNINGS)))
-        or codes in (REST, {"underfitting", "memorising"})
+        or (len(codes) == 2 and codes <= {"underfitting", "memorising", "improve"})
+        or codes == REST
         or ("hardly helped" in said and ("More pictures" in said.replace("More pictures of the same", "")))
-        or ("hardly helped" in said and "cure" in said)
+        or ("hardly helped" in said and "varied pictures" in said)
     )
 
 
@@ -86,12 +89,16 @@ def claims_too_much(one: Advice, report: Report) -> bool:
     return (
         (one.code == "nothing-to-mend" and (report.right < report.total or report.total < 20))
         or (one.code == "stop" and (report.accuracy < 0.98 or report.total < 20))
-        or (one.code == "memorising" and not high < train)
+        or (one.code in ("memorising", "improve") and not high < train)
+        or ("by heart" in one.sentence and report.finetune is not TUNED)
         or (one.code == "underfitting" and not train < 0.9)
         or (one.code == "baseline" and low > report.baseline_accuracy)
         or (one.moves_backbone and (report.accuracy >= 0.92 or report.finetune is not None))
         or ("hardly helped" in one.sentence and trend != "flat")
-        or (("More pictures help" in one.sentence or "are the cure" in one.sentence) and trend != "rising")
+        or (
+            ("More pictures help" in one.sentence or "varied pictures help" in one.sentence)
+            and trend != "rising"
+        )
         or ("practising on" in one.sentence and trend == "unknown")
     )
 

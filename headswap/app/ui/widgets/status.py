@@ -11,8 +11,8 @@ from headswap.app.ui.widgets.text import percent, seconds
 
 HOW_TO_READ = h.p(".hs-soft.lesson")[
     "Practice ", term("practice"), " is what it learns from. The exam ", term("exam"), " pictures are locked "
-    "away. If practice goes up and exam does not, it learns by heart ", term("learn by heart"), ". A pass ",
-    term("pass"), " is one look at every practice picture.",
+    "away. If exam goes down while practice goes up, it learns by heart ", term("learn by heart"), ". A ",
+    "pass ", term("pass"), " is one look at every practice picture.",
 ]  # fmt: skip
 
 
