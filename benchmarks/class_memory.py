@@ -29,18 +29,18 @@ def main() -> None:
     pages = parser.parse_args().pages
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(playwright), args=FLAGS)
-        for profile in ("me", "class"):
+        for spare in ("--spare", "--no-spare"):  # one person, and a class
             with (
                 tempfile.TemporaryDirectory() as folder,
-                app_running(Path(folder) / "workspace", "--for", profile) as house,
+                app_running(Path(folder) / "workspace", spare) as house,
             ):
-                walk(browser, house, profile, pages)
+                walk(browser, house, spare, pages)
         browser.close()
 
 
-def walk(browser: Browser, house: House, profile: str, pages: int) -> None:
+def walk(browser: Browser, house: House, spare: str, pages: int) -> None:
     """Open page after page, teach from the first; print what that leaves in memory."""
-    print(f"--for {profile}")
+    print(spare)
     say("server up, no page", house)
     with ExitStack() as stack:
         first = stack.enter_context(visiting(browser, house))

@@ -60,6 +60,11 @@ class Bundle:
         self.__dict__.update(state, lock=Lock())
 
     @property
+    def file_names(self) -> dict[str, str]:
+        """The files of the images it was trained and tested on by their sha256; empty: not known."""
+        return self.dataset.file_names if self.dataset else {}
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """What it tells apart, in the order of its logits."""
         return self.card.classes

@@ -114,6 +114,15 @@ class Manifest:
         counted = Counter(name for image in self.images for name in image.names)
         return {name: counted[name] for name in self.classes}
 
+    @property
+    def file_names(self) -> dict[str, str]:
+        """The file of each image by its sha256, and the beginning of that where two have the same name."""
+        files = Counter(image.file for image in self.images)
+        return {
+            image.sha256: image.file if files[image.file] == 1 else f"{image.file} ({image.sha256[:8]})"
+            for image in self.images
+        }
+
     def part(self, part: Part) -> tuple[ImageRecord, ...]:
         """The images of one part."""
         return tuple(image for image in self.images if image.part == part)

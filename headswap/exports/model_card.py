@@ -102,7 +102,7 @@ def _metadata(facts: CardFacts) -> str:
     data = ModelCardData(
         model_name=facts.title,
         pipeline_tag="image-classification",
-        library_name=library if library in ("timm", "transformers") else "pytorch",
+        library_name="headswap",  # neither timm nor transformers loads this folder
         license=facts.card.licence or "unknown",
         tags=[
             "image-classification",

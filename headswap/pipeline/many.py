@@ -13,7 +13,7 @@ import io
 import itertools
 import zipfile
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -133,8 +133,14 @@ def _asked(
     yield from damaged()
 
 
-def csv_of(said: Iterable[Prediction], classes: Sequence[str]) -> str:
-    """A table: file, label, how sure, OOD score, the nearest training images, the share of every class."""
+def csv_of(said: Iterable[Prediction], classes: Sequence[str], names: Mapping[str, str]) -> str:
+    """A table: file, label, how sure, OOD score, the nearest training images, the share of every class.
+
+    Args:
+        said: the answers.
+        classes: of the bundle.
+        names: of its training images, by their sha256.
+    """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["file", "label", "sure", "unlike", "is_unlike", "nearest", *map(table_cell, classes)])
@@ -148,7 +154,8 @@ def csv_of(said: Iterable[Prediction], classes: Sequence[str]) -> str:
             ood_score,
             str(one.is_ood).lower(),
         ]
-        table.writerow([*row, " ".join(one.nearest), *shares])
+        nearest = "; ".join(names.get(sha256, sha256) for sha256 in one.nearest)
+        table.writerow([*row, table_cell(nearest), *shares])
     return text.getvalue()
 
 
@@ -202,7 +209,7 @@ def sort(
             _put(image, make_folder(target / folder), Path(name).name)
             counts[folder] += 1
         kept.append(said)
-    write_text(target / TABLE, csv_of(kept, known.classes))
+    write_text(target / TABLE, csv_of(kept, known.classes, known.file_names))
     return SortedImages(out=str(target), counts=dict(sorted(counts.items())), left_out=tuple(left_out))
 
 
@@ -216,13 +223,19 @@ def folders_of(said: Prediction, least_sure: float) -> tuple[str, ...]:
 
 
 def pack_sorted(
-    said: Sequence[tuple[Prediction, Path]], classes: Sequence[str], target: Path, *, least_sure: float
+    said: Sequence[tuple[Prediction, Path]],
+    classes: Sequence[str],
+    names: Mapping[str, str],
+    target: Path,
+    *,
+    least_sure: float,
 ) -> Path:
     """The folders and the table of `sort`, in one zip.
 
     Args:
         said: what was said of each image, under its name, and the file to pack.
         classes: of the bundle.
+        names: of its training images, by their sha256.
         target: the zip; it is written as a whole.
         least_sure: images that it is less sure of are kept apart, in [0, 1].
 
@@ -239,7 +252,7 @@ def pack_sorted(
                 member = _free_name(wanted, lambda member: str(member) in taken)
                 taken.add(str(member))
                 packed.write(path, str(member))
-        packed.writestr(TABLE, csv_of([one for one, _ in said], classes))
+        packed.writestr(TABLE, csv_of([one for one, _ in said], classes, names))
     return target
 
 

@@ -31,7 +31,7 @@ def test_the_hub_reads_its_task_library_licence_and_accuracy(facts: CardFacts) -
     data: Any = ModelCard(model_card(awkward)).data
 
     assert data.pipeline_tag == "image-classification"
-    assert (data.library_name, data.license) == ("timm", "apache-2.0")
+    assert (data.library_name, data.license) == ("headswap", "apache-2.0")
     assert data.model_name == awkward.title
     (judged,) = data.eval_results or []
     assert judged.metric_value == pytest.approx(facts.report.accuracy, abs=1e-4)

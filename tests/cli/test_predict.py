@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from headswap.bundle.predictor import load_bundle
 
 Ask = Callable[..., dict[str, Any]]
 
@@ -22,6 +25,17 @@ def test_one_unreadable_image_does_not_stop_the_others(
     assert len(record["predictions"]) == 1
     assert record["left_out"][0]["file"].endswith("broken.png")
     assert shell("predict", bundle, tmp_path / "broken.png", "--json") == 2
+
+
+def test_the_table_names_the_nearest_training_images_by_their_files(
+    bundle: Path, sample: Path, tmp_path: Path, answer: Ask
+) -> None:
+    answer("predict", bundle, sample / "try" / "vehicle_rocket.png", "--csv", tmp_path / "said.csv")
+
+    (row,) = csv.DictReader((tmp_path / "said.csv").read_text(encoding="utf-8").splitlines())
+    files = {image.file for image in load_bundle(bundle).dataset.images}
+    assert len(row["nearest"].split("; ")) == 3
+    assert set(row["nearest"].split("; ")) <= files
 
 
 def test_a_damaged_bundle_is_refused(

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import headswap
+from headswap.bundle.format import read_dataset
 from headswap.bundle.prediction import Prediction
 from headswap.errors import BadSetting, Cancelled, UnreadableImage
 from headswap.events import Event, Progress
@@ -88,12 +89,24 @@ def test_the_table_has_every_share_and_no_cell_that_a_spreadsheet_would_run() ->
     shares = {"@b": 0.75, "a": 0.25}
     said = Prediction(file="=1+1.png", label="@b", probabilities=shares, ood_score=1.5, nearest=("x", "y"))
 
-    rows = list(csv.reader(csv_of([said], ["a", "@b"]).splitlines()))
+    rows = list(csv.reader(csv_of([said], ["a", "@b"], {"x": "a/1.png"}).splitlines()))
 
     assert rows == [
         ["file", "label", "sure", "unlike", "is_unlike", "nearest", "a", "'@b"],
-        ["'=1+1.png", "'@b", "0.750000", "1.5000", "true", "x y", "0.250000", "0.750000"],
+        ["'=1+1.png", "'@b", "0.750000", "1.5000", "true", "a/1.png; y", "0.250000", "0.750000"],
     ]
+
+
+def test_two_images_of_one_name_are_told_apart_by_their_hash(bundle: Path) -> None:
+    manifest = read_dataset(bundle)
+    one, other, *others = manifest.images
+
+    names = replace(manifest, images=(one, replace(other, file=one.file), *others)).file_names
+
+    assert [names[image.sha256] for image in (one, other)] == [
+        f"{one.file} ({image.sha256[:8]})" for image in (one, other)
+    ]
+    assert [names[image.sha256] for image in others] == [image.file for image in others]
 
 
 def test_images_are_copied_into_their_classes_and_none_is_lost(
@@ -143,14 +156,14 @@ def test_a_zip_has_the_same_folders_and_keeps_two_of_one_name_apart(tmp_path: Pa
 
     all_said = [said("1/x.heic", 0.9), said("2/x.png", 0.9), said("y.jpg", 0.6), said("z.jpg", 0.9, 2.0)]
 
-    packed = pack_sorted(all_said, ["a", "b"], tmp_path / "out.zip", least_sure=0.7)
+    packed = pack_sorted(all_said, ["a", "b"], {}, tmp_path / "out.zip", least_sure=0.7)
 
     with zipfile.ZipFile(packed) as found:
         names = [f"{NOT_SURE}/y.jpg", f"{OOD}/z.jpg", "a/x-2.jpg", "a/x.jpg", TABLE]
         assert sorted(found.namelist()) == sorted(names)
-        assert found.read(TABLE).decode() == csv_of([one for one, _ in all_said], ["a", "b"])
+        assert found.read(TABLE).decode() == csv_of([one for one, _ in all_said], ["a", "b"], {})
     with pytest.raises(BadSetting, match="cannot be the name of a folder"):
-        pack_sorted(all_said, ["..", "b"], tmp_path / "bad.zip", least_sure=0.7)
+        pack_sorted(all_said, ["..", "b"], {}, tmp_path / "bad.zip", least_sure=0.7)
     assert not (tmp_path / "bad.zip").exists()
 
 

@@ -107,7 +107,7 @@ def test_a_picture_is_sorted_into_the_folder_of_each_of_its_labels(
 
     done = headswap.sort(bundle, heap, tmp_path / "out")
     packed = pack_sorted(
-        [(one, heap / "000.jpg") for one in said], bundle.classes, tmp_path / "out.zip", least_sure=0.0
+        [(one, heap / "000.jpg") for one in said], bundle.classes, {}, tmp_path / "out.zip", least_sure=0.0
     )
 
     expected = [f"{folder}/{Path(one.file).name}" for one in said for folder in folders_of(one, 0.0)]

@@ -36,6 +36,7 @@ from headswap.app.service.projects import Projects
 from headswap.app.service.results import Results
 from headswap.app.service.thumbnails import thumbnail
 from headswap.app.service.uploads import Uploads
+from headswap.bundle.format import read_dataset
 from headswap.bundle.prediction import Prediction
 from headswap.data.manifest import NO_LABEL, ImageRecord, Manifest
 from headswap.errors import BadSetting, HeadswapError, NotFound
@@ -210,7 +211,7 @@ class Batches:
         """What it said of each, as CSV: the table of `headswap predict --csv`."""
         batch = self._batch(owner, project)
         answers, target = self._answers(batch), batch.files.folder / "answers.csv"
-        write_text(target, csv_of(answers.predictions, self._classes(owner, answers)))
+        write_text(target, csv_of(answers.predictions, *self._names(owner, answers)))
         return target
 
     def sorted_zip(self, owner: str, project: str) -> Path:
@@ -219,7 +220,7 @@ class Batches:
         answers = self._answers(batch)
         said = [(one.said, answers.manifest.path(one.image)) for one in answers.tried]
         target = batch.files.folder / "sorted.zip"
-        return pack_sorted(said, self._classes(owner, answers), target, least_sure=DOUBTFUL)
+        return pack_sorted(said, *self._names(owner, answers), target, least_sure=DOUBTFUL)
 
     # Naming ---------------------------------------------------------------------------
 
@@ -311,6 +312,11 @@ class Batches:
 
     def _classes(self, owner: str, answers: BatchAnswers) -> tuple[str, ...]:
         return self._results.report(owner, answers.job).classes
+
+    def _names(self, owner: str, answers: BatchAnswers) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Its classes, and the files of the pictures that it was taught with by their sha256."""
+        dataset = read_dataset(self._results.bundle(owner, answers.job))
+        return self._classes(owner, answers), dataset.file_names
 
     def _run(self, owner: str, batch: _Batch) -> None:
         """Runs in a thread; leaves answers, or the reason why there are none."""

@@ -84,7 +84,7 @@ def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Opti
         key=said.key,
         opens_browser=_wants_browser(said, host, environment),
     )
-    _check(server_address, is_hosted="SPACE_ID" in environment)
+    _check(server_address, said.profile, is_hosted="SPACE_ID" in environment)
     limits = limits_for(said.profile, changed)
     _check_runs(limits.runs)
     workspace = said.app_workspace or environment.get("HEADSWAP_WORKSPACE") or default_workspace()
@@ -155,7 +155,13 @@ def _wants_browser(said: argparse.Namespace, host: str | None, environment: Mapp
     return said.profile == "me" and is_local(host) and has_screen and not is_elsewhere
 
 
-def _check(server_address: ServerAddress, *, is_hosted: bool) -> None:
+def _check(server_address: ServerAddress, profile: Profile, *, is_hosted: bool) -> None:
+    if profile != "me" and server_address.people is None and not is_hosted:
+        raise BadSetting(
+            f"--for {profile} is for people who log in, and there is no file of their codes.",
+            remedy=f"Make one with `headswap users add {profile}.json NAME ...`, then add --auth "
+            f"{profile}.json.",
+        )
     if not is_local(server_address.host) and server_address.people is None and not is_hosted:
         raise BadSetting(
             f"{server_address.host} opens this to a whole network, and no one would have to log in.",

@@ -79,7 +79,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         )
     predictions = said.answers
     if target is not None:
-        write_text(target, csv_of(predictions, bundle.classes))
+        write_text(target, csv_of(predictions, bundle.classes, bundle.file_names))
     if kept is not None:
         remove(kept)
     record = {

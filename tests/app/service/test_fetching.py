@@ -68,14 +68,15 @@ def test_one_person_is_asked_nothing_about_networks() -> None:
     )
 
 
-def test_in_a_class_only_the_teacher_decides(tmp_path: Path) -> None:
+def test_in_a_class_only_the_teacher_decides() -> None:
     def read(*words: str) -> tuple[str, ...]:
         return chosen(*words).settings.networks
 
-    assert read("--for", "class") == ("here",)
-    assert read("--for", "class", "--networks", "resnet50", "timm/vit_base_patch16_224")[0] == "resnet50"
-    assert read("--for", "class", "--networks", "any") == read() == read("--for", "lab") == ("any",)
-    said = start_text(chosen("--for", "class"))
+    class_, lab = (("--for", who, "--auth", __file__) for who in ("class", "lab"))
+    assert read(*class_) == ("here",)
+    assert read(*class_, "--networks", "resnet50", "timm/vit_base_patch16_224")[0] == "resnet50"
+    assert read(*class_, "--networks", "any") == read() == read(*lab) == ("any",)
+    said = start_text(chosen(*class_))
     assert "networks to be fetched" in said
     assert "none: only those on this machine" in said
 

@@ -73,8 +73,8 @@ def test_the_workspace_is_named_by_an_option_or_by_the_environment(tmp_path: Pat
         ((), {"DISPLAY": ":0", "CI": "true"}, False),
         ((), {"DISPLAY": "localhost:10.0", "SSH_CONNECTION": "10.0.0.2 1 10.0.0.1 22"}, False),
         ((), {"DISPLAY": ":0", "SPACE_ID": "some/space", "GRADIO_SERVER_NAME": "0.0.0.0"}, False),
-        (("--for", "class"), {"DISPLAY": ":0"}, False),
-        (("--for", "lab"), {"DISPLAY": ":0"}, False),
+        (("--for", "class", "--auth", __file__), {"DISPLAY": ":0"}, False),
+        (("--for", "lab", "--auth", __file__), {"DISPLAY": ":0"}, False),
     ],
 )
 def test_a_browser_opens_for_one_person_at_a_screen_and_nowhere_else(
@@ -91,6 +91,12 @@ def test_windows_and_macos_need_no_display_variable(monkeypatch: pytest.MonkeyPa
         assert read().server_address.opens_browser
 
 
+@pytest.mark.parametrize("who", ["class", "lab"])
+def test_a_class_or_lab_without_codes_is_refused_with_the_line_to_type(who: str) -> None:
+    with pytest.raises(BadSetting, match=rf"headswap users add {who}\.json NAME .* --auth {who}\.json"):
+        read("--for", who)
+
+
 @pytest.mark.parametrize("port", ["0", "-1", "65536"])
 def test_a_port_that_does_not_exist_is_refused(port: str) -> None:
     with pytest.raises(BadSetting, match=rf"The port is {port}\. Choose one from 1 to 65535"):
@@ -98,23 +104,24 @@ def test_a_port_that_does_not_exist_is_refused(port: str) -> None:
 
 
 def test_a_class_pays_no_memory_for_spares_and_single_figures_can_be_changed() -> None:
-    chosen = read("--for", "class", "--pictures", "300", "--hours-kept", "0", "--spare")
+    chosen = read("--for", "class", "--auth", __file__, "--pictures", "300", "--hours-kept", "0", "--spare")
 
-    assert not read("--for", "class").settings.for_queue().spare_idle_s
-    assert read("--for", "class").settings.for_queue().worker_bytes == 4_000_000_000
+    assert not read("--for", "class", "--auth", __file__).settings.for_queue().spare_idle_s
+    assert read("--for", "class", "--auth", __file__).settings.for_queue().worker_bytes == 4_000_000_000
     assert (chosen.settings.limits.pictures, chosen.settings.limits.hours_kept) == (300, 0)
     assert chosen.settings.for_queue().spare_idle_s > 0
 
 
 def test_every_figure_is_said_at_the_start() -> None:
-    said = start_text(read("--for", "lab", "--disk-gb", "7.5", "--worker-gb", "0"))
+    said = start_text(read("--for", "lab", "--auth", __file__, "--disk-gb", "7.5", "--worker-gb", "0"))
 
     assert said.startswith("headswap for a lab, in ")
     assert re.search(r"disk for one person +7\.5 GB\n", said)
     assert re.search(r"memory for one run +no limit\n", said)
     assert re.search(r"size of one picture +200 megapixels\n", said)
     assert re.search(r"a spare worker is kept warm +no\n", said)
-    assert re.search(r"who comes in +anyone at this machine\n", said)
+    assert re.search(rf"who comes in +the names in {re.escape(__file__)}\n", said)
+    assert re.search(r"who comes in +anyone at this machine\n", start_text(read()))
 
 
 def test_what_the_system_does_not_hold_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,10 +184,10 @@ def test_without_a_word_one_run_is_taught_and_may_use_every_processor(
 ) -> None:
     have_processors(64)
 
-    settings = read("--for", profile).settings.for_queue()
+    settings = read("--for", profile, "--auth", __file__).settings.for_queue()
 
     assert (settings.capacity, settings.threads) == (1, 0)
-    assert read("--for", profile, "--runs", "1").settings.for_queue() == settings
+    assert read("--for", profile, "--auth", __file__, "--runs", "1").settings.for_queue() == settings
 
 
 @pytest.mark.parametrize(("runs", "threads"), [(2, 32), (5, 12), (48, 1), (64, 1)])
