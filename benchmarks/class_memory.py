@@ -2,9 +2,9 @@
 
     python -m benchmarks.class_memory [--pages 30]
 
-Each page is a browser profile of its own that stays open. Once with the limits of one person, where a
-worker that has imported torch waits for the next teaching, and once with those of a class, where none
-does. Memory is the proportional set size: what processes share is counted once.
+Each page is a browser profile of its own that stays open. Once as for one person, where a worker that has
+imported torch waits for the next teaching, and once as for a class, where none does. Memory is the
+proportional set size: what processes share is counted once.
 """
 
 from __future__ import annotations

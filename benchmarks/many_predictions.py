@@ -76,7 +76,8 @@ def main() -> None:
 
         def ask() -> None:
             said = headswap.predict(bundle, folder, kept=Path(place) / "kept", listener=listen)
-            (Path(place) / "t.csv").write_text(csv_of(said.answers, bundle.classes), encoding="utf-8")
+            table = csv_of(said.answers, bundle.classes, bundle.file_names)
+            (Path(place) / "t.csv").write_text(table, encoding="utf-8")
 
         def bare() -> None:
             for _ in range(chosen.pictures // BATCH // 2):

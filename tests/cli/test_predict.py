@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from headswap.bundle.predictor import load_bundle
+from headswap.bundle.format import read_dataset
 
 Ask = Callable[..., dict[str, Any]]
 
@@ -33,7 +33,7 @@ def test_the_table_names_the_nearest_training_images_by_their_files(
     answer("predict", bundle, sample / "try" / "vehicle_rocket.png", "--csv", tmp_path / "said.csv")
 
     (row,) = csv.DictReader((tmp_path / "said.csv").read_text(encoding="utf-8").splitlines())
-    files = {image.file for image in load_bundle(bundle).dataset.images}
+    files = {image.file for image in read_dataset(bundle).images}
     assert len(row["nearest"].split("; ")) == 3
     assert set(row["nearest"].split("; ")) <= files
 

@@ -310,13 +310,10 @@ class Batches:
             raise nothing_tried()
         return BatchAnswers(job=saved.job, manifest=batch.files.manifest, predictions=saved.predictions)
 
-    def _classes(self, owner: str, answers: BatchAnswers) -> tuple[str, ...]:
-        return self._results.report(owner, answers.job).classes
-
     def _names(self, owner: str, answers: BatchAnswers) -> tuple[tuple[str, ...], dict[str, str]]:
         """Its classes, and the files of the pictures that it was taught with by their sha256."""
         dataset = read_dataset(self._results.bundle(owner, answers.job))
-        return self._classes(owner, answers), dataset.file_names
+        return self._results.report(owner, answers.job).classes, dataset.file_names
 
     def _run(self, owner: str, batch: _Batch) -> None:
         """Runs in a thread; leaves answers, or the reason why there are none."""
