@@ -76,8 +76,7 @@ def main() -> None:
 
         def ask() -> None:
             said = headswap.predict(bundle, folder, kept=Path(place) / "kept", listener=listen)
-            table = csv_of(said.answers, bundle.classes, bundle.file_names)
-            (Path(place) / "t.csv").write_text(table, encoding="utf-8")
+            csv_of(said.answers, bundle.classes, bundle.file_names)
 
         def bare() -> None:
             for _ in range(chosen.pictures // BATCH // 2):

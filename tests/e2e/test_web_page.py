@@ -274,8 +274,11 @@ def test_step_5_makes_it_and_a_link_opens_it_on_phones_also_without_the_server(
     assert answer(phone, SAMPLE / "try" / "bird_hen_01.png")["label"] == label
     context.close()
 
-    taught.wait("#hs-teachable-machine [data-state=failed]")  # this run's head reads every layer
-    assert "the last layer" in page.inner_text("#hs-teachable-machine")
+    # A head on every layer fits no such program; which head won differs between processors.
+    taught.wait("#hs-teachable-machine :is([data-state=failed], [data-state=ready])")
+    failed = page.is_visible("#hs-teachable-machine [data-state=failed]")
+    said = "the last layer" if failed else "these programs name"
+    assert said in page.inner_text("#hs-teachable-machine")
 
     page.click("#hs-page-link [data-do=unshare]")
     page.wait_for_selector("#hs-page-link .url", state="detached")
