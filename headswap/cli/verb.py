@@ -11,7 +11,10 @@ from headswap.data.manifest import SkippedFile
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # what add_subparsers gives
 
-DATA = "a folder of class folders, a zip, tar or Parquet shards, or an address such as s3://bucket/birds"
+DATA = (
+    "a folder of class folders, a zip of one, a table (labels.csv) next to images, tar or Parquet shards, or "
+    "an address such as s3://bucket/birds"
+)
 
 
 @dataclass(frozen=True)

@@ -148,10 +148,10 @@ def ingest(  # noqa: PLR0913
     policy: ReadPolicy | None = None,
     listener: Listener = silent,
 ) -> IngestedImages:
-    """Read a folder of class folders, or a zip of one. A film gives many images, which share a group.
+    """Read a folder of class folders, a zip of one, or a table's images. A film gives many, of one group.
 
     Args:
-        source: the folder or zip, or an address that `headswap.data.remote` opens.
+        source: the folder, zip or table, or an address that `headswap.data.remote` opens.
         store: a folder to keep the images in, named by the sha256 of their original bytes:
             upright, RGB, without metadata, shorter side at most 640 px. Needed for a zip, for films and for
             what lies elsewhere, which is copied as it is. None: a folder is read in place.
@@ -189,7 +189,7 @@ def ingest(  # noqa: PLR0913
     check_enough(upload.name, classes, left_out, min_classes)
     manifest = Manifest(
         name=upload.name,
-        root=str((store or source).resolve()),
+        root=str((store or upload.source).resolve()),
         classes=classes,
         images=tuple(images),
         left_out=tuple(left_out),

@@ -16,6 +16,7 @@ from headswap.data.decode import shown_name
 from headswap.data.layout import FolderLayout, PlacedFile, arrange, unsorted
 from headswap.data.manifest import Finding, SkippedFile
 from headswap.data.table import labels_from_coco, labels_from_table
+from headswap.data.table_files import EXAMPLE
 from headswap.errors import BadUpload, NotSorted, TooFewImages
 
 HOW = "Give a folder with one folder of pictures for each class, or a zip of it."
@@ -35,17 +36,25 @@ class Upload:
     read: Callable[[PlacedFile], bytes]
 
 
-def arranged(names: Sequence[str], read: Callable[[PlacedFile], bytes], min_classes: int) -> FolderLayout:
+def arranged(
+    names: Sequence[str], read: Callable[[PlacedFile], bytes], min_classes: int, table: str = ""
+) -> FolderLayout:
     """Give every file its class.
 
     Args:
         names: relative, with forward slashes.
         read: gives the bytes of one, for tables.
         min_classes: 0: no one has sorted them.
+        table: the one that says the classes, whatever folders and other tables say; empty: look for it.
 
     Raises:
         BadUpload: folders say nothing, and a table cannot be used.
     """
+    if table and min_classes:
+        layout = labels_from_table(names, lambda name: read(PlacedFile(file=name, class_name="")), table)
+        if layout is None:
+            raise BadUpload(f"{shown_name(table)} says no labels of pictures.", remedy=EXAMPLE)
+        return layout
     layout = arrange(names) if min_classes else unsorted(names)
     if min_classes and len({placed.class_name for placed in layout.placed}) < 2:  # folders do not say them
         return _by_table(layout, names, read)

@@ -35,12 +35,15 @@ _MOST_JSON = 20  # more of them are notes next to the images, one for each
 _SEVERAL_ROWS = 0.25  # of the images, from which several rows of one mean several labels and no mistake
 
 
-def labels_from_table(names: Sequence[str], read: Callable[[str], bytes]) -> FolderLayout | None:
+def labels_from_table(
+    names: Sequence[str], read: Callable[[str], bytes], only: str = ""
+) -> FolderLayout | None:
     """Give every image the class, or the labels, that a table says.
 
     Args:
         names: of all files, relative, with forward slashes.
         read: gives the bytes of one.
+        only: the one table that counts; empty: all that are there.
 
     Returns:
         None where there is no table.
@@ -48,7 +51,7 @@ def labels_from_table(names: Sequence[str], read: Callable[[str], bytes]) -> Fol
     Raises:
         BadUpload: there is a table, but what it means cannot be told; the sentence gives an example.
     """
-    tables = _tables(names, read)
+    tables = _tables([only] if only else names, read)
     if not tables:
         _check_numbers(names)
         return None

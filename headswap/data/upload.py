@@ -1,4 +1,4 @@
-"""What a person gives -> the files in it, each with its class: a folder, or a zip of one.
+"""What a person gives -> the files in it, each with its class: a folder, a zip of one, or a table.
 
 Flow:  path --open_upload--> Upload (placed files, what was left out) --read--> bytes of one file
 
@@ -20,11 +20,12 @@ from pathlib import Path
 
 from headswap.data.decode import ImageLimits, check_file_size, shown_name
 from headswap.data.film import is_film
-from headswap.data.layout import PlacedFile, is_litter
+from headswap.data.layout import FolderLayout, PlacedFile, is_litter
 from headswap.data.manifest import SkippedFile
 from headswap.data.placing import HOW, Upload, arranged, check_classes
 from headswap.data.remote import REMOTE
 from headswap.data.remote_upload import address_of, fetched, fetched_again
+from headswap.data.table_files import SPREADSHEETS, TABLES
 from headswap.data.zip_reader import open_archive
 from headswap.errors import BadUpload, UnopenedFile
 
@@ -37,9 +38,16 @@ def store_for(source: Path, folder: Path) -> Path | None:
     """
     if address_of(source) is not None:
         return folder / REMOTE
-    if source.is_dir() and not any(is_film(name) for _, _, files in os.walk(source) for name in files):
+    place = folder_of(source)
+    if place.is_dir() and not any(is_film(name) for _, _, files in os.walk(place) for name in files):
         return None
     return folder / "unpacked"
+
+
+def folder_of(source: Path) -> Path:
+    """Where the images of a table lie that is given itself: next to it. Anything else is given back."""
+    is_table = source.suffix.lower() in (*TABLES, *SPREADSHEETS) and source.is_file()
+    return source.parent if is_table else source
 
 
 @contextmanager
@@ -49,7 +57,7 @@ def open_upload(
     """Open a folder or a zip and place its files.
 
     Args:
-        source: the folder or zip, or an address.
+        source: the folder or zip, an address, or a table whose images lie next to it or below.
         min_classes: fewer is refused; 0: no one has sorted the files, and their folders mean nothing.
         store: where what lies elsewhere is copied to; None: it is refused.
         packed: addresses and shards are opened too.
@@ -75,14 +83,22 @@ def open_upload(
 @contextmanager
 def _opened(source: Path, min_classes: int) -> Iterator[Upload]:
     """A folder or a zip of this machine."""
-    if source.is_dir():
-        names, left_out = _walk(source)
-        yield _upload(source, names, left_out, lambda placed: _read_file(source / placed.file), min_classes)
+    folder = folder_of(source)
+    if folder.is_dir():
+        (names, left_out), table = _walk(folder), "" if folder == source else source.name
+
+        def read(placed: PlacedFile) -> bytes:
+            return _read_file(folder / placed.file)
+
+        yield _upload(folder, arranged(names, read, min_classes, table), left_out, read, min_classes)
     elif source.is_file():
         with open_archive(source) as archive:
-            yield _upload(
-                source, archive.names, archive.left_out, lambda placed: archive.read(placed.file), min_classes
-            )
+
+            def unpack(placed: PlacedFile) -> bytes:
+                return archive.read(placed.file)
+
+            layout = arranged(archive.names, unpack, min_classes)
+            yield _upload(source, layout, archive.left_out, unpack, min_classes)
     else:
         raise BadUpload(f"There is nothing at {source}.", remedy="Check the path. " + HOW)
 
@@ -114,12 +130,11 @@ def reopened(source: Path, placed: tuple[PlacedFile, ...], *, store: Path | None
 
 def _upload(
     source: Path,
-    names: tuple[str, ...],
+    layout: FolderLayout,
     left_out: list[SkippedFile],
     read: Callable[[PlacedFile], bytes],
     min_classes: int,
 ) -> Upload:
-    layout = arranged(names, read, min_classes)
     check_classes(source.resolve().name, layout, min_classes)
     return Upload(
         name=source.resolve().name if source.is_dir() else source.stem,

@@ -122,7 +122,7 @@ def train(  # noqa: PLR0913
     """Replace the head of a network and train it on the classes of a folder; `teach` is the same function.
 
     Args:
-        data: a folder of class folders, or a zip of one; or with a table next to the images; tar or Parquet
+        data: a folder of class folders, a zip of one, or a table next to its images; tar or Parquet
             shards; or the address of such, for example s3://bucket/birds. Where a table says several labels
             of an image, the head has a yes or no for each label.
         unlabeled: a folder or zip of other images that no one has labelled, or the one that `label` was

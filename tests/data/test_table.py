@@ -15,6 +15,7 @@ from headswap.data.layout import FolderLayout
 from headswap.data.manifest import ImageRecord, Manifest, joined
 from headswap.data.split import split
 from headswap.data.table import labels_from_table
+from headswap.data.upload import store_for
 from headswap.errors import BadUpload
 from headswap.storage.files import from_json, to_json
 
@@ -300,6 +301,36 @@ def test_a_folder_or_zip_with_a_table_is_taught_like_class_folders(is_zip: bool,
 
     assert manifest.counts == {"mug": 3, "pen": 3}
     assert [finding.code for finding in manifest.findings][:1] == ["table"]
+
+
+def test_a_table_that_is_given_itself_says_the_classes_whatever_lies_next_to_it(tmp_path: Path) -> None:
+    for name in ("one", "two"):  # folders that look like classes
+        (tmp_path / name).mkdir()
+        for number in range(6):
+            Image.new("RGB", (64, 64), (40 * number, 200, 90 * (name == "one"))).save(
+                tmp_path / name / f"{name}{number}.png"
+            )
+    rows = "".join(
+        f"{one}{number}.png,{'mug' if number % 2 else 'pen'}\n"
+        for one in ("one", "two")
+        for number in range(6)
+    )
+    table = tmp_path / "labels.csv"
+    table.write_text(f"file,label\n{rows}", encoding="utf-8")
+    (tmp_path / "prices.csv").write_text("thing,price\nmug,3\n")
+
+    manifest = ingest(table, store=store_for(table, tmp_path / "store")).manifest
+
+    assert manifest.counts == {"mug": 6, "pen": 6}
+    assert Path(manifest.root) == tmp_path.resolve()  # read in place, and to be read again there
+    assert all(manifest.path(image).is_file() for image in manifest.images)
+    assert [left.file for left in manifest.left_out] == ["prices.csv"]
+    assert manifest.name == tmp_path.name
+    with pytest.raises(BadUpload, match=r"prices.csv names none of the pictures next to it"):
+        ingest(tmp_path / "prices.csv")
+    (tmp_path / "notes.json").write_text("{}")
+    with pytest.raises(BadUpload, match=r"notes.json says no labels of pictures"):
+        ingest(tmp_path / "notes.json")
 
 
 def test_a_table_about_something_else_beside_class_folders_changes_nothing(tmp_path: Path) -> None:
