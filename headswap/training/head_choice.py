@@ -4,10 +4,10 @@ Flow:  Network + Located --source_of--> FeatureSource: one pass gives the featur
        features of all images --choose_head--> ChosenHead
 
 The last features are the last columns of the wide ones, so both heads cost one pass. The wide one is taken
-only where the loss of the training images, each judged by a head that never saw it, falls by more than its
-standard error: a tie goes to the plain head (docs/decisions/0031-a-wide-head.md). Where the images are too
-few to tell the two apart, a tie goes to the wide one, which is better there on most sets
-(docs/decisions/0064-few-images-a-wide-head.md).
+unless it is worse by more than twice the standard error, in the loss of the training images, each judged by a
+head that never saw it, or in right answers: it is better on most sets, and a tie goes to it
+(docs/decisions/0067-a-tie-goes-to-the-wide-head.md). With several labels for an image it must be clearly
+better.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from headswap.training.finetune.compare import OUT_OF_FOLD, FinetuneGain, compar
 from headswap.training.linear.heads import LinearHeads, can_hold
 from headswap.training.linear.solver import MOST_IN_SPAN
 
-FEW_OF_A_CLASS = 8  # on average: with fewer training images a tie between the heads says nothing
 MOST_NUMBERS = 2**28  # of wide features in all, 1 GB: with more images fewer blocks are read, or none
 
 
@@ -167,9 +166,10 @@ def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> Cho
     if gain.is_clear():
         return ChosenHead(kind="wide", heads=wide, text=f"The new head reads every layer: {figures}")
     if _takes_wide(gain, labels):
-        text = f"The new head reads every layer, which is better on most sets with so few pictures: {figures}"
+        text = f"The new head reads every layer, best on most sets and not clearly worse here: {figures}"
         return ChosenHead(kind="wide", heads=wide, text=text)
-    text = f"The new head reads the last layer. One that reads every layer is not clearly better: {figures}"
+    less = "not clearly better" if labels.ndim == 2 else "clearly worse here"
+    text = f"The new head reads the last layer. One that reads every layer is {less}: {figures}"
     return ChosenHead(kind="last", heads=last, text=text)
 
 
@@ -216,9 +216,7 @@ def prefers_wide(last: Tensor, wide: Tensor, labels: Tensor) -> bool:
 
 
 def _takes_wide(gain: FinetuneGain, labels: Tensor) -> bool:
-    if labels.ndim == 2 or len(labels) >= FEW_OF_A_CLASS * len(labels.unique()):
-        return gain.is_clear()
-    return not _is_worse(gain)
+    return gain.is_clear() if labels.ndim == 2 else not _is_worse(gain)
 
 
 def _is_worse(gain: FinetuneGain) -> bool:
