@@ -38,8 +38,8 @@ def store_for(source: Path, folder: Path) -> Path | None:
     """
     if address_of(source) is not None:
         return folder / REMOTE
-    place = folder_of(source)
-    if place.is_dir() and not any(is_film(name) for _, _, files in os.walk(place) for name in files):
+    inside = folder_of(source)
+    if inside.is_dir() and not any(is_film(name) for _, _, files in os.walk(inside) for name in files):
         return None
     return folder / "unpacked"
 
