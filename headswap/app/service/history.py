@@ -38,6 +38,7 @@ class RunSummary:
     total: int
     images: int  # practised on and examined
     depth: str  # what moved in the end
+    tried: str = ""  # what was asked for, where that came to nothing and the head alone was kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,4 +282,5 @@ def _summary_of(bundle: Path) -> RunSummary | None:
         total=report.total,
         images=report.train_total + report.test_total,
         depth=report.finetune.depth if report.finetune else "head",
+        tried=report.finetune.asked if report.finetune and report.finetune.depth == "head" else "",
     )

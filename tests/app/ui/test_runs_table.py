@@ -33,6 +33,14 @@ FAILED = replace(
 WAITING = replace(FAILED, id="d" * 32, state="queued", problem="", created_at=1_700_000_300.0)
 
 
+def test_a_row_says_what_was_tried_in_vain() -> None:
+    tried = replace(RUN, summary=replace(SUMMARY, tried="norms"))
+
+    assert "Only the head" in rendered(runs_table([tried]))
+    assert "“Head and a bit more” was tried and was not better" in rendered(runs_table([tried]))
+    assert "was tried" not in rendered(runs_table([RUN]))
+
+
 def test_a_row_says_everything_with_units() -> None:
     table = rendered(runs_table([RUN]))
 
