@@ -61,6 +61,7 @@ class RunView:
     parameters: int | None
     size_bytes: int | None
     ms_per_image: float | None
+    machine: str = ""  # that was so fast
     has_lost_cluster: bool = False  # it is paused until the cluster is back
 
     @property
@@ -254,6 +255,7 @@ class History:
             parameters=figures.parameters if figures else None,
             size_bytes=figures.size_bytes if figures else None,
             ms_per_image=figures.ms_per_image if figures else None,
+            machine=figures.machine if figures else "",
             has_lost_cluster=job.has_lost_cluster,
         )
 

@@ -138,7 +138,13 @@ def _row(run: RunView, several: bool, is_asking: bool) -> h.Renderable:
         ("right", "Right", _right(run)),
         ("seconds", "Taught in", seconds(run.seconds) if run.seconds is not None else NOTHING),
         ("size", "Size", (size, _note(millions(run.parameters)) if run.parameters else None)),
-        ("ms", "One answer", f"{run.ms_per_image:,.3g}\u00a0ms" if run.ms_per_image else NOTHING),
+        (
+            "ms",
+            "One answer",
+            (f"{run.ms_per_image:,.3g}\u00a0ms", run.machine and _note(run.machine))
+            if run.ms_per_image
+            else NOTHING,
+        ),
     )
     return h.tr(class_={"shown": run.is_shown})[
         [h.td(class_=f"of-{name}", data_label=label)[value] for name, label, value in cells],
