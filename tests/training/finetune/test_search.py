@@ -55,7 +55,7 @@ def test_auto_goes_further_where_the_body_does_not_fit(classroom: Make) -> None:
     assert finetune.right_after > finetune.right_before
     assert finetune.validation == len(finetuned.held) == len(finetuned.logits)
     assert f"with the head alone {finetune.right_before}" in finetune.sentence
-    assert Note(finetune.sentence) in heard
+    assert Note(finetune.sentence, code="further") in heard
     steps = [event for event in heard if isinstance(event, Progress)]
     assert {event.step for event in steps} == {"finetune"}
     assert all(event.done <= event.total for event in steps)

@@ -23,7 +23,7 @@ _LEADS: dict[AdviceCode, str] = {
 
 
 def advice(report: Report) -> h.Renderable | None:
-    """What to try next, when there is something; what moving more brought stands first of all (`finetuning`)."""
+    """What to try next, when there is something; `finetuning` stands first."""
     return h.fragment[[_callout(one) for one in report.advice if one.code != "further"]]
 
 
