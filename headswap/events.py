@@ -140,7 +140,8 @@ class Note:
 
     sentence: str  # for people
     kind: Literal["note"] = "note"
-    code: Literal["", "round"] = ""  # "round": a round of a race begins; "": for people alone
+    code: Literal["", "round", "further"] = ""  # "round": one of a race begins; "further": what moving more
+    # than the head brought; "": for people alone
 
 
 Event = Progress | EpochEnd | Guesses | Note

@@ -8,12 +8,16 @@ a network takes twice as long meanwhile: so a small product is made by one threa
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from headswap.counted import counted
 
 if TYPE_CHECKING:  # who only counts processors, a worker that has just begun, needs none of these
     import numpy as np
@@ -29,6 +33,16 @@ def processors() -> int:
     """How many this process may use; within `share_of_processors` no more than the share."""
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(here, _share.get() or here))
+
+
+@cache
+def machine_text() -> str:
+    """The processor and its cores, such as "AMD EPYC, 2 cores": what a measured time belongs to."""
+    name = platform.processor() or platform.machine()
+    with suppress(OSError):  # elsewhere than on Linux
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
+    return f"{name}, {counted(os.cpu_count() or 1, 'core')}"
 
 
 @contextmanager

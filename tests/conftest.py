@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,9 +23,23 @@ BESIDE = (  # what tests read of it
     "weights/torchvision_squeezenet1_1.safetensors",
 )  # fmt: skip
 
+CACHES_OF_OTHERS = {
+    "HF_HOME": "huggingface",
+    "TORCH_HOME": "torch",
+    "PLAYWRIGHT_BROWSERS_PATH": "ms-playwright",
+}  # what was downloaded for other programs is read where it is
+
 if "PYTEST_XDIST_WORKER" in os.environ:  # threads of several processes would wait for each other's cores
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     gc.disable()  # until the tests are collected: what their modules make stays
+
+
+if "PYTEST_XDIST_WORKER" not in os.environ:  # its processes inherit it
+    _OWN = tempfile.TemporaryDirectory(prefix="headswap-tests-", ignore_cleanup_errors=True)
+    _CACHES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    for _name, _folder in CACHES_OF_OTHERS.items():
+        os.environ.setdefault(_name, str(_CACHES / _folder))
+    os.environ["XDG_CACHE_HOME"] = _OWN.name  # headswap's own: a run of the tests leaves nothing there
 
 
 class FromBothEnds(LoadScopeScheduling):

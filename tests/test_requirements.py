@@ -7,7 +7,7 @@ import re
 import sys
 import tomllib
 from dataclasses import dataclass
-from importlib.metadata import requires
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,14 @@ PACKAGE = ROOT / "headswap"
 CONSTRAINTS = ROOT / ".ci" / "constraints.txt"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NAMES = {"PIL": "pillow", "grpc": "grpcio"}  # of a package, where it is not that of the module
+MODULES = {
+    str(canonicalize_name(name)): name for name in packages_distributions()
+}  # as `imported` names them
+ELSEWHERE = (
+    "autogluon",
+    "cosmic-ray",
+    "websockets",
+)  # benchmarks in an environment of their own, which say what it needs
 THE_PAGE = ("app/ui/", "app/serve.py")  # rooms that may import what [app] brings
 OPTIONAL = {  # an extra: the modules that import it, inside a function
     "film": ("data/film.py",),
@@ -97,6 +105,24 @@ def test_every_import_is_declared_in_the_list_of_its_room() -> None:
         path.relative_to(ROOT).as_posix(): sorted(missing)
         for path in modules()
         if (missing := imported(path) - allowed(path))
+    }
+
+    assert not undeclared
+
+
+def test_what_tests_benchmarks_and_documentation_import_is_declared() -> None:
+    declared = set(CORE) | set(DEV) | set().union(*EXTRAS.values())
+    for path in (ROOT / "benchmarks").glob("requirements-*.txt"):
+        declared |= set(listed(file_lines(path)))
+    homes = packages_distributions()
+    ours = {str(canonicalize_name(path.stem)) for path in (ROOT / "tests").rglob("*.py")}
+    undeclared = {
+        f"{path.relative_to(ROOT).as_posix()}: {name}"
+        for room in ("tests", "benchmarks", "docs")
+        for path in (ROOT / room).rglob("*.py")
+        for name in imported(path) - ours - {"tests", "benchmarks", "docs", "app", *ELSEWHERE}
+        if not declared
+        & {name, *(canonicalize_name(home) for home in homes.get(MODULES.get(name, name), ()))}
     }
 
     assert not undeclared

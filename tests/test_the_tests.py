@@ -41,3 +41,9 @@ def test_elsewhere_the_tests_run_and_say_what_was_skipped(tmp_path: Path) -> Non
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "Tests that read real pictures and weights were skipped" in ended.stdout
+
+
+def test_a_run_of_the_tests_leaves_nothing_in_the_weights_folder_of_a_person() -> None:
+    from headswap.zoos.zoo import ZooSettings
+
+    assert any(part.startswith("headswap-tests-") for part in ZooSettings().folder.parts)

@@ -19,7 +19,7 @@ _ROUGH = 100  # images judged, below which the figure is rough
 
 
 def summary_of(report: Report) -> tuple[str, ...]:
-    """Headline, baseline, how far to trust it, label issues, advice."""
+    """What moving more than the head brought, headline, baseline, how far to trust it, labels, advice."""
     if report.is_multi_label:
         return tuple(_of_labels(report))
     issues = len(report.label_issues)
@@ -30,20 +30,26 @@ def summary_of(report: Report) -> tuple[str, ...]:
         else ()
     )  # fmt: skip
     return (
+        *_finetuning_of(report),
         headline(report),
         f"Always saying “{report.baseline_class}” would get {report.baseline_accuracy:.0%}.",
         *filter(None, (reliability_of(report),)),
         *issue_lines,
-        *(one.sentence for one in report.advice),
+        *(one.sentence for one in report.advice if one.code != "further"),
     )
+
+
+def _finetuning_of(report: Report) -> tuple[str, ...]:
+    return tuple(one.sentence for one in report.advice if one.code == "further")
 
 
 def _of_labels(report: Report) -> Iterator[str]:
     """The same where an image may have several labels, with a line for each label."""
+    yield from _finetuning_of(report)
     yield headline(report)
     yield baseline_of(report)
     yield from (label_line(one) for one in report.label_scores)
-    yield from (one.sentence for one in report.advice)
+    yield from (one.sentence for one in report.advice if one.code != "further")
 
 
 def baseline_of(report: Report) -> str:

@@ -9,7 +9,6 @@ run is long enough to gain by it, or when a person asks (`headswap engines`).
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import time
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from headswap.features.extractor import Extractor
 from headswap.heads.site import HeadSite
 from headswap.network import Network
 from headswap.storage.files import from_json, make_folder, to_json, write_text
+from headswap.threads import machine_text
 
 TRANSLATIONS = "translations"  # the folder for them, next to the shards
 WORTH_S = 6.0  # a run of torch this long gains more from a measurement than the measurement costs
@@ -149,20 +149,12 @@ def _key(network: Network, site: HeadSite) -> str:
         to_json(network.input.size),
         site.feature_key,
         platform.machine(),
-        _processor(),
-        f"{os.cpu_count()} cores, {torch.get_num_threads()} threads",
+        machine_text(),
+        f"{torch.get_num_threads()} threads",
         *(f"{name} {_version(name)}" for name in ("torch", "openvino", "onnxruntime")),
     )
     digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()
     return f"{network.card.full_name} {digest[:16]}"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line for line in lines if line.startswith("model name")), platform.processor())
 
 
 def _version(package: str) -> str:

@@ -30,7 +30,7 @@ class ComparisonRow:
     computed: int = 0  # images that the backbone had to look at; of the others features were at hand
     parameters: int | None = None  # of the whole network
     size_bytes: int | None = None  # of its weights
-    ms_per_image: float | None = None  # one prediction, the best of two tries
+    ms_per_image: float | None = None  # one prediction, the median of several
     head: HeadKind = "last"  # what the better head reads: the last features, or every block too
     right_last: int = 0  # by a head that reads the last features alone
     note: str = ""  # what to know of its figures

@@ -8,18 +8,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from headswap.field_types import keys_on_disk
 from headswap.heads.site import HeadSite
 from headswap.network import NetworkCard
-from headswap.threads import torch_threads
-
-if TYPE_CHECKING:
-    from torch import nn
 
 _PROBE_CLASSES = 7
-_MOST_TRIES, _LONGEST_S = 4, 0.5  # of one image, to measure how fast the network is here
 _PROOF = (
     f"As a proof it was swapped for one with {_PROBE_CLASSES} outputs: the network answered with "
     f"{_PROBE_CLASSES} numbers, and nothing but the new head had anything to learn. "
@@ -49,7 +43,7 @@ class Inspection:
     head_parameters: int  # replaced
     class_names: tuple[str, ...]  # of the old head; empty when not stated
     seconds: float  # that finding took
-    image_ms: float | None = None  # one image through the network, on one core of this machine
+    image_ms: float | None = None  # one image through the network, on this machine
 
 
 def inspect_network(
@@ -66,7 +60,10 @@ def inspect_network(
     Raises:
         ModelNotFound, HeadNotFound, WeightsDamaged.
     """
+    import numpy as np
+
     from headswap.data.remote import refuse_address
+    from headswap.features.latency import pace_of
     from headswap.heads.detect import find_head
     from headswap.heads.stages import backbone_stages
     from headswap.heads.swap import swap_head
@@ -97,20 +94,5 @@ def inspect_network(
         head_parameters=sum(count for key, count in counts.items() if key in in_head),
         class_names=network.class_names,
         seconds=seconds,
-        image_ms=_image_ms(network.module, site.input_size),
+        image_ms=round(pace_of(network, np.zeros((*site.input_size[1:], site.input_size[0]), np.uint8)), 1),
     )
-
-
-def _image_ms(module: nn.Module, size: tuple[int, ...]) -> float:
-    """Milliseconds of one core for one image; its own clock, as others may be using the machine."""
-    import torch
-
-    image, best, begin = torch.zeros(1, *size), float("inf"), time.perf_counter()
-    with torch_threads(1), torch.inference_mode():
-        for _ in range(_MOST_TRIES):
-            start = time.thread_time()
-            module(image)
-            best = min(best, time.thread_time() - start)
-            if time.perf_counter() - begin > _LONGEST_S:
-                break
-    return round(1000 * best, 1)

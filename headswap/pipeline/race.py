@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from headswap.training.head_choice import FeatureSource
 
 TEST_SHARE = 0.2  # as `train` locks away when nothing else is said
-_PACES, _PACE_S = 5, 1.0  # a pace is measured so often, but not begun again after so long
+_PACE_S = 1.0  # after which no try of a pace is begun
 _KEPT_BYTES = 2**30  # of networks that stay loaded between two rounds
 
 _T = TypeVar("_T")
@@ -138,11 +138,7 @@ def _pace(network: Network, image: NDArray[np.uint8]) -> float:
     """Milliseconds of one prediction: a race may be decided by it, so a busy moment must not."""
     from headswap.features.latency import pace_of
 
-    tries: list[float] = []
-    start = time.perf_counter()
-    while len(tries) < _PACES and time.perf_counter() - start < _PACE_S:
-        tries.append(pace_of(network, image))
-    return min(tries)
+    return pace_of(network, image, _PACE_S)
 
 
 class _RaceRun:

@@ -43,7 +43,7 @@ from headswap.pipeline.together import with_processes
 from headswap.pipeline.unlabeled import read_unlabeled
 from headswap.storage.files import discard
 from headswap.storage.records import read_record
-from headswap.threads import torch_threads
+from headswap.threads import machine_text, torch_threads
 from headswap.training.budget import Budget
 from headswap.training.config import TrainConfig, replayed
 from headswap.training.progress import LastWord
@@ -236,7 +236,6 @@ def run_experiment(  # noqa: PLR0913
             report = report_of(trained, intake.manifest)
         if isinstance(listener, LastWord):
             listener.conclude(report)
-        pace_ms = _pace(task, network)
         with _saving(clock, listener):
             bind(out, experiment, task, trained, network, report)
     discard(unfinished)
@@ -251,7 +250,7 @@ def run_experiment(  # noqa: PLR0913
         left_out=intake.manifest.left_out,
         engine=trained.engine,
         seconds=seconds,
-        figures=_figures(network, seconds["total"], pace_ms),
+        figures=_figures(task, network, seconds["total"]),
     )
 
 
@@ -322,15 +321,16 @@ def _are_tries_spread(experiment: Experiment, intake: IngestedImages) -> bool:
     return Path(experiment.data.source).name != DATASET or is_worth_a_cluster(len(intake.manifest.images))
 
 
-def _pace(task: TrainingTask, network: Network) -> float:
-    """Milliseconds for one image; measured before the disk is busy with the bundle."""
-    return pace_of(network, task.prepared(task.manifest.images[0], network))
-
-
-def _figures(network: Network, seconds: float, pace_ms: float) -> RunStats:
+def _figures(task: TrainingTask, network: Network, seconds: float) -> RunStats:
+    """Its pace is measured last of all, when the run itself does nothing any more."""
     parameters, size_bytes = size_of(network.module)
+    pace_ms = pace_of(network, task.prepared(task.manifest.images[0], network))
     return RunStats(
-        seconds=seconds, parameters=parameters, size_bytes=size_bytes, ms_per_image=round(pace_ms, 2)
+        seconds=seconds,
+        parameters=parameters,
+        size_bytes=size_bytes,
+        ms_per_image=round(pace_ms, 2),
+        machine=machine_text(),
     )
 
 

@@ -24,7 +24,8 @@ class RunStats:
     seconds: float  # from the start of the work to the sealed bundle
     parameters: int  # of the trained network
     size_bytes: int  # of its numbers
-    ms_per_image: float  # one prediction, the best of two tries
+    ms_per_image: float  # one prediction, the median of several
+    machine: str = ""  # that it was measured on; empty in older runs
 
 
 def keep_figures(folder: Path, figures: RunStats) -> None:

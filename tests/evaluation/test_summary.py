@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from headswap.evaluation.report import Advice, Calibration, Report
@@ -34,6 +36,14 @@ def test_the_headline_says_how_sure_the_figure_is() -> None:
     assert words[0] == "17 of 20 exam pictures right (85%; the true figure is probably 64% to 95%)."
     assert words[1] == "Always saying “cat” would get 52%."
     assert words[-1] == "Stop."
+
+
+def test_what_was_tried_beyond_the_head_comes_first() -> None:
+    tried = Advice(code="further", sentence="Tried: head and body. Kept: only the head.")
+    report = replace(report_of(), advice=(*report_of().advice, tried))
+
+    assert summary_of(report)[0] == tried.sentence
+    assert summary_of(report).count(tried.sentence) == 1
 
 
 def test_a_cross_validated_verdict_says_so() -> None:

@@ -90,6 +90,6 @@ def test_another_machine_remembers_nothing(
     network = make_network()
     site = find_head(network)
     measure(network, site, make_images(4), tmp_path)
-    monkeypatch.setattr(choice, "_processor", lambda: "model name: another")
+    monkeypatch.setattr(choice, "machine_text", lambda: "another, 2 cores")
 
     assert remembered(network, site, tmp_path) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -21,6 +22,25 @@ def test_a_pace_is_measured_and_the_network_is_left_as_it_was() -> None:
 
     assert 0 < pace < 1000
     assert module.training
+
+
+def test_a_pace_is_the_median_of_several_after_a_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    took, now = iter([5.0, 0.001, 0.009, 0.002, 0.003, 0.08, 0.003, 0.003]), [0.0]
+
+    class Counted(nn.Flatten):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            now[0] += next(took)
+            return super().forward(images)
+
+    card = NetworkCard(
+        name="tiny", zoo="own", input=InputSpec(height=4, width=4), weights=Weights(state="here")
+    )
+    monkeypatch.setattr("headswap.features.latency.time.perf_counter", lambda: now[0])
+
+    pace = pace_of(Network(card=card, module=Counted()), np.zeros((4, 4, 3), np.uint8), most_s=9.0)
+
+    assert pace == pytest.approx(3.0)
+    assert next(took, None) is None
 
 
 def test_a_shared_weight_counts_once_and_buffers_count_as_bytes() -> None:

@@ -38,6 +38,7 @@ class RunSummary:
     total: int
     images: int  # practised on and examined
     depth: str  # what moved in the end
+    tried: str = ""  # what was asked for, where that came to nothing and the head alone was kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,7 @@ class RunView:
     parameters: int | None
     size_bytes: int | None
     ms_per_image: float | None
+    machine: str = ""  # that was so fast
     has_lost_cluster: bool = False  # it is paused until the cluster is back
 
     @property
@@ -253,6 +255,7 @@ class History:
             parameters=figures.parameters if figures else None,
             size_bytes=figures.size_bytes if figures else None,
             ms_per_image=figures.ms_per_image if figures else None,
+            machine=figures.machine if figures else "",
             has_lost_cluster=job.has_lost_cluster,
         )
 
@@ -281,4 +284,5 @@ def _summary_of(bundle: Path) -> RunSummary | None:
         total=report.total,
         images=report.train_total + report.test_total,
         depth=report.finetune.depth if report.finetune else "head",
+        tried=report.finetune.asked if report.finetune and report.finetune.depth == "head" else "",
     )

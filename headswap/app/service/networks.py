@@ -26,6 +26,7 @@ from headswap.network import NetworkCard
 from headswap.pipeline.experiment import DataConfig
 from headswap.pipeline.inspect import Inspection
 from headswap.storage.files import from_json, to_json, write_text
+from headswap.threads import machine_text
 from headswap.training.config import Depth, TrainConfig
 from headswap.zoos.hub import is_reachable
 
@@ -78,16 +79,19 @@ TO_START_WITH = (
 )
 _LIBRARIES = ("headswap", "torch", "torchvision", "timm", "transformers")
 REACH_S = 4.0  # a server that has not answered by then would not send many megabytes either
-_FORM = 2  # of what is kept; another number forgets it all
+_FORM = 3  # of what is kept; another number forgets it all
 LISTED_S = 60.0  # for so long a list of all networks is given again: a class that searches asks thirty times
 
 
 class Networks:
     """What is asked about networks that are not taught yet."""
 
-    def __init__(self, child: ChildProcess, folder: Path) -> None:
+    def __init__(
+        self, child: ChildProcess, folder: Path, is_busy: Callable[[], bool] = lambda: False
+    ) -> None:
         """Keep in `folder` what opening a network up showed; safe to delete."""
-        self._child, self._folder = child, folder
+        self._child, self._folder, self._is_busy = child, folder, is_busy
+        self._meanwhile: dict[Path, Inspection] = {}
         self._opening: threading.Thread | None = None  # of the network that most people begin with
         self._listing, self._listed_at, self._listed = threading.Lock(), 0.0, tuple[NetworkCard, ...]()
 
@@ -109,11 +113,15 @@ class Networks:
     def inspect(self, model: str, path: str | None = None, weights: Path | None = None) -> Inspection:
         """Open a network up; with `path`, take that layer as its head."""
         cache_path = self._cache_path(model, path, weights)
-        kept = _read(cache_path)
+        busy = self._is_busy()
+        kept = _read(cache_path) or (self._meanwhile.get(cache_path) if busy else None)
         if kept is not None:
             return kept
         question = AskInspection(model, path or None, str(weights) if weights else None)
         found = self._child.ask(question, Inspection)
+        if busy or self._is_busy():
+            self._meanwhile[cache_path] = found
+            return found
         self._folder.mkdir(parents=True, exist_ok=True)
         write_text(cache_path, to_json(found))
         return found
@@ -134,7 +142,9 @@ class Networks:
 
     def training_seconds(self, model: str, images: int) -> dict[Depth, float]:
         """How long each way of teaching would take; empty while that cannot be told."""
-        image_ms = self.image_ms(model)
+        path = self._cache_path(model, None, None)
+        found = _read(path) or self._meanwhile.get(path)
+        image_ms = found.image_ms if found else None
         if image_ms is None or not images:
             return {}
         return {
@@ -172,7 +182,7 @@ class Networks:
         return self._child.ask(question, Cards).cards
 
     def _cache_path(self, model: str, path: str | None, weights: Path | None) -> Path:
-        parts = [str(_FORM), *_versions(), model, path or ""]
+        parts = [str(_FORM), machine_text(), *_versions(), model, path or ""]
         if weights is not None:
             parts += [str(weights), str(weights.stat().st_mtime_ns)]
         text = chr(0).join(parts).encode("utf-8", "backslashreplace")

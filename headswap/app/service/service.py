@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from headswap.app.jobs.cluster import ClusterWatch
-from headswap.app.jobs.job import short_key
+from headswap.app.jobs.job import JobState, short_key
 from headswap.app.jobs.journal import read_events
 from headswap.app.jobs.queue import Queue
 from headswap.app.jobs.store import Store
@@ -67,7 +67,7 @@ class Service:
         self._queue = Queue(self._store, LocalRunner(), settings.for_queue(), cluster=self.cluster)
         self._supervisor = Supervisor(self._queue)
         self._inference, self._reader = _inference_of(settings), _reader_of(settings)
-        self.networks = Networks(self._inference, root / "networks")
+        self.networks = Networks(self._inference, root / "networks", self._is_teaching)
         self.results = Results(self._store, self._guard(), small_jpeg)
         self.fetching = FetchPolicy(
             networks=settings.networks, weights_gb=settings.limits.weights_gb, cards=self.networks.cards,
@@ -240,6 +240,9 @@ class Service:
         winner = self.races.winner(owner, project)
         self.choose_model(owner, project, winner)
         return self.history.compare(owner, project, (winner,))
+
+    def _is_teaching(self) -> bool:
+        return bool(self._store.in_state(JobState.RUNNING))
 
     def warm(self) -> None:
         """Someone is here: have a worker, the readers and the process that predicts ready."""

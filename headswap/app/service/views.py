@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from headswap.app.jobs.job import Job, JobState
 from headswap.app.jobs.store import LOG_FILE
-from headswap.events import EpochEnd, Event, Guess, Guesses, Step, text_of_step
+from headswap.events import EpochEnd, Event, Guess, Guesses, Note, Step, text_of_step
 from headswap.pipeline.inspect import BackboneBlock, Inspection
 
 __all__ = ["BackboneBlock", "Inspection", "JobView", "ProjectView"]
@@ -171,7 +171,8 @@ def _sentence(
         case JobState.FAILED:
             return job.error.problem if job.error else "The run failed."
         case JobState.DONE:
-            return f"Done. {_gets(epochs[-1])}" if epochs else "Done."
+            brought = [one.sentence for one in events if isinstance(one, Note) and one.code == "further"]
+            return " ".join(["Done.", *brought[-1:], *map(_gets, epochs[-1:])])
         case JobState.RUNNING:
             return "Stopping." if job.cancel_requested else _doing(job, events, epochs)
 

@@ -40,6 +40,7 @@ _TEXTS = {
     "norms": "The head and the norms of the body",
     "last": "The head and the last blocks of the body",
     "everything": "Head and body",
+    "auto": "How much of the body may move",
 }
 
 
@@ -258,8 +259,10 @@ class _Search:
 
     def _stay(self, best: _Best | None, reason: str) -> FinetuneResult:
         self.runner.put_back()
-        sentence = f"Only the head learned. {reason}"
-        self.listener(Note(sentence))
+        what = _TEXTS[self.setup.config.depth]
+        tried = "Only the head learned" if best is None else f"Tried: {what.lower()}. Kept: only the head"
+        sentence = f"{tried}. {reason}"
+        self.listener(Note(sentence, code="further"))
         return FinetuneResult(
             summary=self._record(best, "head", sentence),
             moved=False,
@@ -270,10 +273,10 @@ class _Search:
     def _moved(self, best: _Best) -> FinetuneResult:
         gain, depth = best.gain, best.candidate.depth
         counted = gain.text(HELD_BACK, ", with the head alone")
-        sentence = f"{_TEXTS[depth]} learned together: {counted}."
+        sentence = f"{_TEXTS[depth]} learned together, and that is kept: {counted}."
         if self.setup.budget.was_ended:
             sentence += f" {_ENDED}: this is the best that was found by then."
-        self.listener(Note(sentence))
+        self.listener(Note(sentence, code="further"))
         return FinetuneResult(
             summary=self._record(best, depth, sentence),
             moved=True,

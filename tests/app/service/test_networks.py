@@ -107,6 +107,24 @@ def test_a_speed_is_stated_only_where_it_was_measured_and_times_follow_from_it(n
     assert networks.training_seconds("squeezenet1_1", 0) == {}
 
 
+def test_what_was_timed_beside_a_run_is_timed_again_when_it_is_quiet(
+    child: ChildProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = [True]
+    networks = Networks(child, tmp_path / "networks", lambda: busy[0])
+
+    first = networks.inspect("squeezenet1_1")
+
+    assert networks.inspect("squeezenet1_1") is first, "meanwhile it is opened once"
+    assert networks.image_ms("squeezenet1_1") is None
+    assert networks.training_seconds("squeezenet1_1", 96), "a rough figure is better than none"
+    busy[0] = False
+    quiet = networks.inspect("squeezenet1_1")
+    assert networks.image_ms("squeezenet1_1") == quiet.image_ms
+    monkeypatch.setattr("headswap.app.service.networks.machine_text", lambda: "another machine, 64 cores")
+    assert networks.image_ms("squeezenet1_1") is None, "a folder that was carried to another machine"
+
+
 def test_each_network_to_start_with_is_described_offline_and_its_licence_allows_any_use(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

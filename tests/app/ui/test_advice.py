@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from headswap.app.ui.steps.advice import advice, learning
+from headswap.app.ui.steps.report_summary import summary
 from headswap.app.ui.widgets.html import rendered
 from headswap.evaluation.advice import advise
 from headswap.evaluation.report import Advice, FinetuneSummary, LearningCurve, Report
@@ -60,9 +61,12 @@ def test_what_came_of_going_further_is_said_as_that(report: Report) -> None:
         Advice(code="mixed", sentence="Add some."),
     )
 
-    drawn = rendered(advice(replace(report, finetune=FINETUNE, advice=said)))
+    report = replace(report, finetune=FINETUNE, advice=said)
+    drawn, first = rendered(advice(report)), rendered(summary(report))
 
-    assert drawn.index("What came of letting more of it move.") < drawn.index("Only the head learned.")
+    assert "Only the head learned." not in drawn
+    assert first.index("What came of letting more of it move.") < first.index("Only the head learned.")
+    assert first.index("Only the head learned.") < first.index("the true figure is")
     assert drawn.index("Take care.") < drawn.index("Brightness alone") < drawn.index("Worth trying.")
     assert drawn.count("Worth trying.") == drawn.count("Take care.") == 1
 

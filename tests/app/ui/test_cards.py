@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from headswap.app.service.fetching import FetchPolicy
 from headswap.app.ui.widgets.cards import model_cards, search_choices, weights_tag
 from headswap.app.ui.widgets.html import rendered
 from headswap.network import NetworkCard, Weights
+from headswap.threads import machine_text
 
 THREE = (("Small", "tf_efficientnet_lite0"), ("Balanced", "torchvision/resnet50"))
 ANY_NETWORK, NO_NETWORK = (
@@ -79,3 +81,13 @@ def test_networks_that_cannot_be_had_are_marked_and_found_last(card: NetworkCard
         ("✕ aaa  (torchvision)", "torchvision/aaa"),
         ("✕ abc  (torchvision)", "torchvision/abc"),
     ]
+
+
+def test_a_speed_is_stated_with_the_machine_it_was_measured_on(card: NetworkCard) -> None:
+    without = rendered(model_cards(THREE, (card,), "torchvision/resnet50"))
+    measured = rendered(model_cards(THREE, (card,), "torchvision/resnet50", {"torchvision/resnet50": 24.4}))
+
+    assert "24\u00a0ms a picture here" in measured
+    assert f"Here: {machine_text()}" in measured
+    assert machine_text() not in without
+    assert re.fullmatch(r".+, \d+ cores?", machine_text())

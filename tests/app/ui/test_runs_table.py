@@ -21,6 +21,7 @@ RUN = RunView(
     model="timm/tf_efficientnet_lite0", images_key="mugs", depth="head", state="done", share=1.0,
     problem="", is_shown=True,
     summary=SUMMARY, seconds=6.2, parameters=3_376_132, size_bytes=13_700_000, ms_per_image=9.53,
+    machine="AMD EPYC, 2 cores",
 )  # fmt: skip
 SLOW = replace(
     RUN, id="b" * 32, model="resnet50", created_at=1_700_000_100.0, ms_per_image=38.0, is_shown=False,
@@ -33,6 +34,14 @@ FAILED = replace(
 WAITING = replace(FAILED, id="d" * 32, state="queued", problem="", created_at=1_700_000_300.0)
 
 
+def test_a_row_says_what_was_tried_in_vain() -> None:
+    tried = replace(RUN, summary=replace(SUMMARY, tried="norms"))
+
+    assert "Only the head" in rendered(runs_table([tried]))
+    assert "“Head and a bit more” was tried and was not better" in rendered(runs_table([tried]))
+    assert "was tried" not in rendered(runs_table([RUN]))
+
+
 def test_a_row_says_everything_with_units() -> None:
     table = rendered(runs_table([RUN]))
 
@@ -42,6 +51,7 @@ def test_a_row_says_everything_with_units() -> None:
         "6\u00a0s",
         "13.7\u00a0MB",
         "9.53\u00a0ms",
+        "AMD EPYC, 2 cores",
     ):
         assert words in table
     for words in (

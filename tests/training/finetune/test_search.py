@@ -55,7 +55,7 @@ def test_auto_goes_further_where_the_body_does_not_fit(classroom: Make) -> None:
     assert finetune.right_after > finetune.right_before
     assert finetune.validation == len(finetuned.held) == len(finetuned.logits)
     assert f"with the head alone {finetune.right_before}" in finetune.sentence
-    assert Note(finetune.sentence) in heard
+    assert Note(finetune.sentence, code="further") in heard
     steps = [event for event in heard if isinstance(event, Progress)]
     assert {event.step for event in steps} == {"finetune"}
     assert all(event.done <= event.total for event in steps)
@@ -69,7 +69,9 @@ def test_auto_keeps_the_solved_head_where_nothing_can_be_gained(classroom: Make)
 
     assert not finetuned.moved
     assert finetuned.summary.depth == "head"
-    assert finetuned.summary.sentence.startswith("Only the head learned.")
+    assert finetuned.summary.sentence.startswith(
+        "Tried: how much of the body may move. Kept: only the head. "
+    )
     assert same(before, room.module)
 
 
@@ -93,7 +95,7 @@ def test_for_several_labels_auto_goes_further_only_where_average_precision_rises
     assert float(found[1]) > float(found[2])
     assert abs(float(found[1]) - scores) < 0.03, "of both parts together, each with its own temperature"
     assert not kept.moved
-    assert kept.summary.sentence.startswith("Only the head learned.")
+    assert kept.summary.sentence.startswith("Tried: how much of the body may move. Kept: only the head. ")
     assert same(before, hopeless.module)
 
 

@@ -133,17 +133,29 @@ def _row(run: RunView, several: bool, is_asking: bool) -> h.Renderable:
     cells: tuple[tuple[str, str, h.Node], ...] = (
         ("when", "When", (moment(run.created_at), _note(run.project_name) if several else None)),
         ("network", "Network", (h.code[_breakable(run.model.rpartition("/")[2])], _state(run))),
-        ("depth", "What moved", depth_name(run.depth)),
+        ("depth", "What moved", (depth_name(run.depth), _tried(run))),
         ("pictures", "Pictures", f"{run.summary.images:,}" if run.summary else NOTHING),
         ("right", "Right", _right(run)),
         ("seconds", "Taught in", seconds(run.seconds) if run.seconds is not None else NOTHING),
         ("size", "Size", (size, _note(millions(run.parameters)) if run.parameters else None)),
-        ("ms", "One answer", f"{run.ms_per_image:,.3g}\u00a0ms" if run.ms_per_image else NOTHING),
+        (
+            "ms",
+            "One answer",
+            (f"{run.ms_per_image:,.3g}\u00a0ms", run.machine and _note(run.machine))
+            if run.ms_per_image
+            else NOTHING,
+        ),
     )
     return h.tr(class_={"shown": run.is_shown})[
         [h.td(class_=f"of-{name}", data_label=label)[value] for name, label, value in cells],
         h.td(class_=["actions", {"asking": is_asking}])[_actions(run, is_asking)],
     ]
+
+
+def _tried(run: RunView) -> h.Node:
+    """What was tried in vain."""
+    tried = run.summary.tried if run.summary else ""
+    return _note(f"“{depth_name(tried)}” was tried and was not better") if tried else None
 
 
 def _note(text: str) -> h.Renderable:

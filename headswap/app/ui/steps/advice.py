@@ -23,10 +23,13 @@ _LEADS: dict[AdviceCode, str] = {
 
 
 def advice(report: Report) -> h.Renderable | None:
-    """What to try next, when there is something."""
-    if not report.advice:
-        return None
-    return h.fragment[[_callout(one) for one in report.advice]]
+    """What to try next, when there is something; `finetuning` stands first."""
+    return h.fragment[[_callout(one) for one in report.advice if one.code != "further"]]
+
+
+def finetuning(report: Report) -> h.Node:
+    """What was tried beyond the head, what it brought, and what is kept: the first sentence of a result."""
+    return [h.p[h.b[_lead(one)], " ", _said(one.sentence)] for one in report.advice if one.code == "further"]
 
 
 def _callout(one: Advice) -> h.Renderable:

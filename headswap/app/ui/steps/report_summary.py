@@ -8,6 +8,7 @@ from __future__ import annotations
 import htpy as h
 
 from headswap.app.service.history import RunView
+from headswap.app.ui.steps.advice import finetuning
 from headswap.app.ui.widgets.depths import depth_name
 from headswap.app.ui.widgets.icons import icon, moment, plate, term
 from headswap.app.ui.widgets.text import percent, prose, short
@@ -43,6 +44,7 @@ def summary(report: Report) -> h.Renderable:
                 if report.is_multi_label
                 else f"{report.right} of {report.total} {what} right"
             ],
+            finetuning(report),
             h.p[
                 f"{percent(report.accuracy)}{few} probably {low}–{high}\u00a0%. ",
                 term("range"),

@@ -10,6 +10,7 @@ import htpy as h
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.text import file_size, millions
 from headswap.network import NetworkCard
+from headswap.threads import machine_text
 
 OWN_WEIGHTS = h.span(".tag.good")[icon("good"), "your own weights"]
 ReasonAgainst = Callable[
@@ -48,7 +49,9 @@ def model_cards(
         if is_chosen and has_own_weights:
             tag = OWN_WEIGHTS
         drawn.append(_card(word, name, card, speeds.get(name), is_chosen=is_chosen, tag=tag))
-    return h.fieldset(".cards")[LEGEND, drawn]
+    measured = any(ms is not None for ms in speeds.values())
+    machine = measured and h.p(".hs-note")[f"Here: {machine_text()}, when nothing else was taught."]
+    return h.fieldset(".cards")[LEGEND, drawn, machine]
 
 
 def shown_rows(few: tuple[tuple[str, str], ...], chosen: str) -> tuple[tuple[str, str], ...]:
