@@ -232,6 +232,7 @@ def run_experiment(  # noqa: PLR0913
         task = replace(task, budget=Budget(config.budget_s, spent_s=clock.passed_s), shelf=shelf)
         trained = train_head(task, network, timing=clock.timing, listener=listener)
         network = trained.network
+        listener(Progress("evaluate", 0, 1))
         with clock.timing("evaluate"):
             report = report_of(trained, intake.manifest)
         if isinstance(listener, LastWord):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headswap.data.manifest import ImageRecord
-from headswap.events import Listener, Note, silent
+from headswap.events import Listener, Note, Progress, silent
 from headswap.features.autotune import extractor_for
 from headswap.features.bank import BankBuilder, FeatureBank, fill_bank
 from headswap.features.engines import engine_named
@@ -85,6 +85,7 @@ def begin(
     with timing("features"):
         bank = _bank(task, source, listener)
         unlabeled = _without_label(task, source, bank, listener)
+    listener(Progress("head", 0, 1))
     with timing("head"):
         chosen = _with_guesses(task, source, bank, unlabeled)
     preprocessing = None

@@ -122,6 +122,8 @@ def test_what_is_said_while_it_runs_rises_and_ends_with_the_test(
 
     images = [event.done for event in heard if isinstance(event, Progress) and event.step == "pictures"]
     epochs = [event for event in heard if isinstance(event, EpochEnd)]
+    steps = list(dict.fromkeys(event.step for event in heard if isinstance(event, Progress)))
+    assert steps[-3:] == ["head", "evaluate", "save"]
     assert images == sorted(images)
     assert images[-1] == 24
     assert [event.number for event in epochs] == [*range(1, len(epochs)), len(epochs) - 1]  # the last twice
