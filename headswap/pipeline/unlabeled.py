@@ -48,10 +48,11 @@ def read_unlabeled(
         BadUpload: there is no image, or it is not there.
     """
     if source.name.startswith(RECORD) and source.suffix == ".json":
-        if not source.is_file():
+        try:
+            found: Manifest = read_record(Manifest, source)
+        except FileNotFoundError:  # at this very moment, too
             listener(Note("The pictures without a label were put away before this run began."))
             return None
-        found: Manifest = read_record(Manifest, source)
     else:
         store = store_for(source, workspace)
         found = ingest(source, store=store, min_classes=0, listener=listener).manifest

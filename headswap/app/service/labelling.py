@@ -17,6 +17,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -104,7 +105,7 @@ class Labelling:
         self._lock = threading.Lock()  # of what follows
         self._passes: dict[str, _Pass] = {}  # by project
         self._leaving: set[Path] = set()  # folders whose thread has not ended yet
-        self._locks: dict[str, threading.Lock] = {}  # project -> whose answer is written
+        self._locks = defaultdict[str, threading.Lock](threading.Lock)  # project -> whose answer is written
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="labelling")
 
     def close(self) -> None:
@@ -170,8 +171,7 @@ class Labelling:
         found = self._projects.get(owner, project)
         running = self._passes.get(found.id)
         if running is not None:
-            view = running.view
-            reading = view.state == "reading"
+            view, reading = running.view, running.view.state == "reading"
             return replace(view, done=already_read(running.folder / NOTES)) if reading else view
         folder = self._folder(found)
         if folder is None:
@@ -188,8 +188,9 @@ class Labelling:
             if running is not None and running.view.is_busy:
                 running.stop.set()
                 self._leaving.add(running.folder)
-        for folder in self._folders(found):
-            discard(folder)
+        with self._locks[found.id]:  # a teaching that begins has noted what it learns from, or finds nothing
+            for folder in self._folders(found):
+                discard(folder)
 
     # Naming ---------------------------------------------------------------------------
 
@@ -252,16 +253,16 @@ class Labelling:
     def rest(self, owner: str, project: str) -> Path | None:
         """A record of what has no name, for a run to learn from; None: there is nothing."""
         found = self._projects.get(owner, project)
-        folder = None if found.id in self._passes else self._folder(found)
-        if folder and (folder / _LABELS).is_file() and (rest := rest_of(_progress(folder))):
-            write_record(record := folder / f"{RECORD}{digest_of(rest)[:16]}.json", rest)
-            return record  # a run that waits keeps its own
+        with self._locks[found.id]:
+            folder = None if found.id in self._passes else self._folder(found)
+            if folder and (folder / _LABELS).is_file() and (rest := rest_of(_progress(folder))):
+                write_record(record := folder / f"{RECORD}{digest_of(rest)[:16]}.json", rest)
+                return record  # a run that waits keeps its own
         return None
 
     def thumbnails(self, owner: str, project: str, sha256s: Iterable[str], px: int = 160) -> dict[str, bytes]:
         """sha256 -> a small JPEG, of those that wait there."""
-        folder = self._ready(self._projects.get(owner, project))
-        manifest, wanted = _manifest(folder), set(sha256s)
+        manifest, wanted = _manifest(self._ready(self._projects.get(owner, project))), set(sha256s)
         chosen = {one.sha256: one for one in manifest.images if one.sha256 in wanted}
         return {sha256: thumbnail(manifest.path(one), px) for sha256, one in chosen.items()}
 
@@ -291,8 +292,7 @@ class Labelling:
     @contextmanager
     def _alone(self, owner: str, project: str) -> Iterator[Path]:
         """One answer at a time in each project."""
-        found = self._projects.get(owner, project)
-        with self._locks.setdefault(found.id, threading.Lock()):
+        with self._locks[(found := self._projects.get(owner, project)).id]:
             yield self._ready(found)
 
     def _answer(self, owner: str, project: str, sha256s: tuple[str, ...], name: str | None) -> LabelView:

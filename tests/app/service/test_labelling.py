@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from headswap.app.service import labelling
 from headswap.app.service.labels import LabelProgress
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
@@ -221,3 +223,34 @@ def test_another_server_knows_every_answer_and_what_is_put_away_is_gone(
     assert service.labelling.view("ada", begun).state == "none"
     with pytest.raises(NotFound, match="No pictures wait for a name"):
         service.labelling.finish("ada", begun)
+
+
+def test_what_is_put_away_in_the_middle_of_teach_goes_when_the_run_has_noted_it(
+    service: Service, unsorted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = service.new_project("ada").id
+    service.labelling.bring("ada", project, copied(unsorted, tmp_path))
+    until(lambda: not service.labelling.view("ada", project).is_busy)
+    found = progress(service, project)
+    for sha256, image in found.images.items():
+        if image.file[1] in "01234":
+            service.labelling.name("ada", project, (sha256,), truth(found, sha256))
+    service.labelling.finish("ada", project)
+    away, read = threading.Thread(target=service.labelling.forget, args=("ada", project)), labelling._progress
+
+    def read_slowly(folder: Path) -> LabelProgress:
+        """*Put them away* is pressed meanwhile, and goes as far as it can."""
+        if away.ident is None:
+            away.start()
+            away.join(0.5)
+        return read(folder)
+
+    monkeypatch.setattr(labelling, "_progress", read_slowly)
+
+    job = service.start_teaching("ada", project)
+
+    experiment: Experiment = from_json(Experiment, service._store.get(job, owner="ada").experiment_json)
+    assert Path(experiment.data.unlabeled or "").name.startswith("rest-")
+    away.join()
+    assert service.labelling.view("ada", project).state == "none"
+    service.cancel("ada", job)
