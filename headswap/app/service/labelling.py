@@ -7,9 +7,8 @@ Flow:  zip --Labelling.begin--> a thread: a confined reader keeps the pictures, 
 
     projects/ID/unlabelled-N/     pictures by hash, dataset.json, likeness.safetensors, labels.json: answers
 
-Every answer is on the disk before the next question is asked: a page that is loaded again and a server that
-is started again go on where they were, in the middle of a pass too. Loads no torch; decodes nothing but
-pictures that a reader has written.
+Every answer is on the disk before the next question: a page loaded again and a server started again go on, in
+the middle of a pass too. Loads no torch; decodes nothing but pictures that a reader has written.
 """
 
 from __future__ import annotations
@@ -269,14 +268,16 @@ class Labelling:
     # ----------------------------------------------------------------------------------
 
     def _folder(self, project: Project) -> Path | None:
-        """The folder of pictures that were read; one whose reading was cut off goes."""
+        """The folder of pictures that were read; one cut off goes, one of a replaced set waits for Undo."""
         found = None
         for folder in self._folders(project):
             if (folder / _DATASET).is_file():
                 found = folder
             else:
                 discard(folder)
-        return found
+        there = self._images.manifest(project.owner, project.id)
+        is_gone = found and (found / _LABELS).is_file() and _progress(found).is_replaced(there)
+        return None if is_gone else found
 
     def _folders(self, project: Project) -> list[Path]:
         """Those that no one has put away."""
@@ -320,8 +321,7 @@ class Labelling:
         labels, classes, skipped = state.labels, state.classes, state.skipped
         numbers = tuple(classes.index(labels[one.sha256]) if one.sha256 in labels else -1 for one in rows)
         late = tuple(row for row, one in enumerate(rows) if one.sha256 in skipped)
-        question = AskAdvice(str(folder / _DATASET), numbers, late)
-        advice = self._ask(question, LabelAdvice)
+        advice = self._ask(AskAdvice(str(folder / _DATASET), numbers, late), LabelAdvice)
         return next_of(state, advice, tuple(one.sha256 for one in rows))
 
     def _start(self, project: Project, folder: Path, upload: Path | None) -> LabelView:
@@ -364,9 +364,9 @@ class Labelling:
     def _embed(self, project: Project, one: _Pass) -> None:
         total, dataset = len(_manifest(one.folder).images), str(one.folder / _DATASET)
         weights = self._projects.weights(project)
+        backbone = project.model, project.head_path, str(weights) if weights else None
 
         def embed(start: int, count: int) -> None:
-            backbone = project.model, project.head_path, str(weights) if weights else None
             self._ask(EmbedUnlabelled(dataset, start, count, *backbone), type(None))
 
         for start in range(0, total, AT_ONCE):

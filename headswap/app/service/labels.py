@@ -105,6 +105,12 @@ class LabelProgress:
     def total(self) -> int:
         return len(self.manifest.images)
 
+    def is_replaced(self, there: Manifest | None) -> bool:
+        """Whether names were taken over into a project that has none of those pictures any more."""
+        steps = self.state.steps[: self.state.taken]
+        taken = {one for step in steps if step.name is not None for one in step.sha256s}
+        return bool(taken) and taken.isdisjoint(one.sha256 for one in (there.images if there else ()))
+
 
 def spelled(classes: tuple[str, ...], name: str) -> str:
     """The name of a class as it is spelled already, or a new one that may be one."""

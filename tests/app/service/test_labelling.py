@@ -208,6 +208,34 @@ def test_what_has_a_name_becomes_the_projects_own_and_the_rest_is_said(
     service.cancel("ada", job)
 
 
+def test_what_has_no_name_goes_with_the_set_that_is_replaced_and_comes_back_with_it(
+    service: Service, waiting: str, sample: Path, tmp_path: Path
+) -> None:
+    found = progress(service, waiting)
+    for sha256, image in found.images.items():
+        if image.file[1] in "01234":
+            service.labelling.name("ada", waiting, (sha256,), truth(found, sha256))
+    service.labelling.finish("ada", waiting)
+    before = unnamed(service, waiting)
+    with zipfile.ZipFile(tmp_path / "others.zip", "w") as archive:
+        for kind in KINDS:
+            for path in sorted((sample / "train" / kind).iterdir())[EACH : EACH + 4]:
+                archive.write(path, f"{kind}/{path.name}")
+
+    service.labelling.bring("ada", waiting, tmp_path / "others.zip", "replace")
+
+    assert service.labelling.rest("ada", waiting) is None
+    assert service.labelling.view("ada", waiting).state == "none"
+    with pytest.raises(NotFound, match="No pictures wait for a name"):
+        service.labelling.finish("ada", waiting)
+    service.images.undo("ada", waiting)
+    assert unnamed(service, waiting) == before
+    service.images.start_over("ada", waiting)
+    assert service.labelling.rest("ada", waiting) is None
+    service.images.undo("ada", waiting)
+    assert unnamed(service, waiting) == before
+
+
 def test_another_server_knows_every_answer_and_what_is_put_away_is_gone(
     service: Service, workspace: Path, sample: Path, unsorted: Path, begun: str, tmp_path: Path
 ) -> None:
