@@ -101,8 +101,7 @@ def begin(
         record = swap_located(source.located, classes)
         network, site = source.with_head(chosen.kind, record)
         is_free = preprocessing is None and listener is silent and task.config.l2 is None
-        known = chosen.heads if is_free else None
-        heads = known or _solve(task, network, site, bank, unlabeled, listener)
+        heads = (chosen.heads if is_free else None) or _solve(task, network, site, bank, unlabeled, listener)
         proof = prove_in(task, network, site, heads, bank)
         if proof is None:
             _check_gradient(task)
