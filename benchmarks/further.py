@@ -26,11 +26,10 @@ from headswap.data.ingest import ingest
 from headswap.data.manifest import Manifest
 from headswap.data.split import split
 from headswap.data.transforms import prepare, wanted_px
-from headswap.training.config import FinetuneConfig, TrainConfig
+from headswap.training.config import FinetuneConfig, Moving, TrainConfig
 from headswap.training.finetune.adapter import finetune_setup_of, run_finetuning
 from headswap.training.finetune.candidates import CandidateRunner, FinetuneSetup, planned_last
 from headswap.training.finetune.compare import answers
-from headswap.training.finetune.param_groups import Moving
 from headswap.training.finetune.plan import FinetuneCandidate
 from headswap.training.task import TrainingTask
 from headswap.training.train import begin

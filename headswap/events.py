@@ -87,6 +87,7 @@ class Progress:
     done: int  # units so far
     total: int  # units in all; 0: not known yet
     unit: str = "pictures"  # what is counted
+    likely: int = 0  # units that will probably be enough, where some may turn out to be needless; 0: total
     kind: Literal["progress"] = "progress"
 
     @property

@@ -8,12 +8,18 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headswap.field_types import keys_on_disk
 from headswap.heads.site import HeadSite
-from headswap.network import NetworkCard
+from headswap.network import Network, NetworkCard
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _PROBE_CLASSES = 7
+_TRAINED = 4  # images that are trained on at once, to see how long one takes
 _PROOF = (
     f"As a proof it was swapped for one with {_PROBE_CLASSES} outputs: the network answered with "
     f"{_PROBE_CLASSES} numbers, and nothing but the new head had anything to learn. "
@@ -44,6 +50,7 @@ class Inspection:
     class_names: tuple[str, ...]  # of the old head; empty when not stated
     seconds: float  # that finding took
     image_ms: float | None = None  # one image through the network, on this machine
+    train_ms: float | None = None  # training on one image, all the way and back
 
 
 def inspect_network(
@@ -81,6 +88,7 @@ def inspect_network(
     site = find_head(network, head=path)
     seconds = time.perf_counter() - start
     swap_head(network, _PROBE_CLASSES, site=site).undo()  # raises when the head does not prove itself
+    image = np.zeros((*site.input_size[1:], site.input_size[0]), np.uint8)
     in_head = {id(parameter) for parameter in head_parameters(network.module, site)}
     counts = {id(p): p.numel() for p in network.module.parameters()}
     return Inspection(
@@ -94,5 +102,22 @@ def inspect_network(
         head_parameters=sum(count for key, count in counts.items() if key in in_head),
         class_names=network.class_names,
         seconds=seconds,
-        image_ms=round(pace_of(network, np.zeros((*site.input_size[1:], site.input_size[0]), np.uint8)), 1),
+        image_ms=round(pace_of(network, image), 1),
+        train_ms=round(1000 * _train_s(network, site, image), 1),
     )
+
+
+def _train_s(network: Network, site: HeadSite, image: NDArray[np.uint8]) -> float:
+    """Seconds to train on one image of a small batch; the network is as before."""
+    import numpy as np
+    import torch
+
+    from headswap.data.transforms import to_float
+    from headswap.training.config import FinetuneConfig
+    from headswap.training.finetune.modes import borrowed, own_random, step_s, train_mode, training_engine
+
+    engine, module, config = training_engine(), network.module, FinetuneConfig()
+    batch = torch.from_numpy(to_float(np.stack([image] * _TRAINED), network.input))
+    with borrowed(module, site, config), own_random(engine, 0):
+        train_mode(module, config.norms)
+        return step_s(module, batch, torch.arange(_TRAINED) % site.num_classes, site, engine)

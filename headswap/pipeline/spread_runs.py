@@ -39,10 +39,10 @@ from headswap.pipeline.spread_learner import (
     unheard,
 )
 from headswap.storage.files import from_json, make_folder, to_json, to_plain, write_bytes, write_text
+from headswap.training.config import Moving
 from headswap.training.finetune.candidates import CandidateRunner, FinetuneSetup, RunsElsewhere
 from headswap.training.finetune.checkpoint import Checkpoint, EpochResult, load_checkpoint
 from headswap.training.finetune.compare import answers
-from headswap.training.finetune.param_groups import Moving
 from headswap.training.finetune.records import FinetunedRun, OnEpoch, PlannedRun, Tick
 
 _SEEN_S = 90  # within which what one machine wrote is seen by another

@@ -11,6 +11,7 @@ from headswap.field_types import check_fields, keys_on_disk
 from headswap.network import CropMode
 
 Depth = Literal["head", "norms", "last", "everything", "auto"]
+Moving = Literal["norms", "last", "everything"]  # what one try lets move, next to the head
 Norms = Literal["frozen", "recalibrate", "train"]
 HeadKind = Literal["last", "wide"]  # what a head reads: the last features, or every block too
 HeadChoice = Literal["last", "wide", "auto"]  # auto: cross-validation chooses

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from headswap.app.jobs.job import Job, JobState
 from headswap.app.jobs.queue import Queue
+from headswap.app.service.networks import TakenRun
 from headswap.app.service.projects import Project, Projects
 from headswap.app.service.views import share_of
 from headswap.bundle.format import read_report
@@ -22,9 +23,11 @@ from headswap.network import NetworkCard
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.stats import read_figures
 from headswap.storage.files import from_json, to_json
+from headswap.threads import machine_text
 from headswap.training.config import TrainConfig
 
 MOST_COMPARED = 8  # networks at once
+_TAKEN = 20  # runs from which it is told how long the next one takes
 Cards = Callable[[tuple[str, ...]], tuple[NetworkCard, ...]]
 
 
@@ -128,6 +131,20 @@ class History:
         done = [one for one in self._of(project) if one.state is JobState.DONE]
         earlier = next((one for one in done if one.sequence < found.sequence), None)
         return self._row(earlier, project, None) if earlier else None
+
+    def taken(self, owner: str) -> tuple[TakenRun, ...]:
+        """The owner's newest runs that went to their end on this machine, without a limit."""
+        runs: list[TakenRun] = []
+        for job in reversed(self._store.of_owner(owner)):
+            experiment, folder = _experiment(job), self._store.folder(job.id)
+            if job.state is not JobState.DONE or job.finish_requested or experiment.train.budget_s:
+                continue
+            figures, summary = read_figures(folder), _summary_of(folder / job.result)
+            if figures and summary and figures.machine == machine_text():
+                runs.append(TakenRun(experiment=experiment, images=summary.images, seconds=figures.seconds))
+            if len(runs) == _TAKEN:
+                break
+        return tuple(runs)
 
     def shown(self, project: Project) -> Job | None:
         """The run whose report Test shows: the one that was opened last, else the newest that is done."""

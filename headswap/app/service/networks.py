@@ -12,10 +12,12 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from statistics import median
 from typing import get_args
 from urllib.parse import urlsplit
 
@@ -23,52 +25,43 @@ from headswap.app.processes.child import ChildProcess
 from headswap.app.processes.inference import AskCards, AskFetched, AskInspection, AskModels, Cards, Fetched
 from headswap.errors import BundleDamaged, HeadswapError
 from headswap.network import NetworkCard
-from headswap.pipeline.experiment import DataConfig
+from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.inspect import Inspection
 from headswap.storage.files import from_json, to_json, write_text
 from headswap.threads import machine_text
 from headswap.training.config import Depth, TrainConfig
+from headswap.training.finetune.plan import ABOVE_THE_CUT, FORWARD, Costs, likely_seconds
 from headswap.zoos.hub import is_reachable
 
-# How long a training will take, before it begins: a rough figure from one image's time on this machine. The
-# figures follow docs/decisions/0002-further-than-the-head.md: practising on an image costs three times
-# looking at it; above the cut of the last blocks it costs a sixteenth of that.
+# How long a training will take, before it begins: from the pace of this network on this machine, and what a
+# search probably does (headswap/training/finetune/plan.py).
 
 _START_S = 2.0  # loading the network, reading pictures, exam, saving
-_PRACTISE = 3.0  # forward and back, in times of looking
-_ABOVE_THE_CUT = 1 / 16  # of a practice step, where only the last blocks learn
-_CANDIDATES = {"norms": 2, "last": 2, "everything": 2, "auto": 4}  # tried briefly, when the rate is left open
-_BESIDE = 1.25  # looking at validation and exam pictures
 
 
-def training_s(config: TrainConfig, *, images: int, test_share: float, image_ms: float) -> float:
-    """Seconds for a whole run, no longer than its time budget.
+def training_s(
+    config: TrainConfig, *, images: int, test_share: float, image_ms: float, train_ms: float
+) -> float:
+    """Seconds that a whole run will probably take, no longer than its time budget.
 
     Args:
         config: what may move, and how long.
         images: practice and exam together.
         test_share: of them, locked away.
         image_ms: one picture through the network, milliseconds.
+        train_ms: the same and back, milliseconds a picture.
     """
-    forward_s = image_ms / 1000.0
     forward_passes = 3 if config.chooses_preprocessing else 2 if config.flip else 1
-    once_s = _START_S + images * forward_s * forward_passes
-    if config.depth == "head":
-        return once_s
-    finetune = config.finetune
-    train = images * (1 - test_share)
-    rest = train * (1 - finetune.validation_share)
-    candidates = (
-        1 if finetune.learning_rate is not None and config.depth != "auto" else _CANDIDATES[config.depth]
-    )
-    brief = candidates * max(3, finetune.epochs // 4) if candidates > 1 else 0
-    steps = (brief + finetune.confirmations * finetune.epochs) * rest + finetune.epochs * train
-    cost_s = forward_s * _PRACTISE
-    beside_s = 0.0
-    if config.depth == "last":
-        cost_s, beside_s = cost_s * _ABOVE_THE_CUT, finetune.crops * images * forward_s
-    whole_s = once_s + beside_s + _BESIDE * steps * cost_s
-    return whole_s if config.budget_s is None else min(whole_s, config.budget_s)
+    seconds = _START_S + images * image_ms / 1000.0 * forward_passes
+    if config.depth != "head":
+        train, finetune, train_s = images * (1 - test_share), config.finetune, train_ms / 1000.0
+        costs = Costs(
+            image={"everything": train_s, "norms": train_s, "last": train_s * ABOVE_THE_CUT},
+            setup={"last": (images + finetune.crops * train) * train_s * FORWARD},
+            rest=round(train * (1 - finetune.validation_share)), every=round(train),
+        )  # fmt: skip
+        seconds += likely_seconds(config.depth, finetune, costs)
+    return seconds if config.budget_s is None else min(seconds, config.budget_s)
 
 
 TO_START_WITH = (
@@ -79,8 +72,17 @@ TO_START_WITH = (
 )
 _LIBRARIES = ("headswap", "torch", "torchvision", "timm", "transformers")
 REACH_S = 4.0  # a server that has not answered by then would not send many megabytes either
-_FORM = 3  # of what is kept; another number forgets it all
+_FORM = 4  # of what is kept; another number forgets it all
 LISTED_S = 60.0  # for so long a list of all networks is given again: a class that searches asks thirty times
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenRun:
+    """A run on this machine that went to its end, and how long that took."""
+
+    experiment: Experiment
+    images: int  # practised on and examined
+    seconds: float
 
 
 class Networks:
@@ -140,19 +142,30 @@ class Networks:
         kept = _read(self._cache_path(model, None, None))
         return kept.image_ms if kept else None
 
-    def training_seconds(self, model: str, images: int) -> dict[Depth, float]:
-        """How long each way of teaching would take; empty while that cannot be told."""
+    def training_seconds(self, model: str, images: int, taken: Sequence[TakenRun] = ()) -> dict[Depth, float]:
+        """How long each way of teaching would take, as runs before it took; empty while it cannot be told."""
+        seconds: dict[Depth, float] = {}
+        for depth in get_args(Depth):
+            rough = self._rough_s(model, TrainConfig(depth=depth), images)
+            if rough is not None:
+                same = [run for run in taken if run.experiment.train.depth == depth]
+                told = [(run.seconds, self._rough_of(run)) for run in same]
+                factors = [took / rough_then for took, rough_then in told if rough_then]
+                seconds[depth] = rough * (median(factors) if factors else 1.0)
+        return seconds
+
+    def _rough_of(self, run: TakenRun) -> float | None:
+        return self._rough_s(run.experiment.model, run.experiment.train, run.images)
+
+    def _rough_s(self, model: str, config: TrainConfig, images: int) -> float | None:
         path = self._cache_path(model, None, None)
         found = _read(path) or self._meanwhile.get(path)
-        image_ms = found.image_ms if found else None
-        if image_ms is None or not images:
-            return {}
-        return {
-            depth: training_s(
-                TrainConfig(depth=depth), images=images, test_share=DataConfig.test_share, image_ms=image_ms
-            )
-            for depth in get_args(Depth)
-        }
+        if not found or not found.image_ms or not found.train_ms or not images:
+            return None
+        return training_s(
+            config, images=images, test_share=DataConfig.test_share, image_ms=found.image_ms,
+            train_ms=found.train_ms,
+        )  # fmt: skip
 
     def warm(self, model: str) -> None:
         """Start the process that answers, and open one network up that most people begin with."""

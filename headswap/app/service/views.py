@@ -56,6 +56,7 @@ class JobView:
 
 # A job as a page shows it: from the row and the journal to one view.
 
+_ONE_PASS = 0.015  # of the work of a search, at most: then its pace says something
 _BEFORE_EPOCHS = ("features", "head")  # a pass that follows these is newer than they are
 
 
@@ -63,7 +64,8 @@ class RemainingTime:
     """How long runs will still take, from the pace of the step that each is in since it was first seen there.
 
     Steps differ in pace, and where more than the head may move one step takes nearly all the time: before it
-    no one knows how long it will be, and nothing is said.
+    no one knows how long it will be, and nothing is said. In it the work counts that is likely, not all that
+    is planned: a try that does not help ends early, and then nothing is taught on all pictures.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -75,15 +77,18 @@ class RemainingTime:
         if job.state is not JobState.RUNNING or job.progress is None:
             self._first.pop(job.id, None)
             return None
-        step, now, share = job.progress.step, self._clock(), share_of(job)
-        if depth_of(job) != "head" and step != "finetune":
+        step, now, done, total, least = job.progress.step, self._clock(), share_of(job), 1.0, 0.05
+        if step == "finetune":
+            done, total = job.progress.done, job.progress.likely or job.progress.total
+            least = _ONE_PASS * total
+        elif depth_of(job) != "head":
             return None
         if self._first.get(job.id, (None,))[0] != step:
-            self._first[job.id] = (step, now, share)
+            self._first[job.id] = (step, now, done)
         _, since, first = self._first[job.id]
-        if share - first < 0.05 or now - since < 1.0:
+        if done - first < least or now - since < 1.0:
             return None
-        return (now - since) * (1.0 - share) / (share - first)
+        return (now - since) * (total - done) / (done - first)
 
 
 def view_of(

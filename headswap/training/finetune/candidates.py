@@ -10,24 +10,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from headswap.cluster.ranks import ALONE, Ranks
 from headswap.features.engines import Engine, to_engine
-from headswap.heads.loss import training_loss
 from headswap.heads.site import HeadSite
 from headswap.training.budget import Budget
-from headswap.training.config import TrainConfig
+from headswap.training.config import Moving, TrainConfig
 from headswap.training.finetune.batches import ImageBatches
 from headswap.training.finetune.frozen_prefix import FrozenPrefix, find_frozen_prefix
 from headswap.training.finetune.loop import finetune
-from headswap.training.finetune.modes import borrowed, own_random, precision, train_mode
-from headswap.training.finetune.objective import loss_for
-from headswap.training.finetune.param_groups import Moving
-from headswap.training.finetune.plan import Costs, FinetuneCandidate
+from headswap.training.finetune.modes import borrowed, own_random, step_s, train_mode
+from headswap.training.finetune.plan import ABOVE_THE_CUT, FORWARD, Costs, FinetuneCandidate
 from headswap.training.finetune.records import (
     FinetunedRun,
     FinetuneTask,
@@ -133,16 +129,20 @@ class CandidateRunner:
                 named[name].copy_(value)
 
     def costs(self, *, measured: bool) -> Costs:
-        """What training takes here; where time is no matter, nothing is measured."""
+        """What training takes here, in seconds; not measured, in images that go all the way and back."""
         setup = self.setup
         rest, every = len(self.rows(0)[0]), len(setup.train)
         if not measured:
-            same: dict[Moving, float] = dict.fromkeys(("everything", "last", "norms"), 1.0)
-            return Costs(image=same, setup={}, rest=rest, every=every)
+            above = 1.0 if self.top is None else ABOVE_THE_CUT
+            rough: dict[Moving, float] = {"everything": 1.0, "last": above, "norms": 1.0}
+            below = FORWARD * self.images_below(frozenset({"last"}))
+            return Costs(image=rough, setup={"last": below}, rest=rest, every=every)
         few = setup.train[:_MEASURED].tolist()
         with borrowed(setup.module, setup.site, setup.config.finetune), own_random(setup.engine, 0):
             train_mode(setup.module, setup.config.finetune.norms)
-            whole = self._timed(setup.module, setup.image_batches.inputs(few))
+            setup.module.requires_grad_(True)
+            labels = setup.labels[few]
+            whole = step_s(setup.module, setup.image_batches.inputs(few), labels, setup.site, setup.engine)
             image: dict[Moving, float] = {"everything": whole, "norms": whole, "last": whole}
             once: dict[Moving, float] = {}
             if self.top is not None:
@@ -151,27 +151,9 @@ class CandidateRunner:
                 below = (time.perf_counter() - begin) / len(few)
                 once["last"] = below * self.images_below(frozenset({"last"}))
                 train_mode(setup.module, setup.config.finetune.norms)
-                image["last"] = self._timed(self.top.answer, reached)
+                image["last"] = step_s(self.top.answer, reached, labels, setup.site, setup.engine)
         self.put_back()
         return Costs(image=image, setup=once, rest=rest, every=every)
-
-    def _timed(self, answer: Callable[[Tensor], Any], batch: Tensor) -> float:
-        """Seconds of one image, there and back; the second of two times."""
-        setup, seconds = self.setup, 0.0
-        targets = setup.labels[setup.train[: len(batch)]].to(setup.engine.device)
-        setup.module.requires_grad_(True)
-        for _ in range(2):
-            begin = time.perf_counter()
-            with precision(setup.engine):
-                placed = batch.to(setup.engine.device, memory_format=_layout(batch))
-                loss = training_loss(
-                    answer(placed), targets, setup.site, loss=loss_for(targets, setup.site.num_classes),
-                    aux_weight=0.0,
-                )  # fmt: skip
-            loss.backward()
-            float(loss.detach())
-            seconds = time.perf_counter() - begin
-        return seconds / len(batch)
 
     def images_below(self, depths: frozenset[Moving]) -> int:
         """How many images go through the frozen part once."""
@@ -241,7 +223,3 @@ def _run_config(candidate: FinetuneCandidate, epochs: int, stop_after: int) -> R
     return RunConfig(
         depth=candidate.depth, learning_rate=candidate.learning_rate, epochs=epochs, stop_after=stop_after
     )
-
-
-def _layout(batch: Tensor) -> torch.memory_format:
-    return torch.channels_last if batch.dim() == 4 else torch.preserve_format

@@ -7,8 +7,10 @@ when training ends, whatever ended it. Random numbers are drawn from a seed of t
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,10 +26,10 @@ from headswap.features.engines import (
     single,
     to_engine,
 )
-from headswap.heads.loss import logits_of, switch_off_aux
+from headswap.heads.loss import logits_of, switch_off_aux, training_loss
 from headswap.heads.site import HeadSite
 from headswap.training.config import FinetuneConfig, Norms
-from headswap.training.finetune.objective import label_loss
+from headswap.training.finetune.objective import label_loss, loss_for
 
 
 def training_engine() -> Engine:
@@ -91,6 +93,32 @@ def recalibrate(module: nn.Module, batches: Iterable[Tensor]) -> None:
 
     module.eval()
     update_bn(batches, module)
+
+
+def step_s(
+    answer: Callable[[Tensor], Any], batch: Tensor, targets: Tensor, site: HeadSite, engine: Engine
+) -> float:
+    """Seconds to train on one image of a batch, there and back, without a step; the second of two times.
+
+    Args:
+        answer: from the batch to what the network gives.
+        batch: (B, C, H, W), or what is above a cut.
+        targets: (B,) classes, or (B, C) of 0 and 1.
+        site: of the head.
+        engine: to train in.
+    """
+    seconds, layout = 0.0, torch.channels_last if batch.dim() == 4 else torch.preserve_format
+    for _ in range(2):
+        begin = time.perf_counter()
+        with precision(engine):
+            placed, wanted = batch.to(engine.device, memory_format=layout), targets.to(engine.device)
+            loss = training_loss(
+                answer(placed), wanted, site, loss=loss_for(wanted, site.num_classes), aux_weight=0.0
+            )
+        loss.backward()
+        float(loss.detach())
+        seconds = time.perf_counter() - begin
+    return seconds / len(batch)
 
 
 def moving_tensors(module: nn.Module, names: Iterable[str], norms: Norms) -> dict[str, Tensor]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import nn
@@ -21,7 +20,7 @@ from headswap.errors import TeachingFailed
 from headswap.heads.site import HeadSite
 from headswap.heads.stages import Stage, backbone_stages
 from headswap.heads.trainable import head_names, head_parameters
-from headswap.training.config import FinetuneConfig
+from headswap.training.config import FinetuneConfig, Moving
 
 
 # How fast each group moves at each step: a late start, a rise, a fall along a cosine.
@@ -52,7 +51,6 @@ def rate_at(step: int, steps: int, begin: int, config: FinetuneConfig) -> float:
     return min(1.0, (step - begin + 1) / rise) * fall
 
 
-Moving = Literal["norms", "last", "everything"]
 _MOST_STEPS_DOWN = 9.0  # with more stages each counts for less, so that the lowest still moves
 
 

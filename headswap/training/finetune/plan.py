@@ -1,6 +1,7 @@
 """Which ways of fine-tuning are tried, and how thoroughly, in the time there is. Numbers only.
 
 Flow:  depth + settings + what training costs here --plan_search--> SearchPlan, or None: no time
+       the same without a limit --likely_seconds--> what a search will probably take, before it begins
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from headswap.training.config import Depth, FinetuneConfig
-from headswap.training.finetune.param_groups import Moving
+from headswap.training.config import Depth, FinetuneConfig, Moving
 
 FEWEST_EPOCHS = 3
-_BESIDE = 1.25  # looking at validation and test images, as a share of training
+BESIDE = 1.25  # looking at validation and test images, as a share of training
+EARLY = 0.9  # of a try in full is made, on average: it may end in its second half
+KEPT = 0.5  # how often the last run is made at all: it is not where the head alone is kept
+ABOVE_THE_CUT = 1 / 16  # of training an image through everything, where the frozen part runs once
+FORWARD = 1 / 3  # of the same: no way back
 _CHEAP = 0.5  # of the cost of the likeliest way: "last" is then tried alone where that way is too slow
 _RATES: dict[Moving, tuple[float, ...]] = {
     "everything": (1e-3, 3e-4),
@@ -54,17 +58,23 @@ class SearchPlan:
         """What may move."""
         return frozenset(candidate.depth for candidate in self.candidates)
 
-    def images(self, rest: int, every: int) -> int:
-        """How many images are trained on in all."""
-        several = len(self.candidates) if len(self.candidates) > 1 else 0
-        return (several * self.search_epochs + self.confirmations * self.epochs) * rest + self.epochs * every
+    def seconds(self, costs: Costs, *, tries: float = 1.0, last: float = 1.0) -> float:
+        """How long it takes, if the slowest candidate wins.
 
-    def seconds(self, costs: Costs) -> float:
-        """How long it takes, if the slowest candidate wins."""
+        Args:
+            costs: what training takes, in seconds or in any other unit.
+            tries: share of a try in full that is made.
+            last: share of the run on all training images that is made.
+        """
         brief = [costs.image[candidate.depth] for candidate in self.candidates]
         search = self.search_epochs * costs.rest * sum(brief) if len(brief) > 1 else 0.0
-        full = self.epochs * (self.confirmations * costs.rest + costs.every) * max(brief)
-        return sum(costs.setup.get(depth, 0.0) for depth in self.depths) + _BESIDE * (search + full)
+        full = self.epochs * (tries * self.confirmations * costs.rest + last * costs.every) * max(brief)
+        return sum(costs.setup.get(depth, 0.0) for depth in self.depths) + BESIDE * (search + full)
+
+
+def likely_seconds(depth: Depth, config: FinetuneConfig, costs: Costs) -> float:
+    """How long a search without a limit will probably take, before anything of it is known."""
+    return next(_plans(depth, config, costs)).seconds(costs, tries=EARLY, last=KEPT)
 
 
 def candidates_for(depth: Depth, config: FinetuneConfig) -> tuple[FinetuneCandidate, ...]:

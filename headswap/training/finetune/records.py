@@ -11,11 +11,10 @@ from torch import Tensor
 
 from headswap.cluster.ranks import ALONE, Ranks
 from headswap.features.engines import Engine
-from headswap.training.config import FinetuneConfig
+from headswap.training.config import FinetuneConfig, Moving
 from headswap.training.finetune.checkpoint import EpochResult, Stopped
 from headswap.training.finetune.frozen_prefix import FrozenPrefix
 from headswap.training.finetune.modes import training_engine
-from headswap.training.finetune.param_groups import Moving
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -30,7 +31,16 @@ from headswap.training.finetune.candidates import (
     planned_try,
 )
 from headswap.training.finetune.compare import HELD_BACK, FinetuneGain, compare, score_held_out, together
-from headswap.training.finetune.plan import FinetuneCandidate, SearchPlan, least_seconds, plan_search
+from headswap.training.finetune.plan import (
+    BESIDE,
+    EARLY,
+    FORWARD,
+    KEPT,
+    FinetuneCandidate,
+    SearchPlan,
+    least_seconds,
+    plan_search,
+)
 from headswap.training.finetune.records import FinetunedRun, OnEpoch, PlannedRun, Runs
 
 _FEWEST_HELD = 8  # validation images below which nothing can be said
@@ -102,7 +112,8 @@ class _Search:
     def __init__(self, setup: FinetuneSetup, listener: Listener) -> None:
         self.setup, self.listener, self.runner = setup, listener, CandidateRunner(setup)
         self.runs: Runs = self.runner
-        self.done, self.total, self.tried = 0, 0, 0
+        self.tried, self.done, self.total = 0, 0.0, 0.0  # work is counted as in rough costs
+        self.ahead: list[PlannedRun] = []  # runs that are not over, as far as is known
 
     def run(self, on_epoch: OnEpoch) -> FinetuneResult:
         if self.setup.config.depth == "auto" and not self.setup.leaves_room:
@@ -121,10 +132,10 @@ class _Search:
         if isinstance(plan, str):
             return self._stay(None, plan)
         self.runs = self._runs()
-        every = len(self.setup.train)
-        self.total = plan.images(every - held, every)
-        if self.runs is self.runner:
-            self.total += self.runner.images_below(plan.depths)
+        self.costs = self.runner.costs(measured=False)
+        self.total = plan.seconds(self.costs)
+        dearest = max(plan.candidates, key=lambda one: self.costs.image[one.depth])
+        self.ahead = self._brief_runs(plan) + self._full_runs(dearest, plan)
         try:
             return self._searched(plan, on_epoch)
         finally:
@@ -148,15 +159,16 @@ class _Search:
         return setup.elsewhere(setup, self.runner)
 
     def _searched(self, plan: SearchPlan, on_epoch: OnEpoch) -> FinetuneResult:
-        if not self.runs.fill(plan.depths, self._tick):
+        below = partial(self._tick, share=FORWARD)
+        if not self.runs.fill(plan.depths, below):
             return self._stay(None, self._no_time)
         best = self._found(plan)
         refusal = self._refusal(best)
         if refusal:
             return self._stay(best, refusal)
-        last = self.runs.run(
-            planned_last(best.candidate, plan.epochs, best.stop_after), tick=self._tick, on_epoch=on_epoch
-        )
+        planned = planned_last(best.candidate, plan.epochs, best.stop_after)
+        self.ahead = [planned]
+        last = self._run(planned, on_epoch)
         if last.stopped in ("time", "diverged"):
             self.runner.put_back(best.gaining[0].weights)
         return self._moved(best)
@@ -195,10 +207,10 @@ class _Search:
             if best.broke or best.gain.is_harm or brief[-1].tries[-1].stopped == "time":
                 return best
             candidate = best.candidate
-        parts = range(min(plan.confirmations, len(self.runner.parts)))
-        planned = [planned_try(candidate, part, plan.epochs) for part in parts]
         # most runs end as they were planned: a machine that has nothing to do begins with the last one
-        self.runs.begin([*planned, planned_last(candidate, plan.epochs, plan.epochs)])
+        self.ahead = self._full_runs(candidate, plan)
+        *planned, _ = self.ahead
+        self.runs.begin(self.ahead)
         tries = [self._run(planned[0])]
         self.tried = max(1, self.tried)
         for one in planned[1:]:
@@ -211,15 +223,35 @@ class _Search:
     def _brief(self, plan: SearchPlan) -> list[_Best]:
         """Each candidate, for a few epochs."""
         brief: list[_Best] = []
-        planned = [planned_try(candidate, 0, plan.search_epochs) for candidate in plan.candidates]
+        planned = self._brief_runs(plan)
         self.runs.begin(planned)
         for candidate, one in zip(plan.candidates, planned, strict=True):
             if not brief or brief[-1].tries[-1].stopped != "time":
                 brief.append(self._judged(candidate, [self._run(one)]))
         return brief
 
-    def _run(self, planned: PlannedRun) -> FinetunedRun:
-        return self.runs.run(planned, tick=self._tick)
+    @staticmethod
+    def _brief_runs(plan: SearchPlan) -> list[PlannedRun]:
+        if len(plan.candidates) == 1:
+            return []
+        return [planned_try(candidate, 0, plan.search_epochs) for candidate in plan.candidates]
+
+    def _full_runs(self, candidate: FinetuneCandidate, plan: SearchPlan) -> list[PlannedRun]:
+        """The tries of one candidate in full, and the run on all training images."""
+        parts = range(min(plan.confirmations, len(self.runner.parts)))
+        tries = [planned_try(candidate, part, plan.epochs) for part in parts]
+        return [*tries, planned_last(candidate, plan.epochs, plan.epochs)]
+
+    def _run(self, planned: PlannedRun, on_epoch: OnEpoch | None = None) -> FinetunedRun:
+        share = BESIDE * self.costs.image[planned.run_config.depth]
+        self.total = min(self.total, self.done + sum(map(self._work, self.ahead)))
+        made = self.runs.run(planned, tick=partial(self._tick, share=share), on_epoch=on_epoch)
+        self.ahead = [one for one in self.ahead if one != planned]
+        return made
+
+    def _work(self, planned: PlannedRun) -> float:
+        run, rows = planned.run_config, self.costs.every if planned.part is None else self.costs.rest
+        return BESIDE * self.costs.image[run.depth] * run.stop_after * rows
 
     def _judged(self, candidate: FinetuneCandidate, tries: Sequence[FinetunedRun]) -> _Best:
         """Put the validation parts of some tries together."""
@@ -300,9 +332,15 @@ class _Search:
             sentence=sentence,
         )
 
-    def _tick(self, images: int) -> None:
-        self.done += images
+    def _tick(self, images: int, share: float) -> None:
+        """Count images that were trained on, each at a share of what going all the way costs."""
+        self.done += images * share
+        total, needless = round(self.total), 0.0
+        if len(self.ahead) > 1:
+            *tries, last = map(self._work, self.ahead)
+            needless = (1 - KEPT) * last + (1 - EARLY) * sum(tries)
+        done, likely = min(round(self.done), total), round(self.total - needless)
         try:
-            self.listener(Progress("finetune", min(self.done, self.total), self.total))
+            self.listener(Progress("finetune", done, total, likely=max(done, likely)))
         except FinishEarly:
             self.setup.budget.end()

@@ -5,7 +5,7 @@ from headswap.training.config import FinetuneConfig, TrainConfig
 
 
 def seconds(config: TrainConfig) -> float:
-    return training_s(config, images=96, test_share=0.2, image_ms=11.0)
+    return training_s(config, images=96, test_share=0.2, image_ms=11.0, train_ms=33.0)
 
 
 def test_the_head_alone_takes_seconds_and_everything_minutes() -> None:

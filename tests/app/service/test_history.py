@@ -19,6 +19,7 @@ from headswap.errors import BadSetting, ModelNotFound, NotFound
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.stats import RunStats, keep_figures
 from headswap.storage.files import to_json
+from headswap.threads import machine_text
 from headswap.zoos.catalogue import describe_network
 
 LITE, FULL = "tf_efficientnet_lite0", "timm/tf_efficientnet_lite0"
@@ -39,12 +40,14 @@ class Place:
         (folder / "dataset.json").write_text("{}")
         return self.projects.save(replace(made, name="Mugs & pens", data=folder.name))
 
-    def run(self, project: Project, model: str = LITE, seconds: float = 5.0) -> str:
+    def run(self, project: Project, model: str = LITE, seconds: float = 5.0, machine: str = "") -> str:
         """A run that is done."""
         job, folder = new_job_id(), None
         folder = self.store.folder(job)
         shutil.copytree(self.bundle, folder / "bundle")
-        figures = RunStats(seconds=seconds, parameters=3_374_851, size_bytes=13_600_000, ms_per_image=9.5)
+        figures = RunStats(
+            seconds=seconds, parameters=3_374_851, size_bytes=13_600_000, ms_per_image=9.5, machine=machine
+        )
         keep_figures(folder, figures)
         dataset = self.projects.dataset(project)
         experiment = Experiment(data=DataConfig(source=str(dataset)), model=model)
@@ -85,6 +88,16 @@ def test_a_run_is_listed_with_all_its_figures(place: Place) -> None:
     assert (row.seconds, row.parameters, row.ms_per_image) == (5.0, 3_374_851, 9.5)
     assert row.depth == "head"
     assert row.is_shown
+
+
+def test_how_long_runs_took_here_is_told_newest_first_and_of_their_owner_alone(place: Place) -> None:
+    project = place.project()
+    place.run(project, seconds=5.0, machine=machine_text())
+    place.run(project, seconds=7.0, machine="another machine, 64 cores")
+    place.run(project, seconds=9.0, machine=machine_text())
+
+    assert [(run.images, run.seconds) for run in place.history.taken("ada")] == [(24, 9.0), (24, 5.0)]
+    assert place.history.taken("bob") == ()
 
 
 def test_nobody_sees_the_runs_of_another_or_can_open_or_delete_one(place: Place) -> None:

@@ -4,14 +4,17 @@ import json
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from headswap.app.processes.child import ChildProcess
-from headswap.app.service.networks import LISTED_S, TO_START_WITH, Networks
+from headswap.app.service.networks import LISTED_S, TO_START_WITH, Networks, TakenRun
 from headswap.errors import HeadswapError
 from headswap.network import NetworkCard
+from headswap.pipeline.experiment import DataConfig, Experiment
+from headswap.training.config import TrainConfig
 from headswap.zoos.candidates import ANY_USE
 from headswap.zoos.catalogue import describe_network
 from headswap.zoos.zoo import ZooSettings
@@ -105,6 +108,24 @@ def test_a_speed_is_stated_only_where_it_was_measured_and_times_follow_from_it(n
     seconds = networks.training_seconds("squeezenet1_1", 96)
     assert seconds["head"] < seconds["last"] < seconds["everything"] < seconds["auto"]
     assert networks.training_seconds("squeezenet1_1", 0) == {}
+
+
+def test_runs_before_correct_the_times_of_the_same_way_and_of_no_other(networks: Networks) -> None:
+    networks.inspect("squeezenet1_1")
+    rough = networks.training_seconds("squeezenet1_1", 96)
+    experiment = Experiment(
+        data=DataConfig(source="pictures"), model="squeezenet1_1", train=TrainConfig(depth="norms")
+    )
+    taken = [
+        TakenRun(experiment=experiment, images=96, seconds=share * rough["norms"]) for share in (3, 0.5, 0.4)
+    ]
+    unknown = replace(taken[0], experiment=replace(experiment, model="resnet18"))
+
+    told = networks.training_seconds("squeezenet1_1", 480, [*taken, unknown])
+
+    plain = networks.training_seconds("squeezenet1_1", 480)
+    assert told["norms"] == pytest.approx(0.5 * plain["norms"])
+    assert {**told, "norms": 0.0} == {**plain, "norms": 0.0}
 
 
 def test_what_was_timed_beside_a_run_is_timed_again_when_it_is_quiet(

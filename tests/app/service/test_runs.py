@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from headswap.app.jobs.job import Job, JobState
 from headswap.app.service.views import JobView, RemainingTime, share_of, view_of
 from headswap.events import EpochEnd, Event, Progress
@@ -84,9 +86,24 @@ def test_time_left_is_told_only_in_the_step_that_takes_it() -> None:
     assert left(Progress("features", 100, 100), 2, "everything") is None  # fast, but says nothing
     assert left(Progress("finetune", 0, 1000), 1, "everything") is None
     told = left(Progress("finetune", 100, 1000), 60, "everything")
-    assert told is not None
-    assert 540 < told < 600  # nine times as much again, and a little for the exam
+    assert told == pytest.approx(540)  # nine times as much again
     assert left(Progress("evaluate", 0, 0), 500, "everything") is None
+
+
+def test_time_left_is_that_of_the_work_that_is_likely_not_of_all_that_was_planned() -> None:
+    now = [0.0]
+    pace = RemainingTime(lambda: now[0])
+    told: list[float | None] = []
+    for seconds, progress in (
+        (0, Progress("finetune", 0, 1000, likely=800)),
+        (20, Progress("finetune", 20, 1000, likely=800)),  # one pass
+        (180, Progress("finetune", 200, 1000, likely=800)),
+        (200, Progress("finetune", 400, 700, likely=600)),  # a try ended early
+    ):
+        now[0] += seconds
+        told.append(pace.seconds_left(job(progress, "norms")))
+
+    assert told == pytest.approx([None, 780, 600, 200])
 
 
 def test_a_new_step_has_a_pace_of_its_own() -> None:

@@ -186,7 +186,9 @@ def _watched(context: PageContext, job: JobView, page: PageParts) -> dict[str, s
 def show_plan(step: TrainStep, context: PageContext, page: PageParts) -> Updates:
     """How long each way would take with these pictures and this network."""
     images = len(context.manifest.images) if context.manifest else 0
-    choices = depth_choices(page.service.networks.training_seconds(context.project.model, images))
+    service, model = page.service, context.project.model
+    taken = service.history.taken(context.owner) if images else ()
+    choices = depth_choices(service.networks.training_seconds(model, images, taken))
     return {step.plan.depth: gr.Radio(choices=choices)}
 
 
