@@ -114,7 +114,7 @@ def test_going_further_shows_progress_both_lines_and_what_came_of_it(visit: Visi
     assert page.locator(f"{LINES}.practice").count() == page.locator(f"{LINES}.exam").count() == 1
     assert page.locator("#hs-six li").count() == 6
     visit.open_step("test")
-    visit.wait("#hs-advice .callout:has-text('What came of letting more of it move.')")
+    visit.wait(".verdict :text('What came of letting more of it move.')")
 
 
 def test_a_run_is_waited_for_stopped_begun_again_killed_found_again_and_ended_with_the_best_so_far(
