@@ -114,6 +114,7 @@ class _Search:
         self.runs: Runs = self.runner
         self.tried, self.done, self.total = 0, 0.0, 0.0  # work is counted as in rough costs
         self.ahead: list[PlannedRun] = []  # runs that are not over, as far as is known
+        self.early, self.kept = EARLY, KEPT  # of a try and of the last run, what will probably be made
 
     def run(self, on_epoch: OnEpoch) -> FinetuneResult:
         if self.setup.config.depth == "auto" and not self.setup.leaves_room:
@@ -212,6 +213,7 @@ class _Search:
         *planned, _ = self.ahead
         self.runs.begin(self.ahead)
         tries = [self._run(planned[0])]
+        self.early, self.kept = len(tries[0].history) / plan.epochs, 0.7 if tries[0].best_epoch else 0.1
         self.tried = max(1, self.tried)
         for one in planned[1:]:
             so_far = self._judged(candidate, tries)
@@ -338,7 +340,7 @@ class _Search:
         total, needless = round(self.total), 0.0
         if len(self.ahead) > 1:
             *tries, last = map(self._work, self.ahead)
-            needless = (1 - KEPT) * last + (1 - EARLY) * sum(tries)
+            needless = (1 - self.kept) * last + (1 - self.early) * sum(tries)
         done, likely = min(round(self.done), total), round(self.total - needless)
         try:
             self.listener(Progress("finetune", done, total, likely=max(done, likely)))
