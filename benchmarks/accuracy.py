@@ -24,6 +24,7 @@ Versions: benchmarks/requirements-accuracy.txt.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import shutil
@@ -50,6 +51,7 @@ WAYS = (
     "fastai", "frozen", "timm", "autogluon", "full",
 )  # fmt: skip
 DRAWS = 10_000
+_PARENTS_DEATH = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,9 @@ def _in_a_process(job: Path, python: str, choices: argparse.Namespace) -> float:
 
 
 def _on_one_processor() -> None:
+    """On Linux also ended with its parent, however that ends."""
     if hasattr(os, "sched_setaffinity"):
+        ctypes.CDLL(None).prctl(_PARENTS_DEATH, signal.SIGKILL)
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
@@ -363,6 +367,7 @@ def main() -> int:
         parser.error("--repeats is 1 or more, --folds 2 or more")
     if len({folder.resolve().name for folder in choices.data}) < len(choices.data):
         parser.error("two folders have the same name, and the table goes by it: rename one")
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # ends its process, too
     try:
         if choices.data:
             measure(choices)

@@ -1,7 +1,11 @@
-"""`benchmarks/accuracy.py` goes on where it was ended, and compares the same folds only."""
+"""`benchmarks/accuracy.py` leaves no process, goes on where it was ended, compares the same folds only."""
 
 from __future__ import annotations
 
+import os
+import select
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,3 +45,26 @@ def test_a_difference_is_of_the_folds_that_both_ways_have(
     assert "| shapes | 0.750 (2) | 0.750 (1) |" in said
     assert "+25.0 (+0.0 to +50.0; 1 folds)" in said  # one image of four, in the fold that both have
     assert "| … times that of auto, same folds | 0.7 | 1.0 |" in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process outlives a parent that was killed")
+def test_the_process_of_a_cell_ends_with_a_measurement_that_is_killed(
+    few_drawings: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "said")
+    (way := tmp_path / "python").write_text(
+        f"#!/bin/sh\nexec > '{tmp_path}/said'; printf began; sleep 5 >&-; printf 'outlived it'\n"
+    )
+    way.chmod(0o755)
+    said = os.open(tmp_path / "said", os.O_RDONLY | os.O_NONBLOCK)
+    command: list[str | Path] = [sys.executable, "-m", "benchmarks.accuracy", few_drawings, "--ways", "last"]
+    command += ["--results", tmp_path / "results.jsonl", "--python", f"last={way}"]
+
+    with subprocess.Popen(command, env=os.environ | {"TMPDIR": str(tmp_path)}) as measurement:
+        assert select.select([said], [], [], 120)[0]
+        assert os.read(said, 20) == b"began"
+        measurement.kill()
+
+    assert select.select([said], [], [], 120)[0]
+    assert os.read(said, 20) == b""
+    os.close(said)
