@@ -34,7 +34,7 @@ from headswap.app.service.labels import LabelProgress, LabelState, LabelStep, ne
 from headswap.app.service.projects import Project, Projects
 from headswap.app.service.thumbnails import thumbnail
 from headswap.app.service.uploads import Uploads
-from headswap.data.manifest import Manifest
+from headswap.data.manifest import Manifest, check_one_class
 from headswap.errors import BadSetting, HeadswapError, NotFound, NotSorted
 from headswap.pipeline.unlabeled import RECORD, digest_of
 from headswap.storage.files import discard, is_discarded, make_folder
@@ -144,7 +144,7 @@ class Labelling:
 
         Raises:
             NotFound: there is no such project.
-            BadSetting: others wait for a name there.
+            BadSetting: others wait for a name there, or its pictures may have several labels.
             WeightsNotHere: the network of the project may not be fetched.
             TooMuch, DiskFull: there is no room for them.
         """
@@ -154,6 +154,8 @@ class Labelling:
                 raise BadSetting(
                     "Other pictures wait for their names.", remedy="Take those over, or put them away first."
                 )
+            there = self._images.manifest(owner, project)
+            check_one_class("Label with help", is_multi_label=bool(there and there.is_multi_label))
             self._check_room(owner, upload)
             if found.weights is None:
                 self._check_fetch(found.model)
@@ -305,9 +307,7 @@ class Labelling:
             known = {one.sha256 for one in _manifest(folder).images}
             chosen = tuple(dict.fromkeys(one for one in sha256s if one in known))
             if not chosen:
-                raise BadSetting(
-                    "No picture was chosen.", remedy="Choose one or more, then say what they are."
-                )
+                raise BadSetting("No picture was chosen.", remedy="Choose some, then say what they are.")
             known_as = None if name is None else spelled(state.classes, name)
             step = LabelStep(sha256s=chosen, name=known_as)
             if state.steps[-1:] == (step,):  # a button was pressed twice

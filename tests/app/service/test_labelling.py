@@ -22,7 +22,7 @@ from headswap.errors import BadProject, BadSetting, NotFound
 from headswap.pipeline.experiment import Experiment
 from headswap.pipeline.project_file import SavedProject, pack_project, unpack_project
 from headswap.storage.files import from_json
-from headswap.storage.records import read_record
+from headswap.storage.records import read_record, write_record
 
 KINDS, EACH = ("bird", "fruit", "vehicle"), 8
 
@@ -270,6 +270,22 @@ def test_a_saved_project_holds_what_waits_and_every_answer_and_is_grouped_where_
     assert service.labelling.finish("ada", opened).counts == there.counts
     service.labelling.forget("ada", opened)
     assert service.labelling.view("ada", waiting).progress is not None
+
+
+def test_where_pictures_have_several_labels_no_one_labels_a_heap_in_vain(
+    service: Service, waiting: str, unsorted: Path, tmp_path: Path
+) -> None:
+    project = service._projects.create("ada")
+    found = progress(service, waiting).manifest
+    images = tuple(replace(one, class_name="bird", labels=("bird",)) for one in found.images)
+    folder = service._projects.new_data_folder(project)
+    write_record(folder / "dataset.json", replace(found, classes=("bird",), images=images))
+    service._projects.save(replace(project, data=folder.name))
+
+    with pytest.raises(BadSetting, match="Label with help needs one class for each picture"):
+        service.labelling.begin("ada", project.id, copied(unsorted, tmp_path))
+
+    assert service.labelling.view("ada", project.id).state == "none"
 
 
 def test_names_that_are_no_classes_or_of_other_pictures_are_refused_with_the_project(
