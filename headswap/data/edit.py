@@ -14,13 +14,14 @@ Knows records only: opens no image, writes no file.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from headswap.counted import counted
 from headswap.data.checks import check
 from headswap.data.decode import shown_name
 from headswap.data.layout import class_key, class_name, is_litter
-from headswap.data.manifest import ImageRecord, Manifest, Part, check_one_class, joined
+from headswap.data.manifest import Finding, ImageRecord, Manifest, Part, check_one_class, joined
 from headswap.data.split import split, with_groups
 from headswap.errors import BadSetting, NotFound, TooFewImages
 
@@ -187,9 +188,19 @@ def join(manifest: Manifest, more: Manifest) -> Manifest:
             manifest,
             images=(*manifest.images, *added),
             left_out=tuple(dict.fromkeys((*manifest.left_out, *more.left_out))),
-            findings=(*manifest.findings, *more.findings),
+            findings=(*manifest.findings, *more.findings, *_new_labels(manifest, added)),
         )
     )
+
+
+def _new_labels(manifest: Manifest, added: Sequence[ImageRecord]) -> Iterator[Finding]:
+    """Say that what was there counts as no for a label that comes with a second table."""
+    new = sorted({name for one in added for name in one.labels or ()} - {*manifest.classes})
+    if new and manifest.images:
+        before = f"the {counted(len(manifest.images), 'picture')} that came before"
+        yield Finding(
+            code="table", sentence=f"A label came later: {before} count as not showing {' or '.join(new)}."
+        )
 
 
 def _spelled(image: ImageRecord, spelling: Mapping[str, str]) -> ImageRecord:

@@ -3,6 +3,7 @@
     project.json            name, choices, which run belongs to which images
     data/N.json             one state of the images: names, classes, parts; no path
     images/SHA256.png       every image once
+    waiting/...             images without a name: dataset.json, labels.json with the answers so far, images/
     weights.EXT             the person's own weight file (may be missing)
     runs/N/bundle/...       as the run left it, sealed
     runs/N/*.json(l)        what it said while it ran, what it cost, which label issues are settled
@@ -21,7 +22,7 @@ import hashlib
 import re
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -39,6 +40,7 @@ from headswap.storage.files import SEAL, Seal, SealedFile, check_seal, from_json
 
 FORMAT = 1
 RECORD, DATASET = "project.json", "dataset.json"
+WAITING, LABELS = "waiting", "labels.json"
 WEIGHTS_KINDS = ("safetensors", "pt", "pth", "bin")
 BESIDE = ("events.jsonl", "figures.json", "settled.json")  # a bundle
 LIMITS = ZipLimits(entries=60_000, total_bytes=4 * 2**30, entry_bytes=2 * 2**30)
@@ -51,6 +53,7 @@ _WHY = "Choose the file that Save gave you, whole and unaltered."
 _IMAGE = re.compile(r"([0-9a-f]{64})\.(png|jpg)")
 _ALLOWED = re.compile(
     rf"project\.json|data/[0-9]{{1,4}}\.json|images/{_IMAGE.pattern}|weights\.({'|'.join(WEIGHTS_KINDS)})"
+    rf"|{WAITING}/(dataset\.json|{LABELS}|images/{_IMAGE.pattern})"
     rf"|runs/[0-9]{{1,4}}/({'|'.join(map(re.escape, BESIDE))})"
     rf"|runs/[0-9]{{1,4}}/bundle/({'|'.join(map(re.escape, PARTS))})"
 )
@@ -152,10 +155,12 @@ def unpack_project(
         raise BadProject(error.problem, remedy=_WHY) from error
     project = _project_of(folder)
     for number in range(project.states):
-        _check_images(folder, _manifest(folder, number))
+        _check_images(folder / "images", _manifest(folder / "data" / f"{number}.json"))
+    if (waiting := folder / WAITING).is_dir():
+        _check_images(waiting / "images", _manifest(waiting / DATASET), unnamed={""})
     for number, run in enumerate(project.runs):
         _check_run(folder / "runs" / str(number), run, project.states)
-    for image in sorted((folder / "images").glob("*")):
+    for image in sorted((*folder.glob("images/*"), *folder.glob(f"{WAITING}/images/*"))):
         with watching(image.name):
             _check_image(image, limits)
     return project
@@ -240,24 +245,23 @@ def _project_of(folder: Path) -> SavedProject:
     return project
 
 
-def _manifest(folder: Path, number: int) -> Manifest:
-    path = folder / "data" / f"{number}.json"
+def _manifest(path: Path) -> Manifest:
     if not path.is_file():
-        raise BadProject(f"The pictures numbered {number} are missing.", remedy=_WHY)
+        raise BadProject(f"The pictures numbered {path.stem} are missing.", remedy=_WHY)
     manifest: Manifest = _read(Manifest, path.read_bytes(), path.name)
     return manifest
 
 
-def _check_images(folder: Path, manifest: Manifest) -> None:
+def _check_images(store: Path, manifest: Manifest, unnamed: Set[str] = frozenset()) -> None:
     """Names that lead nowhere else, images that are there, classes as an upload would name them."""
     classes = set(manifest.classes)
     for image in manifest.images:
         named = _IMAGE.fullmatch(image.source)
-        if not named or named[1] != image.sha256 or not (folder / "images" / image.source).is_file():
+        if not named or named[1] != image.sha256 or not (store / image.source).is_file():
             raise BadProject(f"A picture of {image.class_name[:40]!a} is missing.", remedy=_WHY)
         if not classes.issuperset(image.names):
             raise BadProject("A picture is of a class that does not exist.", remedy=_WHY)
-    if any(name != class_name(name) or len(name) > 300 for name in classes) or manifest.root:
+    if any(name != class_name(name) or len(name) > 300 for name in classes - unnamed) or manifest.root:
         raise BadProject("The pictures are not as headswap saves them.", remedy=_WHY)
 
 

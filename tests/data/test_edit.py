@@ -141,6 +141,22 @@ def test_what_comes_is_added_once_and_under_the_known_spelling(manifest: Manifes
     assert join(joined, more) == joined
 
 
+def test_a_label_that_comes_with_a_second_table_says_what_becomes_of_the_pictures_before() -> None:
+    def labelled(name: str, *labels: str) -> Manifest:
+        records = tuple(
+            replace(one, class_name=" + ".join(labels), labels=labels) for one in images(name, 12)
+        )
+        return Manifest(name=name, root="/images", classes=labels, images=records)
+
+    joined = join(labelled("mug", "mug", "red"), labelled("pen", "long", "red"))
+
+    told = [one.sentence for one in joined.findings if one.code == "table"]
+    assert told == ["A label came later: the 12 pictures that came before count as not showing long."]
+    assert joined.counts == {"long": 12, "mug": 12, "red": 24}
+    again = join(joined, labelled("cup", "mug", "red"))
+    assert [one.sentence for one in again.findings if one.code == "table"] == told
+
+
 def test_folders_that_decide_the_test_go_on_deciding(manifest: Manifest) -> None:
     given = finished(
         replace(

@@ -140,7 +140,8 @@ def test_networks_are_compared_by_mean_average_precision(
 ) -> None:  # fmt: skip
     model, plot = "tf_efficientnet_lite0", tmp_path / "plot.svg"
     monkeypatch.setenv("HEADSWAP_CACHE", str(workspace))
-    command = ["compare", str(collages), "--models", model, "--plot", str(plot)]
+    tiny = "tests.pipeline.tiny_network:tiny_network"
+    command = ["compare", str(collages), "--models", model, tiny, "--plot", str(plot)]
     assert main([*command, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert main(command) == 0
@@ -149,7 +150,9 @@ def test_networks_are_compared_by_mean_average_precision(
     setting = RaceSetting(limits=NetworkLimits(most_mb=19), folds=3)  # one network
     race = find(collages, setting, workspace=workspace, settings=settings).race
 
-    row = found["rows"][0]
+    row, other = found["rows"]
+    assert (other["state"], other["model"]) == ("done", f"own/{tiny}")
+    assert row["mean_average_precision"] > other["mean_average_precision"] > 0
     assert (row["total"], row["accuracy"], found["is_multi_label"]) == (28, None, True)
     assert row["interval"][0] < row["mean_average_precision"] < row["interval"][1]
     assert row["mean_average_precision"] > 1.5 * found["baseline_accuracy"]

@@ -7,6 +7,7 @@ import io
 import stat
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ def members(bundle: Path) -> Members:
             )
         )  # fmt: skip
     manifest = Manifest(name="two", root="", classes=("bird", "bug"), images=tuple(records))
+    waiting = replace(manifest, classes=("",), images=(replace(records[0], class_name=""),))
     run = SavedRun(
         data=0, experiment=Experiment(data=DataConfig(source="dataset.json")), created_at=1_700_000_000.0
     )
@@ -52,6 +54,9 @@ def members(bundle: Path) -> Members:
         RECORD: to_json(project).encode(),
         "data/0.json": to_json(manifest).encode(),
         **images,
+        "waiting/dataset.json": to_json(waiting).encode(),
+        "waiting/labels.json": b"{}",
+        f"waiting/images/{records[0].source}": images[f"images/{records[0].source}"],
         **{f"runs/0/bundle/{path.name}": path.read_bytes() for path in sorted(bundle.iterdir())},
     }
 
@@ -155,13 +160,14 @@ def test_nothing_but_the_parts_of_a_bundle_is_taken_from_one(
 
 
 @pytest.mark.parametrize("source", ["../../../etc/passwd", "a.png", "", "0" * 64 + ".png", "0" * 64 + ".svg"])
+@pytest.mark.parametrize("record", ["data/0.json", "waiting/dataset.json"])
 def test_an_image_record_that_leads_elsewhere_is_refused(
-    source: str, members: Members, refused: Callable[[Members], str]
+    source: str, record: str, members: Members, refused: Callable[[Members], str]
 ) -> None:
-    text = members["data/0.json"].decode()
+    text = members[record].decode()
     first = text.split('"source":"')[1].split('"')[0]
 
-    said = refused(sealed({**members, "data/0.json": text.replace(first, source).encode()}))
+    said = refused(sealed({**members, record: text.replace(first, source).encode()}))
 
     assert "is missing" in said
 
@@ -178,7 +184,9 @@ def test_every_altered_byte_and_every_missing_part_is_noticed(
     assert "weights.safetensors is not what was saved" in said
 
 
-@pytest.mark.parametrize("missing", ["data/0.json", "runs/0/bundle/report.json", "project.json"])
+@pytest.mark.parametrize(
+    "missing", ["data/0.json", "waiting/dataset.json", "runs/0/bundle/report.json", "project.json"]
+)
 def test_a_missing_part_is_noticed_even_when_the_seal_was_made_anew(
     missing: str, members: Members, refused: Callable[[Members], str]
 ) -> None:
@@ -238,8 +246,11 @@ def test_a_report_that_points_to_classes_it_has_not_is_refused(
     )
 
 
-def test_an_image_that_is_none_is_refused(members: Members, refused: Callable[[Members], str]) -> None:
-    bomb = next(name for name in members if name.startswith("images/"))
+@pytest.mark.parametrize("store", ["images/", "waiting/images/"])
+def test_an_image_that_is_none_is_refused(
+    store: str, members: Members, refused: Callable[[Members], str]
+) -> None:
+    bomb = next(name for name in members if name.startswith(store))
 
     assert "cannot be read" in refused(sealed({**members, bomb: b"\x89PNG\r\n\x1a\n nothing"}))
 

@@ -1,6 +1,6 @@
 """A project as one file: saved here, opened anywhere, and the list of those that a browser knows.
 
-Flow:  project + its runs --ProjectArchive.save--> NAME.headswap.zip
+Flow:  project + its runs + what waits for a name --ProjectArchive.save--> NAME.headswap.zip
            --ProjectArchive.open--> a project, the same reports
 
 What is opened gets new ids, new folders and the owner who opened it; `headswap.pipeline.project_file` has
@@ -21,6 +21,8 @@ from headswap.app.jobs.job import Job, JobState, new_job_id
 from headswap.app.jobs.store import Store
 from headswap.app.processes.child import ChildEnded, ChildProcess
 from headswap.app.processes.project_check import AskProject
+from headswap.app.service.labelling import FOLDER, state_of
+from headswap.app.service.labels import LabelState, opened_elsewhere
 from headswap.app.service.projects import Project, Projects
 from headswap.app.service.settings import Settings
 from headswap.data.decode import ImageLimits
@@ -28,13 +30,14 @@ from headswap.data.manifest import Manifest
 from headswap.errors import BadProject, BadSetting, HeadswapError
 from headswap.field_types import keys_on_disk
 from headswap.pipeline.experiment import Experiment
-from headswap.pipeline.project_file import BESIDE, SavedProject, SavedRun, pack_project
+from headswap.pipeline.project_file import BESIDE, LABELS, WAITING, SavedProject, SavedRun, pack_project
 from headswap.storage.files import check_seal, discard, from_json, make_folder, move, to_json, write_text
 from headswap.storage.records import read_record
 
 ENDING = ".headswap.zip"
 EXAMPLES = 4  # pictures by which a person knows a project again
 CheckRoom = Callable[[str, Path], None]
+FindWaiting = Callable[[Project], Path | None]
 _DATASET, _IMAGES, _BUNDLE = "dataset.json", "images", "bundle"
 
 
@@ -63,6 +66,7 @@ class ProjectArchive:
         child: ChildProcess,
         limits: ImageLimits,
         check_room: CheckRoom,
+        waiting: FindWaiting = lambda _project: None,
     ) -> None:
         """Take what it works with.
 
@@ -72,9 +76,10 @@ class ProjectArchive:
             child: answers `AskProject` in a process of its own.
             limits: of each picture in a file from outside.
             check_room: raises when the owner has no room for a file.
+            waiting: the folder of a project's pictures that wait for a name.
         """
         self._projects, self._store, self._child = projects, store, child
-        self._limits, self._check_room = limits, check_room
+        self._limits, self._check_room, self._waiting = limits, check_room, waiting
 
     def close(self) -> None:
         """Let the child go."""
@@ -96,7 +101,8 @@ class ProjectArchive:
         states: dict[Path, int] = {}  # a dataset.json -> its number in the file
         dataset = self._projects.dataset(found)
         if dataset is not None and self._take_images(dataset, states, files) is None:
-            raise BadProject("Some pictures of this project are gone.", remedy="Give them again, then save.")
+            raise _gone()
+        self._take_waiting(found, files)
         weights = self._projects.weights(found)
         if weights is not None:
             files[f"weights{weights.suffix}"] = weights
@@ -187,12 +193,23 @@ class ProjectArchive:
         if not dataset.is_file():
             return None
         manifest = _manifest(dataset)
-        paths = {image.source: manifest.path(image) for image in manifest.images}
-        if not all(path.is_file() for path in paths.values()):
+        if (images := _images_of(manifest, _IMAGES)) is None:
             return None
         files[f"data/{len(states)}.json"] = to_json(replace(manifest, root="")).encode()
-        files.update({f"{_IMAGES}/{source}": path for source, path in paths.items()})
+        files.update(images)
         return states.setdefault(dataset, len(states))
+
+    def _take_waiting(self, project: Project, files: dict[str, Path | bytes]) -> None:
+        """Add the pictures that wait for a name, with the answers so far."""
+        if (folder := self._waiting(project)) is None:
+            return
+        manifest = _manifest(folder / _DATASET)
+        if (images := _images_of(manifest, f"{WAITING}/{_IMAGES}")) is None:
+            raise _gone()
+        answers = opened_elsewhere(state_of(folder), manifest)
+        files[f"{WAITING}/{_DATASET}"] = to_json(replace(manifest, root="")).encode()
+        files[f"{WAITING}/{LABELS}"] = to_json(answers).encode()
+        files.update(images)
 
     def _take_run(
         self,
@@ -219,7 +236,7 @@ class ProjectArchive:
         named = Path(experiment.weights).name if experiment.weights else None
         if weights is not None and named == weights.name:
             named = f"weights{weights.suffix}"
-        data = replace(experiment.data, source=_DATASET, unlabeled=None)  # what has no name is not saved
+        data = replace(experiment.data, source=_DATASET, unlabeled=None)  # what had no name then
         portable = replace(experiment, data=data, weights=named)
         return SavedRun(
             data=self._take_images(dataset, states, files), experiment=portable, created_at=job.created_at
@@ -241,6 +258,8 @@ class ProjectArchive:
         images = home / _IMAGES
         if (draft / _IMAGES).is_dir():
             move(draft / _IMAGES, images)
+        if (draft / WAITING).is_dir():
+            _open_waiting(draft / WAITING, home / f"{FOLDER}{secrets.token_hex(4)}")
         states = {}
         for number in range(saved.states):
             manifest: Manifest = from_json(Manifest, (draft / "data" / f"{number}.json").read_bytes())
@@ -292,6 +311,30 @@ def _relocated(
     return replace(run.experiment, data=data, weights=weights)
 
 
+def _open_waiting(there: Path, folder: Path) -> None:
+    """Put what waits for a name to its place; it is grouped when the page looks at it."""
+    manifest: Manifest = from_json(Manifest, (there / _DATASET).read_bytes())
+    try:
+        state: LabelState = from_json(LabelState, (there / LABELS).read_bytes())
+        write_text(there / LABELS, to_json(opened_elsewhere(state, manifest)))
+    except (HeadswapError, FileNotFoundError) as error:
+        raise BadProject(
+            "The names that were given cannot be read.", remedy="Save the project again, then open that."
+        ) from error
+    write_text(there / _DATASET, to_json(replace(manifest, root=str((folder / _IMAGES).resolve()))))
+    move(there, folder)
+
+
+def _images_of(manifest: Manifest, folder: str) -> dict[str, Path] | None:
+    """Name in the file -> image; None when some are gone."""
+    paths = {f"{folder}/{image.source}": manifest.path(image) for image in manifest.images}
+    return paths if all(path.is_file() for path in paths.values()) else None
+
+
+def _gone() -> BadProject:
+    return BadProject("Some pictures of this project are gone.", remedy="Give them again, then save.")
+
+
 def _manifest(dataset: Path) -> Manifest:
     manifest: Manifest = read_record(Manifest, dataset)
     return manifest
@@ -314,7 +357,13 @@ def _day(job: Job) -> str:
     return datetime.fromtimestamp(job.created_at, UTC).strftime("%d %B %Y")
 
 
-def archive_of(settings: Settings, projects: Projects, store: Store, check_room: CheckRoom) -> ProjectArchive:
+def archive_of(
+    settings: Settings,
+    projects: Projects,
+    store: Store,
+    check_room: CheckRoom,
+    waiting: FindWaiting = lambda _project: None,
+) -> ProjectArchive:
     """The archive of an installation, with a process of its own for what comes from outside."""
     limits = settings.for_reader()
     child = ChildProcess(
@@ -326,4 +375,4 @@ def archive_of(settings: Settings, projects: Projects, store: Store, check_room:
         confined="once",
         log=settings.workspace / "logs" / "opening.jsonl",
     )
-    return ProjectArchive(projects, store, child, limits.image, check_room)
+    return ProjectArchive(projects, store, child, limits.image, check_room, waiting)

@@ -34,7 +34,7 @@ from headswap.app.service.labels import LabelProgress, LabelState, LabelStep, ne
 from headswap.app.service.projects import Project, Projects
 from headswap.app.service.thumbnails import thumbnail
 from headswap.app.service.uploads import Uploads
-from headswap.data.manifest import Manifest
+from headswap.data.manifest import Manifest, check_one_class
 from headswap.errors import BadSetting, HeadswapError, NotFound, NotSorted
 from headswap.pipeline.unlabeled import RECORD, digest_of
 from headswap.storage.files import discard, is_discarded, make_folder
@@ -43,7 +43,7 @@ from headswap.training.label_advice import LabelAdvice
 
 HELP, REPLACE = "help", "replace"  # words of `picker.js`
 AT_ONCE = 16  # pictures in one question: others get their turn between two
-_FOLDER, _DATASET, _IMAGES, _LABELS = "unlabelled-", "dataset.json", "images", "labels.json"
+FOLDER, _DATASET, _IMAGES, _LABELS = "unlabelled-", "dataset.json", "images", "labels.json"
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class Labelling:
 
         Raises:
             NotFound: there is no such project.
-            BadSetting: others wait for a name there.
+            BadSetting: others wait for a name there, or its pictures may have several labels.
             WeightsNotHere: the network of the project may not be fetched.
             TooMuch, DiskFull: there is no room for them.
         """
@@ -154,11 +154,13 @@ class Labelling:
                 raise BadSetting(
                     "Other pictures wait for their names.", remedy="Take those over, or put them away first."
                 )
+            there = self._images.manifest(owner, project)
+            check_one_class("Label with help", is_multi_label=bool(there and there.is_multi_label))
             self._check_room(owner, upload)
             if found.weights is None:
                 self._check_fetch(found.model)
             self.forget(owner, project)
-            folder = self._projects.folder(found.id) / f"{_FOLDER}{secrets.token_hex(4)}"
+            folder = self._projects.folder(found.id) / f"{FOLDER}{secrets.token_hex(4)}"
             make_folder(folder / _IMAGES)
         except BaseException:
             self._uploads.taken(owner, upload)
@@ -172,10 +174,15 @@ class Labelling:
         if running is not None:
             view, reading = running.view, running.view.state == "reading"
             return replace(view, done=already_read(running.folder / NOTES)) if reading else view
-        folder = self._folder(found)
+        folder = self.folder_of(found)
         if folder is None:
             return LabelView()
-        if not (folder / _LABELS).is_file():
+        if state_of(folder).advised_at < 0:
+            try:  # what was opened here may be of a network that is not
+                if found.weights is None:
+                    self._check_fetch(found.model)
+            except HeadswapError as error:
+                return LabelView(state="failed", problem=error.problem, remedy=error.remedy)
             return self._start(found, folder, None)
         return LabelView(state="ready", progress=_progress(folder))
 
@@ -213,7 +220,7 @@ class Labelling:
             BadSetting: there is none.
         """
         with self._alone(owner, project) as folder:
-            state = _state(folder)
+            state = state_of(folder)
             if not state.steps:
                 raise BadSetting("There is nothing to undo.", remedy="Name a picture or a group first.")
             state = replace(state, steps=state.steps[:-1], taken=min(state.taken, len(state.steps) - 1))
@@ -230,7 +237,7 @@ class Labelling:
             BadSetting: none of them has a name.
         """
         with self._alone(owner, project) as folder:
-            state, manifest = _state(folder), _manifest(folder)
+            state, manifest = state_of(folder), _manifest(folder)
             labels = state.labels
             named = tuple(
                 replace(one, class_name=labels[one.sha256]) for one in manifest.images if one.sha256 in labels
@@ -246,15 +253,14 @@ class Labelling:
     def use_rest(self, owner: str, project: str, used: bool) -> LabelView:
         """Say whether runs also learn from guesses for what has no name."""
         with self._alone(owner, project) as folder:
-            write_record(folder / _LABELS, replace(_state(folder), uses_rest=used))
+            write_record(folder / _LABELS, replace(state_of(folder), uses_rest=used))
         return self.view(owner, project)
 
     def rest(self, owner: str, project: str) -> Path | None:
         """A record of what has no name, for a run to learn from; None: there is nothing."""
         found = self._projects.get(owner, project)
         with self._locks[found.id]:
-            folder = None if found.id in self._passes else self._folder(found)
-            if folder and (folder / _LABELS).is_file() and (rest := rest_of(_progress(folder))):
+            if (folder := self.folder_of(found)) and (rest := rest_of(_progress(folder))):
                 write_record(record := folder / f"{RECORD}{digest_of(rest)[:16]}.json", rest)
                 return record  # a run that waits keeps its own
         return None
@@ -267,26 +273,25 @@ class Labelling:
 
     # ----------------------------------------------------------------------------------
 
-    def _folder(self, project: Project) -> Path | None:
+    def folder_of(self, project: Project) -> Path | None:
         """The folder of pictures that were read; one cut off goes, one of a replaced set waits for Undo."""
         found = None
         for folder in self._folders(project):
             if (folder / _DATASET).is_file():
                 found = folder
-            else:
+            elif project.id not in self._passes:
                 discard(folder)
         there = self._images.manifest(project.owner, project.id)
-        is_gone = found and (found / _LABELS).is_file() and _progress(found).is_replaced(there)
-        return None if is_gone else found
+        return None if found and _progress(found).is_replaced(there) else found
 
     def _folders(self, project: Project) -> list[Path]:
         """Those that no one has put away."""
-        every = self._projects.folder(project.id).glob(f"{_FOLDER}*")
+        every = self._projects.folder(project.id).glob(f"{FOLDER}*")
         return sorted(folder for folder in every if folder not in self._leaving and not is_discarded(folder))
 
     def _ready(self, project: Project) -> Path:
-        folder = None if project.id in self._passes else self._folder(project)
-        if folder is None or not (folder / _LABELS).is_file():
+        folder = None if project.id in self._passes else self.folder_of(project)
+        if folder is None or state_of(folder).advised_at < 0:
             raise NotFound("No pictures wait for a name here.", remedy="Choose some first.")
         return folder
 
@@ -298,13 +303,11 @@ class Labelling:
 
     def _answer(self, owner: str, project: str, sha256s: tuple[str, ...], name: str | None) -> LabelView:
         with self._alone(owner, project) as folder:
-            state = _state(folder)
+            state = state_of(folder)
             known = {one.sha256 for one in _manifest(folder).images}
             chosen = tuple(dict.fromkeys(one for one in sha256s if one in known))
             if not chosen:
-                raise BadSetting(
-                    "No picture was chosen.", remedy="Choose one or more, then say what they are."
-                )
+                raise BadSetting("No picture was chosen.", remedy="Choose some, then say what they are.")
             known_as = None if name is None else spelled(state.classes, name)
             step = LabelStep(sha256s=chosen, name=known_as)
             if state.steps[-1:] == (step,):  # a button was pressed twice
@@ -376,25 +379,22 @@ class Labelling:
             embed(start, AT_ONCE)
         one.view = replace(one.view, state="grouping", done=total)
         embed(0, 0)
-        write_record(one.folder / _LABELS, self._advised(one.folder, LabelState()))
+        write_record(one.folder / _LABELS, self._advised(one.folder, state_of(one.folder)))
         one.view = replace(one.view, state="ready")
 
 
-def _state(folder: Path) -> LabelState:
-    state: LabelState = read_record(LabelState, folder / _LABELS)
-    return state
+def state_of(folder: Path) -> LabelState:
+    """All answers, and what to ask where the pictures are grouped."""
+    path = folder / _LABELS
+    return read_record(LabelState, path) if path.is_file() else LabelState()
 
 
 def _progress(folder: Path) -> LabelProgress:
-    return LabelProgress(manifest=_manifest(folder), state=_state(folder))
-
-
-def _manifest(folder: Path) -> Manifest:
-    return _read_manifest(folder / _DATASET)
+    return LabelProgress(manifest=_manifest(folder), state=state_of(folder))
 
 
 @lru_cache(maxsize=8)
-def _read_manifest(path: Path) -> Manifest:
+def _manifest(folder: Path) -> Manifest:
     """Never written to again."""
-    manifest: Manifest = read_record(Manifest, path)
+    manifest: Manifest = read_record(Manifest, folder / _DATASET)
     return manifest

@@ -13,6 +13,7 @@ from functools import cached_property
 from headswap.data.edit import valid_name
 from headswap.data.layout import class_key
 from headswap.data.manifest import ImageRecord, Manifest
+from headswap.errors import BadSetting
 from headswap.training.label_advice import LabelAdvice
 
 ANSWERS = 10  # after which the head is solved again
@@ -41,7 +42,7 @@ class LabelState:
     steps: tuple[LabelStep, ...] = ()
     questions: tuple[str, ...] = ()  # sha256s, the most telling first
     groups: tuple[LabelGroup, ...] = ()
-    advised_at: int = 0  # number of steps that questions and groups come from
+    advised_at: int = -1  # number of steps that questions and groups come from; -1: not grouped here yet
     taken: int = 0  # number of steps that were taken over into the project
     uses_rest: bool = True  # whether runs also learn from guesses for what has no name
 
@@ -124,6 +125,20 @@ def rest_of(found: LabelProgress) -> Manifest | None:
     left = state.skipped | set(state.labels)
     images = tuple(one for one in found.manifest.images if one.sha256 not in left)
     return replace(found.manifest, images=images) if images and state.taken and state.uses_rest else None
+
+
+def opened_elsewhere(state: LabelState, manifest: Manifest) -> LabelState:
+    """The answers alone: what to ask is chosen where the project is opened.
+
+    Raises:
+        BadSetting: they do not belong to these pictures, or a name cannot be a class.
+    """
+    given = {one for step in state.steps for one in step.sha256s}
+    names = {step.name: valid_name(step.name) for step in state.steps if step.name is not None}
+    is_whole = given <= {one.sha256 for one in manifest.images} and 0 <= state.taken <= len(state.steps)
+    if not is_whole or any(name != valid for name, valid in names.items()):
+        raise BadSetting("The names are not of these pictures.", remedy="Save the project again.")
+    return replace(state, questions=(), groups=(), advised_at=-1)
 
 
 def next_of(state: LabelState, advice: LabelAdvice, sha256s: tuple[str, ...]) -> LabelState:

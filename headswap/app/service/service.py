@@ -22,7 +22,7 @@ from headswap.app.processes.child import ChildProcess
 from headswap.app.processes.guard import SafeInference
 from headswap.app.processes.local import LocalRunner
 from headswap.app.processes.reader import Reader
-from headswap.app.service.archive import archive_of
+from headswap.app.service.archive import ProjectArchive, archive_of
 from headswap.app.service.batches import Batches
 from headswap.app.service.datasets import Datasets
 from headswap.app.service.exports import Exports, packing_process
@@ -91,7 +91,6 @@ class Service:
             self._projects, self._store, settings.limits, waiting=self.uploads.waiting_bytes,
             also=lambda now, hours: learning.tidy(now, hours) + self.batches.tidy(),
         )  # fmt: skip
-        self.archive = archive_of(settings, self._projects, self._store, self._keeping.check_room)
         self.images = Datasets(
             self._projects,
             self._reader.ask,
@@ -106,6 +105,7 @@ class Service:
             self._keeping.check_room,
         )  # fmt: skip
         self.labelling, self.later, self.film_links = self._labelling(), self._later(), self._film_links()
+        self.archive = self._archive()
         self.races = races_of(settings, self._projects, self.fetching, self._keeping.check_room)
         self._pace = RemainingTime()
 
@@ -312,6 +312,11 @@ class Service:
             self._projects, self.images, self.uploads, self._reader.ask, self._inference.ask,
             check_room=self._keeping.check_room, check_fetch=self.fetching.check,
         )  # fmt: skip
+
+    def _archive(self) -> ProjectArchive:
+        return archive_of(
+            self.settings, self._projects, self._store, self._keeping.check_room, self.labelling.folder_of
+        )
 
     def _film_links(self) -> FilmLinks:
         return FilmLinks(

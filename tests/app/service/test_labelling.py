@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,10 +18,11 @@ from headswap.app.service.labels import LabelProgress
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
 from headswap.data.manifest import Manifest
-from headswap.errors import BadSetting, NotFound
+from headswap.errors import BadProject, BadSetting, NotFound
 from headswap.pipeline.experiment import Experiment
+from headswap.pipeline.project_file import SavedProject, pack_project, unpack_project
 from headswap.storage.files import from_json
-from headswap.storage.records import read_record
+from headswap.storage.records import read_record, write_record
 
 KINDS, EACH = ("bird", "fruit", "vehicle"), 8
 
@@ -234,6 +237,99 @@ def test_what_has_no_name_goes_with_the_set_that_is_replaced_and_comes_back_with
     assert service.labelling.rest("ada", waiting) is None
     service.images.undo("ada", waiting)
     assert unnamed(service, waiting) == before
+
+
+def test_a_saved_project_holds_what_waits_and_every_answer_and_is_grouped_where_it_is_opened(
+    service: Service, waiting: str, tmp_path: Path
+) -> None:
+    found = progress(service, waiting)
+    by_file = {image.file: sha256 for sha256, image in found.images.items()}
+    for name in ("b0", "b1", "f0", "f1"):
+        sha256 = by_file[f"{name}.png"]
+        service.labelling.name("ada", waiting, (sha256,), truth(found, sha256))
+    service.labelling.finish("ada", waiting)
+    service.labelling.skip("ada", waiting, by_file["v0.png"])
+    service.labelling.name("ada", waiting, (by_file["v1.png"],), "vehicle")
+    before, steps = unnamed(service, waiting), progress(service, waiting).state.steps
+
+    file = service.archive.save("ada", waiting, tmp_path / "1")
+    opened = service.archive.open("ada", file)
+    again = service.archive.save("ada", opened, tmp_path / "2")
+
+    assert again.read_bytes() == file.read_bytes()
+    assert unnamed(service, opened) == before, "a run may begin before they are grouped"
+    assert service.labelling.view("ada", opened).is_busy
+    until(lambda: not service.labelling.view("ada", opened).is_busy)
+    state = progress(service, opened).state
+    assert (state.steps, state.taken) == (steps, 4)
+    assert set(state.questions) <= before
+    assert state.questions
+    service.labelling.undo("ada", opened)
+    there = service.images.manifest("ada", waiting)
+    assert there is not None
+    assert service.labelling.finish("ada", opened).counts == there.counts
+    service.labelling.forget("ada", opened)
+    assert service.labelling.view("ada", waiting).progress is not None
+
+
+def test_where_pictures_have_several_labels_no_one_labels_a_heap_in_vain(
+    service: Service, waiting: str, unsorted: Path, tmp_path: Path
+) -> None:
+    project = service._projects.create("ada")
+    found = progress(service, waiting).manifest
+    images = tuple(replace(one, class_name="bird", labels=("bird",)) for one in found.images)
+    folder = service._projects.new_data_folder(project)
+    write_record(folder / "dataset.json", replace(found, classes=("bird",), images=images))
+    service._projects.save(replace(project, data=folder.name))
+
+    with pytest.raises(BadSetting, match="Label with help needs one class for each picture"):
+        service.labelling.begin("ada", project.id, copied(unsorted, tmp_path))
+
+    assert service.labelling.view("ada", project.id).state == "none"
+
+
+def test_names_that_are_no_classes_or_of_other_pictures_are_refused_with_the_project(
+    service: Service, waiting: str, tmp_path: Path
+) -> None:
+    sha256 = progress(service, waiting).state.questions[0]
+    service.labelling.name("ada", waiting, (sha256,), "bird")
+    file, limits = service.archive.save("ada", waiting, tmp_path), service.archive._limits
+    for wrong in ({"name": "../bird"}, {"sha256s": ["0" * 64]}, {"sha256s": 3}):
+        draft = tmp_path / f"draft-{len(str(wrong))}"
+        draft.mkdir()
+        unpack_project(file, draft, limits)
+        answers = json.loads((draft / "waiting" / "labels.json").read_text())
+        answers["steps"][0] |= wrong
+        files: dict[str, Path | bytes] = {
+            path.relative_to(draft).as_posix(): path for path in draft.rglob("*.*") if path.parent != draft
+        }
+        files["waiting/labels.json"] = json.dumps(answers).encode()
+        project: SavedProject = from_json(SavedProject, (draft / "project.json").read_bytes())
+        before = service._projects.all()
+        altered = pack_project(tmp_path / "altered.zip", project, files)
+
+        with pytest.raises(BadProject, match="The names that were given cannot be read"):
+            service.archive.open("ada", altered)
+        assert service._projects.all() == before
+
+
+def test_what_was_opened_for_a_network_that_may_not_come_waits_until_another_is_chosen(
+    service: Service, waiting: str, sample: Path, tmp_path: Path
+) -> None:
+    file = service.archive.save("ada", waiting, tmp_path)
+    elsewhere = Service(Settings(workspace=tmp_path / "elsewhere", sample=sample, networks=("here",)))
+    try:
+        opened = elsewhere.archive.open("bob", file)
+        found = elsewhere._projects.get("bob", opened)
+        elsewhere._projects.save(replace(found, model="vit_giant_patch14_dinov2"))
+
+        view = elsewhere.labelling.view("bob", opened)
+
+        assert (view.state, "may not be downloaded here" in view.problem) == ("failed", True)
+        elsewhere._projects.save(found)
+        assert elsewhere.labelling.view("bob", opened).is_busy
+    finally:
+        elsewhere.__exit__()
 
 
 def test_another_server_knows_every_answer_and_what_is_put_away_is_gone(
