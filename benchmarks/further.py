@@ -1,6 +1,7 @@
 """What each way of going further than the head gains, on the exam, over several splits.
 
     python -m benchmarks.further DATA... [--ways last:1e-3 everything:1e-3] [--seeds 0 1 2] [--passes 20]
+    python -m benchmarks.further DATA... --estimates norms    # how long it was said to take, and took
 
 Every way begins from the same solved head, practises on all practice pictures and is looked at
 once, on the exam. Nothing is chosen: this shows what there is to choose from. With --auto
@@ -22,11 +23,17 @@ from typing import cast
 
 import torch
 
+import headswap
+from headswap.app.jobs.job import Job, JobState
+from headswap.app.service.networks import training_s
+from headswap.app.service.views import RemainingTime
 from headswap.data.ingest import ingest
 from headswap.data.manifest import Manifest
 from headswap.data.split import split
 from headswap.data.transforms import prepare, wanted_px
-from headswap.training.config import FinetuneConfig, Moving, TrainConfig
+from headswap.events import Event, Progress
+from headswap.pipeline.inspect import inspect_network
+from headswap.training.config import Depth, FinetuneConfig, Moving, TrainConfig
 from headswap.training.finetune.adapter import finetune_setup_of, run_finetuning
 from headswap.training.finetune.candidates import CandidateRunner, FinetuneSetup, planned_last
 from headswap.training.finetune.compare import answers
@@ -46,6 +53,13 @@ class Row:
     right: int
     test: int
     seconds: float
+
+
+_JOB = Job(
+    id="0" * 32, sequence=1, owner="", project="", experiment_json='{"teach": {"depth": "norms"}}',
+    state=JobState.RUNNING, attempt=1, crashes=0, lease=1, worker="", cancel_requested=False, progress=None,
+    result="", error=None, created_at=0.0,
+)  # fmt: skip
 
 
 @contextmanager
@@ -98,6 +112,46 @@ def _tried(way: str, setup: FinetuneSetup, runner: CandidateRunner, manifest: Ma
     return replace(row, right=int((said == setup.labels[test]).sum()), seconds=round(seconds, 1))
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """How long one deeper teaching was said to take, and how long it took, in seconds from there on."""
+
+    data: str
+    images: int
+    depth: str
+    before: float  # before it began, from one measurement of the network
+    took: float
+    after_a_pass: float  # after the first pass of the search
+    then_took: float
+
+
+def estimate(source: Path, depth: Depth, options: argparse.Namespace) -> Estimate:
+    """Teach as the page does, and listen as its worker's row is read."""
+    found = inspect_network(options.model)
+    config = TrainConfig(depth=depth, finetune=FinetuneConfig(epochs=options.passes))
+    pace, told = RemainingTime(time.perf_counter), list[tuple[float, float]]()
+    begin = time.perf_counter()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Progress):
+            left = pace.seconds_left(replace(_JOB, progress=event))
+            if left is not None:
+                told.append((time.perf_counter(), left))
+
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = headswap.teach(
+            source, model=options.model, config=config, out=Path(folder) / "bundle", workspace=folder,
+            seed=options.seeds[0], listener=listen,
+        )  # fmt: skip
+    end = time.perf_counter()
+    images = outcome.train_images + outcome.test_images
+    before = training_s(
+        config, images=images, test_share=0.2, image_ms=found.image_ms or 0.0, train_ms=found.train_ms or 0.0
+    )
+    at, left = told[0] if told else (end, 0.0)
+    return Estimate(source.name, images, depth, before, end - begin, left, end - at)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("data", nargs="+", type=Path)
@@ -107,8 +161,17 @@ def main() -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--auto", action="store_true")
     parser.add_argument("--budget", type=float)
+    parser.add_argument("--estimates", nargs="+", metavar="DEPTH")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if options.estimates:
+        for source in options.data:
+            for depth in options.estimates:
+                one = estimate(source, depth, options)
+                first = f"before: said {one.before:5.0f} s, took {one.took:5.0f}"
+                then = f"after a pass: said {one.after_a_pass:5.0f} s, took {one.then_took:5.0f}"
+                print(f"{one.data:22} {one.images:4} {one.depth:10} {first}; {then}", flush=True)
+        return
     rows: list[Row] = []
     for source in options.data:
         for seed in options.seeds:
