@@ -27,7 +27,7 @@ from typing import NoReturn
 from platformdirs import user_cache_path
 
 from headswap.cli.progress import Bars, escape_unprintable
-from headswap.cli.verb import VerbAnswer, cluster_of
+from headswap.cli.verb import VerbAnswer
 from headswap.cli.verbs import (
     check,
     compare,
@@ -79,25 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return said_by(choices)
 
 
-def said_by(choices: argparse.Namespace, after: Callable[[], None] | None = None) -> int:
-    """Run the verb that was chosen and print what it says, or hand it over; returns the exit code.
-
-    Args:
-        choices: as they were parsed, with what every verb takes from its shell.
-        after: called when the verb has done its work and nothing is printed yet.
-    """
+def said_by(choices: argparse.Namespace) -> int:
+    """Run the verb that was chosen and print what it says; returns the exit code."""
     run: Callable[[argparse.Namespace], VerbAnswer] = choices.run
     try:
-        on = cluster_of(choices) if "handed" in choices else None
-        if on is not None:
-            from headswap.cli.hand_over import hand_over  # loads what a run on this machine has no need of
-            from headswap.cluster.dashboard import is_dashboard
-
-            if is_dashboard(on):
-                return hand_over(on, choices)
         answer = run(choices)
-        if after is not None:
-            after()
     except HeadswapError as error:
         print(f"headswap: {error}", file=sys.stderr)
         return 2

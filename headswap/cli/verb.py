@@ -55,26 +55,14 @@ def add_bundle(sub: argparse.ArgumentParser) -> None:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class HandedOptions:
-    """What a cluster must know of a verb that is handed over to it: the options that name files."""
-
-    verb: str  # its module
-    reads: tuple[str, ...]
-    writes: str = ""  # the result; empty: there are only words
-
-
-def add_cluster(sub: argparse.ArgumentParser, *, reads: tuple[str, ...], writes: str = "") -> None:
-    """Where the work is done. `reads` and `writes` are the options that name files, for another machine."""
+def add_cluster(sub: argparse.ArgumentParser) -> None:
+    """Where the work is done."""
     sub.add_argument(
         "--on",
-        metavar="auto|HOST:PORT|https://HOST:8265",
+        metavar="auto|HOST:PORT",
         help="let the machines of a Ray cluster read and see the pictures: the one that this machine has "
-        "joined by `ray start`, that of a head, or hand the whole command over to the dashboard of one; "
-        "default: HEADSWAP_CLUSTER, or else this machine alone",
+        "joined by `ray start`, or that of a head; default: HEADSWAP_CLUSTER, or else this machine alone",
     )
-    verb = sub.get_default("run").__module__
-    sub.set_defaults(handed=HandedOptions(verb=verb, reads=reads, writes=writes))
 
 
 def add_shelf(sub: argparse.ArgumentParser) -> None:
@@ -82,8 +70,8 @@ def add_shelf(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--shelf",
         metavar="ADDRESS|FOLDER",
-        help="where features are kept too, for other machines, such as s3://lab/shelf; what a cluster's "
-        "dashboard is handed over to sends its result through it; default: HEADSWAP_SHELF",
+        help="where features are kept too, for other machines, such as s3://lab/shelf; default: "
+        "HEADSWAP_SHELF",
     )
 
 

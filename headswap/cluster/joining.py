@@ -197,8 +197,9 @@ def _check_form(on: str) -> None:
         )
     if on.lower().startswith(("http://", "https://")):
         raise BadSetting(
-            "A dashboard's address takes whole commands of the shell: teach, compare, predict and evaluate.",
-            remedy="Run one of them with --on, or join the cluster with `ray start` and give auto.",
+            f"{on} is the address of a dashboard, which takes jobs of Ray and no images.",
+            remedy="Run `ray job submit --address ADDRESS -- headswap VERB ... --on auto`, or join the "
+            "cluster with `ray start` and give auto.",
         )
     if on != "auto" and not re.fullmatch(r"[\w.-]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", on):
         raise BadSetting(

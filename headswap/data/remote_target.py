@@ -1,7 +1,6 @@
 """An address that things are written to: whole or not at all, whichever store it is.
 
 Flow:  name + bytes --RemoteTarget.write--> an object --RemoteTarget.read--> the same bytes
-       a file or a sealed folder of this machine --put_at--> an address --fetch_from--> another machine
 
 An object store replaces an object as a whole. Elsewhere bytes go under a name of their own first.
 """
@@ -11,25 +10,21 @@ from __future__ import annotations
 import errno
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from headswap.data.remote import first_line, patiently, system_at, url_of
-from headswap.errors import BadSetting, BadUpload, BundleDamaged, HeadswapError
-from headswap.storage.files import SEAL, DiskFull, check_seal, discard, make_folder, move, write_bytes
+from headswap.errors import BadSetting, BadUpload, HeadswapError
+from headswap.storage.files import DiskFull
 from headswap.storage.locations import install_command
 
 _WHOLE = ("s3", "s3a", "gs", "gcs", "abfs", "az", "memory")  # stores of objects, which have no half of one
 _PART = ".part-"
 _FULL = re.compile(r"no space|quota|insufficient.?storage|storage.?full|disk.?full", re.IGNORECASE)
 _KNOWN = re.compile(r"credential|unauthori[sz]ed|access.?denied|forbidden|token|\b40[13]\b", re.IGNORECASE)
-
-
-class Gone(BadUpload):
-    """What was at an address is there no more."""
 
 
 class RemoteTarget:
@@ -178,90 +173,3 @@ class RemoteTarget:
 def address_of_folder(named: str | Path) -> str:
     """What a person names, as an address: an address, or a folder of this machine."""
     return url_of(named) or f"file://{Path(named).resolve().as_posix()}"
-
-
-def put_at(path: Path, url: str) -> None:
-    """Copy a file or a folder to an address; of a sealed folder the seal comes last."""
-    if path.is_file():
-        target, name = _one(url)
-        target.write(name, path.read_bytes())
-        return
-    target = RemoteTarget(url)
-    files = sorted(one for one in path.rglob("*") if one.is_file())
-    for file in sorted(files, key=lambda one: one.name == SEAL):
-        target.write(file.relative_to(path).as_posix(), file.read_bytes())
-
-
-def fetch_from(url: str, path: Path) -> None:
-    """Copy what was put at an address to this machine; it stays there until `take_away`.
-
-    A sealed folder that is here already, as it is there or whole after it has gone there, counts as fetched.
-
-    Raises:
-        BundleDamaged: a sealed folder has not come whole.
-        BadSetting: another thing is at `path`.
-        Gone: nothing is there any more.
-    """
-    target = RemoteTarget(url)
-    names = target.sizes()
-    try:
-        if not names and not path.is_dir():
-            write_bytes(path, _read_one(url))
-        elif not path.exists():
-            _fetch_folder(target, names, path)
-        elif not _is_the_same(target, names, path):
-            raise BadSetting(
-                f"{path} exists already.", remedy="Move it away, and run the same command again."
-            )
-    except FileNotFoundError as error:  # also where another shell takes it away meanwhile
-        raise Gone(
-            f"There is nothing at {url} any more.",
-            remedy="Run the same command once more: it starts a new job.",
-        ) from error
-
-
-def take_away(url: str) -> None:
-    """Remove what was put at an address; nothing happens where there is nothing."""
-    folder = RemoteTarget(url)
-    names = folder.sizes()
-    for below in names:
-        folder.remove(below)
-    if not names:
-        target, name = _one(url)
-        target.remove(name)
-
-
-def _fetch_folder(target: RemoteTarget, names: Iterable[str], path: Path) -> None:
-    if any(".." in PurePosixPath(name).parts for name in names):
-        raise BadUpload(
-            f"{target.url} names files outside of itself.", remedy="Do not trust what lies there."
-        )
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        for name in names:
-            file = draft / name
-            write_bytes(make_folder(file.parent) / file.name, target.read(name))
-        check_seal(draft)
-        move(draft, path)
-    finally:
-        discard(draft)
-
-
-def _is_the_same(target: RemoteTarget, names: Iterable[str], path: Path) -> bool:
-    """Whether a folder of this machine is whole, and the one at an address if that is still there."""
-    try:
-        check_seal(path)
-    except BundleDamaged:
-        return False
-    return SEAL not in names or target.read(SEAL) == (path / SEAL).read_bytes()
-
-
-def _read_one(url: str) -> bytes:
-    target, name = _one(url)
-    return target.read(name)
-
-
-def _one(url: str) -> tuple[RemoteTarget, str]:
-    """The folder of a file at an address, and its name."""
-    folder, _, name = url.rpartition("/")
-    return RemoteTarget(folder), name

@@ -105,7 +105,7 @@ def refusal(on: str, tmp_path: Path) -> str:
     ("on", "said"),
     [
         ("ray://10.0.0.1:10001", "ray:// is not used"),
-        ("https://head:8265", "takes whole commands of the shell"),
+        ("https://head:8265", "takes jobs of Ray and no images"),
         ("the lab", "'the lab' is no cluster"),
         ("auto", "This machine has joined no cluster"),
         ("127.0.0.1:1", "No cluster answers at 127.0.0.1:1"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import secrets
 import shutil
@@ -31,10 +30,8 @@ from headswap.app.jobs.job import Job, JobState
 from headswap.app.jobs.queue import Queue, QueueSettings
 from headswap.app.jobs.store import Store
 from headswap.app.processes.local import LocalRunner
-from headswap.cli.main import main
 from headswap.cluster import joining, ray_crew
 from headswap.cluster.crew import ClusterRefused, Crew, Parcel, WorkLost, in_order
-from headswap.cluster.dashboard import open_dashboard
 from headswap.cluster.driver import DrivenCrew
 from headswap.cluster.joining import joined
 from headswap.cluster.ray_crew import RayCrew
@@ -45,7 +42,6 @@ from headswap.errors import BadSetting, UnreadableImage
 from headswap.events import Event, Progress
 from headswap.features import bank
 from headswap.pipeline import spread, spread_answers, spread_pairs
-from headswap.threads import torch_threads
 from headswap.training.config import FinetuneConfig, TrainConfig
 from tests.cluster import tasks
 from tests.cluster.here import Here
@@ -351,43 +347,6 @@ def test_near_duplicates_are_searched_for_as_here(
         assert all(np.array_equal(*pair) for pair in zip(mine, theirs, strict=True))
     assert (3, 700) in set(zip(*(numbers.tolist() for numbers in found[0]), strict=True))
     assert list((tmp_path / "near").iterdir()) == []
-
-
-def test_a_verb_is_handed_over_and_gone_on_with_after_its_shell_was_killed(
-    cluster: Cluster,
-    sample: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    words = ["teach", str(sample / "train"), "--out", str(tmp_path / "taught"), "--head", "last"]
-    words += ["--model", "tests.pipeline.tiny_network:tiny_network", "--on", cluster.dashboard]
-    words += ["--shelf", f"file://{(tmp_path / 'shelf').as_posix()}"]
-    (tmp_path / "shelf").mkdir()
-    monkeypatch.setenv("HEADSWAP_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(ROOT)
-    dashboard = open_dashboard(cluster.dashboard)
-    with subprocess.Popen([sys.executable, "-m", "headswap", *words], stderr=subprocess.DEVNULL) as shell:
-        while b"headswap-" not in dashboard.ask("GET", "/api/jobs/").text:
-            assert shell.poll() is None
-            time.sleep(0.2)  # each look takes the dashboard's time
-        shell.kill()
-
-    assert main(words) == 0
-
-    said = capsys.readouterr()
-    assert "handed over before; going on with it" in said.err
-    assert f"{tmp_path / 'taught'} is ready after" in said.out
-    left = [path.suffix for path in (tmp_path / "shelf").rglob("*") if path.is_file()]
-    assert set(left) == {".safetensors"}, "features stay there, and the bundle came through"
-    made = json.loads((tmp_path / "taught" / "experiment.json").read_text(encoding="utf-8"))
-    with torch_threads(made["replay"]["threads"]):  # as many as the job had; a test has one
-        headswap.teach(
-            sample / "train", model="tests.pipeline.tiny_network:tiny_network", head="last",
-            out=tmp_path / "here", workspace=tmp_path / "mine",
-        )  # fmt: skip
-    for path in (tmp_path / "here").iterdir():
-        assert path.read_bytes() == (tmp_path / "taught" / path.name).read_bytes(), path.name
 
 
 def test_a_bundle_answers_and_is_measured_as_here(

@@ -11,19 +11,18 @@ import numpy as np
 import pytest
 import torch
 from fsspec.implementations.local import LocalFileSystem
-from fsspec.implementations.memory import MemoryFileSystem
 from numpy.typing import NDArray
 from safetensors import safe_open
 
 import headswap
-from headswap.data.remote_target import Gone, RemoteTarget, fetch_from, put_at, take_away
-from headswap.errors import BadSetting, BadUpload, BundleDamaged, HeadswapError
+from headswap.data.remote_target import RemoteTarget
+from headswap.errors import BadSetting, BadUpload, HeadswapError
 from headswap.events import Event, Progress
 from headswap.features import bank
 from headswap.features.extractor import Extractor
 from headswap.features.remote_shelf import RemoteShelf, shelf_of
 from headswap.features.shelf import FolderShelf
-from headswap.storage.files import DiskFull, sealed_folder
+from headswap.storage.files import DiskFull
 
 TINY = "tests.pipeline.tiny_network:tiny_network"
 
@@ -232,51 +231,3 @@ def test_a_disk_that_is_unplugged_is_not_written_next_to(few_drawings: Path, tmp
     with pytest.raises(BadSetting, match="nonsense:// is no kind of address"):
         headswap.compare(few_drawings, models=[TINY], shelf="nonsense://shelf")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_bundle_goes_through_an_address_whole_or_stays_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with sealed_folder(tmp_path / "bundle") as draft:
-        (draft / "weights").write_bytes(b"weights")
-    put_at(tmp_path / "bundle", "memory://shelf/handed/bundle")
-    store = fsspec.filesystem("memory")
-    store.pipe("/shelf/handed/bundle/weights", b"wEights")
-
-    with pytest.raises(BundleDamaged, match="weights is not what was saved"):
-        fetch_from("memory://shelf/handed/bundle", tmp_path / "fetched")
-    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
-
-    store.pipe("/shelf/handed/bundle/weights", b"weights")
-    fetch_from("memory://shelf/handed/bundle", tmp_path / "fetched")
-    assert (tmp_path / "fetched" / "weights").read_bytes() == b"weights"
-    take_away("memory://shelf/handed/bundle")
-    assert store.find("/shelf") == []
-    put_at(tmp_path / "fetched" / "weights", "memory://shelf/handed/one.csv")
-    fetch_from("memory://shelf/handed/one.csv", tmp_path / "one.csv")
-    assert (tmp_path / "one.csv").read_bytes() == b"weights"
-    take_away("memory://shelf/handed/one.csv")
-    assert store.find("/shelf") == []
-    monkeypatch.setattr(MemoryFileSystem, "find", lambda self, path, **_more: {f"{path}/../../etc": {}})
-    with pytest.raises(BadUpload, match="files outside of itself"):
-        fetch_from("memory://shelf/handed/bundle", tmp_path / "twice")
-
-
-@pytest.mark.parametrize("store", ["memory://fetched", "file://"])
-def test_what_was_fetched_is_not_fetched_again_and_what_is_gone_is_said(store: str, tmp_path: Path) -> None:
-    url = f"{store}{tmp_path.as_posix() if store == 'file://' else ''}/there/bundle"
-    with sealed_folder(tmp_path / "bundle") as draft:
-        (draft / "weights").write_bytes(b"weights")
-    put_at(tmp_path / "bundle", url)
-    with sealed_folder(tmp_path / "other") as draft:
-        (draft / "weights").write_bytes(b"others")
-
-    fetch_from(url, tmp_path / "bundle")
-    with pytest.raises(BadSetting, match="other exists already"):
-        fetch_from(url, tmp_path / "other")
-    take_away(url)
-    fetch_from(url, tmp_path / "bundle")
-    with pytest.raises(Gone, match="any more"):
-        fetch_from(url, tmp_path / "nowhere")
-
-    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "there") == ["bundle", "other"]

@@ -21,7 +21,6 @@ from pathlib import Path
 from headswap.app.processes.memory import IMAGES_BYTES, LIBRARIES_BYTES, free_bytes, is_held_by_system
 from headswap.app.processes.sandbox import confinement_here
 from headswap.app.service.leftovers import leftovers
-from headswap.cluster.dashboard import is_dashboard, open_dashboard
 from headswap.cluster.joining import find_cluster
 from headswap.counted import counted
 from headswap.errors import HeadswapError
@@ -202,7 +201,7 @@ def _cluster(on: str) -> Part:
     if not on:
         return Part(name="cluster", finding="none is named (HEADSWAP_CLUSTER)")
     try:
-        address = open_dashboard(on).url if is_dashboard(on) else find_cluster(on)
+        address = find_cluster(on)
     except HeadswapError as error:
         return Part(name="cluster", finding=error.problem, remedy=error.remedy)
     return Part(name="cluster", finding=f"answers at {address}")

@@ -43,7 +43,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("--folds", type=int, default=5, help="parts of the pictures; default: %(default)s")
     sub.add_argument("--seed", type=int, default=0, help="drives the folds; default: %(default)s")
     add_shelf(sub)
-    add_cluster(sub, reads=("data", "shelf"), writes="plot")
+    add_cluster(sub)
     sub.add_argument("--plot", metavar="FILE.svg", help="draw accuracy against speed")
 
 

@@ -34,7 +34,7 @@ def add(verbs: Verbs) -> None:
     sub = new_verb(verbs, "evaluate", run)
     add_bundle(sub)
     sub.add_argument("data", help=DATA)
-    add_cluster(sub, reads=("bundle", "data"))
+    add_cluster(sub)
 
 
 def run(choices: argparse.Namespace) -> VerbAnswer:

@@ -34,7 +34,7 @@ def add(verbs: Verbs) -> None:
         metavar="IMAGE",
         help="a picture, a folder of pictures, a zip, shards, or an address",
     )
-    add_cluster(sub, reads=("bundle", "images"), writes="csv")
+    add_cluster(sub)
     sub.add_argument(
         "--csv",
         metavar="FILE",

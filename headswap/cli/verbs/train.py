@@ -101,7 +101,7 @@ def add(verbs: Verbs) -> None:
 def _add_machines(sub: argparse.ArgumentParser) -> None:
     """Which machines and processes do the work, and where they leave what others need."""
     add_shelf(sub)
-    add_cluster(sub, reads=("data", "unlabeled", "weights", "again", "shelf"), writes="out")
+    add_cluster(sub)
     sub.add_argument(
         "--processes",
         type=int,

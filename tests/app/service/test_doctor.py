@@ -52,7 +52,10 @@ def test_a_cluster_that_is_named_is_asked_and_one_that_is_not_there_is_said(
 
     assert doctor._cluster("").is_well
     for on, said in (
-        ("http://127.0.0.1:1", "No dashboard answers at http://127.0.0.1:1."),
+        (
+            "http://127.0.0.1:1",
+            "http://127.0.0.1:1 is the address of a dashboard, which takes jobs of Ray and no images.",
+        ),
         ("127.0.0.1:1", "No cluster answers at 127.0.0.1:1."),
     ):
         found = doctor._cluster(on)
