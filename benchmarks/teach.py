@@ -100,11 +100,11 @@ def _headswap(task: Task, engines: Path | None) -> float:
 @cache
 def _engines() -> Path:
     """A folder with the remembered measurement of every engine that is installed."""
-    from headswap.cli.verbs.engines import measured
+    from headswap.cli.local import engines
 
     folder = Path(tempfile.mkdtemp(prefix="headswap-engines-"))
     atexit.register(shutil.rmtree, folder)
-    found = measured(MODEL, folder)
+    found = engines(MODEL, workspace=folder)
     print(f"engines, ms a picture: {found.milliseconds}", flush=True)
     return folder
 

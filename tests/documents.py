@@ -18,13 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headswap.cli.main import new_parser
+from headswap.cli.shell import WrongCommand, call_of
 
 ROOT = Path(__file__).parents[1]
 SHELLS = {"console", "powershell", "sh"}
 LAUNCHERS = {"python", "python3", "torchrun", "uvx"}
 ELLIPSES = {"...", "…"}
-PARSER = new_parser()
 IS_CUT_SHORT = re.compile(r"arguments are required|expected (one|at least one) argument")
 
 
@@ -84,7 +83,9 @@ def commands_of(code: Code) -> Iterator[Command]:
 
 def refusal(command: Command) -> str | None:
     """What the parser of a command's program says against it; None: it takes the command."""
-    parser = PARSER if command.program == "headswap" else _parser_of_benchmark(command.program)
+    if command.program == "headswap":
+        return _refused_by_headswap(command)
+    parser = _parser_of_benchmark(command.program)
     if parser is None:
         return f"there is no {command.program}"
     said = io.StringIO()
@@ -99,6 +100,18 @@ def refusal(command: Command) -> str | None:
     unknown = {word.partition("=")[0] for word in command.arguments if word.startswith("--")}
     unknown -= _options(parser, command.arguments)  # argparse itself takes the beginning of an option, too
     return f"{command.program} has no {', '.join(sorted(unknown))}" if unknown else None
+
+
+def _refused_by_headswap(command: Command) -> str | None:
+    if not command.arguments:  # the name of the program alone
+        return None
+    try:
+        with redirect_stdout(io.StringIO()):  # --help
+            call_of(command.arguments)
+    except WrongCommand as wrong:
+        is_cut_short = not command.is_whole and "requires an argument" in wrong.problem
+        return None if is_cut_short else str(wrong)
+    return None
 
 
 def _lines(code: Code) -> Iterator[tuple[int, str]]:

@@ -22,7 +22,8 @@ from headswap.pipeline.resources import (
     opened_shelf,
     path_of,
 )
-from headswap.storage.locations import folder_of_copies
+from headswap.storage.files import remove, write_text
+from headswap.storage.locations import folder_of_copies, writable
 from headswap.training.config import HeadChoice, TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL, list_networks
 
@@ -119,7 +120,7 @@ def train(  # noqa: PLR0913
     processes: int | None = None,
     listener: Listener = silent,
 ) -> Outcome:
-    """Replace the head of a network and train it on the classes of a folder; `teach` is the same function.
+    """Replace the head of a network and train it on the classes of a folder.
 
     Args:
         data: a folder of class folders, a zip of one, or a table next to its images; tar or Parquet
@@ -165,8 +166,8 @@ def train(  # noqa: PLR0913
     if from_bundle is not None:
         if (model, test_share, seed, head, config) != (DEFAULT_MODEL, 0.2, 0, None, None):
             raise BadSetting(
-                "from_bundle repeats a run choice by choice, so no other choice can be followed.",
-                remedy="Leave the other choices out, or leave out from_bundle.",
+                "--from (from_bundle) repeats a run choice by choice, so no other choice can be followed.",
+                remedy="Leave the other choices out, or leave that out and give every choice.",
             )
         with crew_if(on, data, weights, workspace=folder) as crew:
             return train_again(
@@ -206,10 +207,11 @@ def _read_by(config: TrainConfig, head: str | None) -> tuple[TrainConfig, str | 
     return config, None
 
 
-def predict(
+def predict(  # noqa: PLR0913
     bundle: str | Path | Bundle,
     images: str | Path | Sequence[str | Path],
     *,
+    csv: str | Path | None = None,
     kept: str | Path | None = None,
     allow_code: bool = False,
     workspace: str | Path | None = None,
@@ -221,8 +223,10 @@ def predict(
     Args:
         bundle: the folder or zip that `train` wrote, or one that is loaded already.
         images: one path or several: files, folders with images at any depth, zips, shards, addresses.
+        csv: a table to write: file, label, the share of every class. After a kill the same call goes on
+            where it was, but not with `on`. None: no table.
         kept: a file in which every answer is written down at once. A run that was killed goes on from it,
-            with the same bundle; it stays until you remove it. None: nothing is written.
+            with the same bundle; it stays until you remove it. None: one next to `csv`, until that is whole.
         allow_code: let a bundle trained on your own code import that code.
         workspace: where what lies elsewhere is copied to; None: the system's cache folder.
         on: a cluster that reads and answers the images, as for `train`; `bundle` is a path then. The last
@@ -235,13 +239,19 @@ def predict(
         UnreadableImage: not one of the images can be read.
         BadUpload: a zip that cannot be opened.
     """
+    target = writable(csv, "table")
+    _refuse_early(on)
     from headswap.data.manifest import SkippedFile
     from headswap.errors import UnreadableImage
 
     asked = [images] if isinstance(images, str | Path) else images
+    part = target.with_name(f".{target.name}.part") if target and not kept and not on else None
     said: list[Prediction] = []
     left_out, problem = [], None
-    for file, answer in _answers(bundle, asked, kept, allow_code, on, folder_of_copies(workspace), listener):
+    known = loaded(bundle, allow_code) if target or not on else None
+    first = known if known and not on else bundle
+    folder = folder_of_copies(workspace)
+    for file, answer in _answers(first, asked, kept or part, allow_code, on, folder, listener):
         if isinstance(answer, UnreadableImage):
             problem = answer
             left_out.append(SkippedFile(file=file, reason=str(answer)))
@@ -249,6 +259,12 @@ def predict(
             said.append(answer)
     if problem is not None and not said:
         raise problem
+    if target is not None and known is not None:
+        from headswap.pipeline.many import csv_of
+
+        write_text(target, csv_of(said, known.classes, known.file_names))
+    if part is not None:
+        remove(part)
     return Predictions(answers=tuple(said), left_out=tuple(left_out))
 
 

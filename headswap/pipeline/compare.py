@@ -22,7 +22,7 @@ from typing import Literal
 from headswap.errors import BadSetting, HeadswapError
 from headswap.events import Listener, Note, silent
 from headswap.network import Network
-from headswap.pipeline.comparison import Comparison, ComparisonRow
+from headswap.pipeline.comparison import Comparison, ComparisonRow, dots_of
 from headswap.pipeline.resources import crew_if, opened_shelf
 from headswap.pipeline.scoring import (
     NOT_LINEAR,
@@ -33,7 +33,7 @@ from headswap.pipeline.scoring import (
     task_of,
 )
 from headswap.storage.files import from_json, to_json, write_text
-from headswap.storage.locations import folder_of_copies
+from headswap.storage.locations import folder_of_copies, writable
 from headswap.zoos.candidates import NetworkLimits
 from headswap.zoos.catalogue import describe_network, load_network
 from headswap.zoos.zoo import ZooSettings
@@ -52,6 +52,7 @@ def compare(  # noqa: PLR0913
     most_ms: float | None = None,
     most_mb: float | None = None,
     any_use: bool = False,
+    plot: str | Path | None = None,
     workspace: str | Path | None = None,
     shelf: str | Path | None = None,
     on: str | None = None,
@@ -72,6 +73,7 @@ def compare(  # noqa: PLR0913
         most_ms: a race leaves out what takes longer for one prediction on this machine, in milliseconds.
         most_mb: a race leaves out larger weights, in millions of bytes.
         any_use: a race leaves out whatever has no licence that allows any use, as its library states it.
+        plot: a file that ends in .svg: accuracy against speed is drawn there. None: no drawing.
         workspace: where features and finished rows are kept; None: the system's cache folder.
         shelf: where features are kept too, as for `train`; None: nowhere else.
         on: a cluster that reads and sees the images, as for `train`; None: this machine alone.
@@ -86,6 +88,7 @@ def compare(  # noqa: PLR0913
     """
     if not 2 <= folds <= 20:
         raise BadSetting(f"folds is {folds}.", remedy="Choose 2 to 20, such as 5.")
+    target = _plot_file(plot)
     limits = NetworkLimits(fetch=fetch, most_ms=most_ms, most_mb=most_mb, any_use=any_use)
     folder = folder_of_copies(workspace)
     address = opened_shelf(shelf)
@@ -94,17 +97,40 @@ def compare(  # noqa: PLR0913
             from headswap.pipeline.race import RaceSetting, race
 
             setting = RaceSetting(limits=limits, folds=folds, seed=seed)
-            return race(
+            raced = race(
                 Path(data), setting, workspace=folder, shelf=address, crew=crew, listener=listener,
                 on_row=on_row,
             )  # fmt: skip
+            return _drawn(raced, target)
         names = _names_of(models, limits)
         settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
         task = task_of(
             Path(data), names, folds=folds, seed=seed, workspace=folder, shelf=address, settings=settings,
             crew=crew, listener=listener,
         )  # fmt: skip
-        return _compared(task, names, listener, on_row)
+        return _drawn(_compared(task, names, listener, on_row), target)
+
+
+def _plot_file(plot: str | Path | None) -> Path | None:
+    path = Path(plot) if plot else None
+    if path is not None and path.suffix.lower() != ".svg":
+        raise BadSetting(f"The plot would be called {path.name}.", remedy="Let its name end in .svg.")
+    if path is not None and not path.resolve().parent.is_dir():
+        raise BadSetting(f"There is no folder {path.parent}.", remedy="Make it, or choose another.")
+    return writable(path, "plot")
+
+
+def _drawn(found: Comparison, path: Path | None) -> Comparison:
+    """The same, with its networks in a drawing."""
+    if path is not None:
+        from headswap.plots.scatter import svg_file
+
+        dots = dots_of(found)
+        if not dots:
+            why = found.rows[0].reason if found.rows else "Let it run longer."
+            raise BadSetting("No network could be judged, so there is nothing to draw.", remedy=why)
+        write_text(path, svg_file(dots, f"{found.scale.subject} against speed", found.scale))
+    return found
 
 
 def _compared(

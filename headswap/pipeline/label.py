@@ -7,9 +7,9 @@ The column "label" is the person's; the others help. Next to its images the tabl
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping
+from csv import DictReader, Error, writer
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,8 @@ from headswap.data.manifest import Manifest, SkippedFile
 from headswap.errors import BadSetting
 from headswap.events import Listener, silent
 from headswap.pipeline.many import plain_cell, table_cell
-from headswap.storage.locations import folder_of_copies
+from headswap.storage.files import write_text
+from headswap.storage.locations import folder_of_copies, writable
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class LabelTable:
     def csv(self) -> str:
         """The table as text, for any spreadsheet."""
         text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
+        table = writer(text, lineterminator="\n")
         table.writerow(_COLUMNS)
         for row in self.rows:
             sure = "" if row.sure is None else f"{row.sure:.2f}"
@@ -74,6 +75,7 @@ class LabelTable:
 def label(
     data: str | Path,
     *,
+    csv: str | Path | None = None,
     labels: str | Path | Mapping[str, str] | None = None,
     model: str = DEFAULT_MODEL,
     workspace: str | Path | None = None,
@@ -86,7 +88,9 @@ def label(
 
     Args:
         data: a folder or zip; folders inside mean nothing.
-        labels: what is known already: file -> label, or a table with the columns "file" and "label".
+        csv: the table to write; fill in its column label and call again: what is in it is kept. None: none.
+        labels: what is known already: file -> label, or a table with the columns "file" and "label". None:
+            what `csv` says, if it is there.
         model: the network whose backbone sees them.
         workspace: where features are kept between calls; None: the system's cache folder.
         listener: hears how far it is; may raise `Cancelled`.
@@ -97,22 +101,27 @@ def label(
     """
     from headswap.training.labelling import advise, cluster_tree
 
-    target = folder_of_copies(workspace)
-    known = dict(labels) if isinstance(labels, Mapping) else _read(Path(labels)) if labels else {}
-    manifest, features, head = _features(Path(data), model, target, listener)
+    folder, target = folder_of_copies(workspace), writable(csv, "table")
+    answers = labels or (target if target and target.is_file() else None)
+    known = dict(answers) if isinstance(answers, Mapping) else _read(Path(answers)) if answers else {}
+    manifest, features, head = _features(Path(data), model, folder, listener)
     names, numbers = _numbered(manifest, known)
     advice = advise(features, cluster_tree(features), numbers, head=head)
-    return LabelTable(
+    own = {Path(one).resolve() for one in (target, answers) if isinstance(one, str | Path)}
+    table = LabelTable(
         rows=_rows(manifest, names, numbers, advice, _suggestions(features, names, numbers, head)),
-        left_out=manifest.left_out,
+        left_out=tuple(left for left in manifest.left_out if Path(data, left.file).resolve() not in own),
     )
+    if target:
+        write_text(target, table.csv)
+    return table
 
 
 def _read(path: Path) -> dict[str, str]:
     """What a table says: file -> label, without those that have none."""
     try:
-        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = list(DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+    except (OSError, UnicodeDecodeError, Error) as error:
         raise BadSetting(
             f"The answers {path} cannot be read.",
             remedy="Give the table that `headswap label` wrote, as CSV.",

@@ -92,6 +92,21 @@ def path_for_bundle(out: str | Path | None, source: Path) -> Path:
     return free_name(path)
 
 
+def writable(named: str | Path | None, what: str) -> Path | None:
+    """A file that will be written, once it is known that it can be; None stays None.
+
+    Raises:
+        BadSetting: it cannot be; said before any work.
+    """
+    path = Path(named) if named else None
+    reason = why_not_writable(path) if path else ""
+    if reason:
+        raise BadSetting(
+            f"{path} cannot be written: {reason}.", remedy=f"Choose another place for the {what}."
+        )
+    return path
+
+
 def free_name(path: Path) -> Path:
     """The place, or the first of place-2, place-3, ... that is free."""
     names = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import pytest
 
-from headswap.cli.verbs import export as verb
+from headswap.cli import answers
 from headswap.errors import TooFewImages
 from headswap.exports.model_card import _agreement
 from headswap.exports.parity import ExpectedAnswer, QuantizedCheck, Route, check_of, compare
@@ -90,13 +87,7 @@ def test_check_json_the_model_card_and_the_shell_say_it() -> None:
         "names 38 of the 40 pictures of the exam right, 95% (83% to 99%), the network itself 40: it loses"
     )
     assert sentence in _agreement(check)
-    assert any(sentence in line for line in verb._lines(check, Path("a.zip")))
-    assert verb._record(check)["int8"]["lost_points"] == pytest.approx(5.0)
-    assert verb._record(check_of([], []))["int8"] is None
-
-
-def test_the_shell_offers_the_form() -> None:
-    parser = argparse.ArgumentParser()
-    verb.add(parser.add_subparsers())
-
-    assert parser.parse_args(["export", "b", "o.zip", "--form", "litert"]).form == "litert"
+    said = answers.export(check, {"out": "a.zip"})
+    assert sentence in said.text
+    assert said.record["int8"]["lost_points"] == pytest.approx(5.0)
+    assert answers.export(check_of([], []), {"out": "a.zip"}).record["int8"] is None

@@ -12,7 +12,7 @@ from torch.nn.functional import conv2d, pad
 
 from headswap import export
 from headswap.bundle.predictor import load_bundle
-from headswap.cli.verbs.export import FORMS
+from headswap.cli.shell import call_of
 from headswap.exports.export import ZipForm
 from headswap.exports.parity import ParityCheck
 from headswap.exports.teachable_machine import NoTeachableMachine, topology_of
@@ -149,7 +149,10 @@ LAYERS: dict[str, Any] = {
 
 
 def test_the_shell_offers_every_form_of_a_zip() -> None:
-    assert get_args(ZipForm) == FORMS
+    for form in get_args(ZipForm):
+        call = call_of(["export", "a-bundle", "a.zip", "--form", form])
+        assert call is not None
+        assert call.arguments["form"] == form
 
 
 def test_a_head_that_reads_every_layer_is_refused_in_words(wide_bundle: Path, tmp_path: Path) -> None:

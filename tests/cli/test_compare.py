@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from headswap.cli.main import new_parser
+from headswap.cli.shell import call_of
 
 LITE = "tf_efficientnet_lite0"
 
@@ -79,7 +79,9 @@ def test_a_race_ends_with_one_table_and_the_command_that_takes_the_winner(
     assert "left out: bird/broken.png" in said
     command = said.splitlines()[-1]
     assert command == f"  headswap teach {drawings} --model timm/{LITE} --seed 7"
-    assert new_parser().parse_args(command.split()[1:]).model == f"timm/{LITE}"
+    taken = call_of(command.split()[1:])
+    assert taken is not None
+    assert taken.arguments["model"] == f"timm/{LITE}"
     assert LITE in ElementTree.parse(plot).getroot().attrib["aria-label"]
 
 

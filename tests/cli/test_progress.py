@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -14,7 +13,7 @@ from PIL import Image
 from headswap.cli.main import main
 from headswap.cli.progress import Bars
 from headswap.events import Progress, Step, text_of_step
-from headswap.training.config import Depth, FinetuneConfig, TrainConfig
+from headswap.training.config import Depth
 
 TINY = """
 import torch
@@ -72,12 +71,11 @@ def test_teach_draws_its_steps_in_a_terminal_whatever_may_move(
     (tmp_path / "tiny_of_the_shell.py").write_text(TINY, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("HEADSWAP_CACHE", str(workspace))
-    brief = FinetuneConfig(epochs=1, confirmations=1, learning_rate=1e-3)
-    monkeypatch.setattr("headswap.cli.verbs.train.TrainConfig", partial(TrainConfig, finetune=brief))
     monkeypatch.setattr("sys.stderr", terminal := Terminal())
     model = ("--model", "tiny_of_the_shell:tiny")
+    brief = ("--finetune-epochs", "1", "--finetune-confirmations", "1", "--finetune-learning-rate", "1e-3")
 
-    code = main(["teach", str(tinted), *model, "--out", str(tmp_path / "b"), "--depth", depth])
+    code = main(["teach", str(tinted), *model, "--out", str(tmp_path / "b"), "--depth", depth, *brief])
 
     drawn = terminal.getvalue()
     steps: list[Step] = ["pictures", "features", "save"]

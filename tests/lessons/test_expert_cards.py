@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headswap.cli.main import new_parser
+from headswap.cli.shell import call_of
 from headswap.lessons.expert_cards import CARDS, TUNED, VERSIONED, ExpertCard
 
 
@@ -37,4 +37,4 @@ def test_every_line_for_the_shell_is_one_that_headswap_knows(line: str) -> None:
     program, *words = shlex.split(line)
 
     assert program == "headswap"
-    assert callable(new_parser().parse_args(words).run)
+    assert call_of(words) is not None

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import headswap
-from headswap.cli.race_table import race_text
+from headswap.cli.comparison import race_text
 from headswap.data.ingest import ingest
 from headswap.data.split import split
 from headswap.errors import BadSetting

@@ -4,7 +4,7 @@
                    [--auth FILE] [--certificate FILE --key FILE]
                    [--host HOST] [--port PORT] [--workspace FOLDER] [--no-browser] [--on auto|HOST:PORT]
 
-Flow:  words --add_options--> namespace + environment --choices_of--> Options (settings, door)
+Flow:  ServeChoices + environment --choices_of--> Options (settings, door)
        --start_text--> lines to print
 
 Knows words and settings; opens nothing.
@@ -12,18 +12,17 @@ Knows words and settings; opens nothing.
 
 from __future__ import annotations
 
-import argparse
 import ipaddress
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, get_type_hints
+from typing import TYPE_CHECKING
 
 from headswap.app.processes.memory import is_held_by_system
 from headswap.app.processes.sandbox import confinement_here
 from headswap.app.service.fetching import ANY, HERE, networks_text
-from headswap.app.service.limits import PROFILES, Limits, Profile, figures, limits_for, table
+from headswap.app.service.limits import Profile, limits_for, table
 from headswap.counted import counted
 from headswap.errors import BadSetting
 from headswap.storage.locations import default_workspace, sample_folder
@@ -58,11 +57,29 @@ class Options:
     server_address: ServerAddress
 
 
-def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Options:
+@dataclass(frozen=True, kw_only=True)
+class ServeChoices:
+    """What `headswap serve` was told; its help says what each is."""
+
+    host: str | None = None
+    port: int | None = None
+    app_workspace: Path | None = None
+    on: str | None = None
+    auth: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    profile: Profile = "me"
+    browser: bool | None = None
+    networks: Sequence[str] | None = None
+    local_links: bool = False
+    limits: Mapping[str, float | bool] = field(default_factory=dict)  # that were named
+
+
+def choices_of(said: ServeChoices, environment: Mapping[str, str]) -> Options:
     """Read what was said on the command line.
 
     Args:
-        said: the options of `add_options`.
+        said: the options of `headswap serve`.
         environment: GRADIO_SERVER_NAME, HEADSWAP_WORKSPACE and HEADSWAP_CLUSTER stand in for what was not
             said.
 
@@ -72,9 +89,6 @@ def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Opti
     from headswap.app.jobs.queue import QueueSettings  # these bring numpy: not for every verb of the shell
     from headswap.app.service.settings import SPARE_IDLE_S, Settings
 
-    changed = {
-        name: getattr(said, name) for name in get_type_hints(Limits) if getattr(said, name) is not None
-    }
     host = environment.get("GRADIO_SERVER_NAME") if said.host is None else said.host
     server_address = ServerAddress(
         host=host or None,
@@ -85,7 +99,7 @@ def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Opti
         opens_browser=_wants_browser(said, host, environment),
     )
     _check(server_address, said.profile, is_hosted="SPACE_ID" in environment)
-    limits = limits_for(said.profile, changed)
+    limits = limits_for(said.profile, said.limits)
     _check_runs(limits.runs)
     workspace = said.app_workspace or environment.get("HEADSWAP_WORKSPACE") or default_workspace()
     cluster = said.on or environment.get("HEADSWAP_CLUSTER") or ""
@@ -146,7 +160,7 @@ def is_local(host: str | None) -> bool:
         return False
 
 
-def _wants_browser(said: argparse.Namespace, host: str | None, environment: Mapping[str, str]) -> bool:
+def _wants_browser(said: ServeChoices, host: str | None, environment: Mapping[str, str]) -> bool:
     """A browser opens by itself where anyone who starts the page also looks at the screen of this machine."""
     if said.browser is not None:
         return bool(said.browser)
@@ -187,51 +201,3 @@ def _check_runs(runs: int) -> None:
             f"runs is {runs}, and this server may use {counted(here, 'processor')}.",
             remedy=f"Choose 1 to {here}." if here > 1 else "Choose 1.",
         )
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What may be said when the page is started."""
-    parser.add_argument("--host", help="0.0.0.0: the whole network, with --auth; default: this machine only")
-    parser.add_argument("--port", type=int, help="default: the first free one from 7860")
-    parser.add_argument(
-        "--workspace",
-        dest="app_workspace",  # the shell's own is its cache
-        type=Path,
-        metavar="FOLDER",
-        help=f"where projects and runs are kept; default: {str(default_workspace()).replace('%', '%%')}",
-    )
-    parser.add_argument(
-        "--on",
-        metavar="auto|HOST:PORT",
-        help="let the machines of a Ray cluster see the pictures of runs: the one that this machine has "
-        "joined by `ray start`, or that of a head; default: HEADSWAP_CLUSTER, or else this machine alone",
-    )
-    parser.add_argument("--auth", type=Path, metavar="FILE", help="class codes, made by `headswap users`")
-    parser.add_argument("--certificate", type=Path, metavar="FILE", help="serve over TLS (PEM)")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="of the certificate (PEM)")
-    parser.add_argument(
-        "--for", dest="profile", choices=PROFILES, default="me", help="whose limits; default: %(default)s"
-    )
-    parser.add_argument(
-        "--browser",
-        action=argparse.BooleanOptionalAction,
-        help="open the page in a browser; default: for one person at a machine with a screen",
-    )
-    parser.add_argument(
-        "--networks", nargs="+", metavar="NAME",
-        help=f"which may be fetched: {HERE} (none, the default for a class), {ANY}, or their names",
-    )  # fmt: skip
-    parser.add_argument(
-        "--local-links", action="store_true",
-        help="let links to films lead to this machine and its network, which others may not see",
-    )  # fmt: skip
-    limits = parser.add_argument_group(
-        "limits", "each changes one figure of --for; 0: none, where that is said"
-    )
-    kinds = get_type_hints(Limits)
-    for one in figures():
-        unit = one.metadata["unit"] or "N"
-        description = f"{one.metadata['description']}{'; 0: no limit' if one.metadata['may_be_none'] else ''}"
-        name = f"--{one.name.replace('_', '-')}"
-        limits.add_argument(name, dest=one.name, type=kinds[one.name], metavar=unit.upper(), help=description)
-    limits.add_argument("--spare", action=argparse.BooleanOptionalAction, help="keep a spare worker warm")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from headswap.app.service.fetching import FetchPolicy
-from headswap.app.service.options import Options, add_options, choices_of, start_text
+from headswap.app.service.options import Options, ServeChoices, choices_of, start_text
+from headswap.cli.shell import call_of
 from headswap.errors import TooMuch, WeightsNotHere
 from headswap.network import InputSpec, NetworkCard, Weights
 from headswap.zoos.catalogue import fetched_bytes
@@ -21,9 +21,9 @@ CARDS = {"small": HERE, "large": LARGE, "timm/large": LARGE}
 
 
 def chosen(*words: str) -> Options:
-    parser = argparse.ArgumentParser()
-    add_options(parser)
-    return choices_of(parser.parse_args(words), {})
+    call = call_of(["serve", *words])
+    assert call is not None
+    return choices_of(ServeChoices(**call.arguments), {})
 
 
 def rule(*networks: str, weights_gb: float = 0.0, there: int = 0) -> FetchPolicy:

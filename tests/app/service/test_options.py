@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Callable
@@ -16,16 +15,17 @@ from headswap.app.jobs.store import Store
 from headswap.app.processes.local import LocalRunner
 from headswap.app.service.accounts import add
 from headswap.app.service.limits import PROFILES
-from headswap.app.service.options import Options, add_options, choices_of, is_local, start_text
+from headswap.app.service.options import Options, ServeChoices, choices_of, is_local, start_text
+from headswap.cli.shell import call_of
 from headswap.errors import BadSetting
 from headswap.storage.locations import default_workspace, sample_folder
 from tests.app.jobs.conftest import UNTIL_TOLD, WORKER, Office
 
 
 def read(*words: str, **environment: str) -> Options:
-    parser = argparse.ArgumentParser()
-    add_options(parser)
-    return choices_of(parser.parse_args(words), environment)
+    call = call_of(["serve", *words])
+    assert call is not None
+    return choices_of(ServeChoices(**call.arguments), environment)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""A race as text: one table, why the winner is taken, and the command that takes it.
+"""A comparison as text: one table; of a race also why the winner is taken, and the command that takes it.
 
-Flow:  Comparison of a race --race_text--> lines for a shell
+Flow:  Comparison --compare--> Answer
 """
 
 from __future__ import annotations
@@ -10,12 +10,59 @@ import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
-from headswap.cli.verb import left_out_lines
+from headswap.cli.answers import Answer, Given, left_out_lines
+from headswap.storage.files import to_plain
 
 if TYPE_CHECKING:
     from headswap.pipeline.comparison import Comparison, ComparisonRow, Race, RoundFigure
 
 _HEADS = {"last": "last", "wide": "every"}
+
+
+def compare(found: Comparison, given: Given) -> Answer:
+    """What a comparison says; 130 when it was stopped."""
+    text = (
+        _table(found)
+        if found.race is None
+        else race_text(found, found.race, given["data"], given.get("seed", 0))
+    )
+    return Answer(to_plain(found), text, code=130 if found.stopped else 0)
+
+
+def _table(found: Comparison) -> str:
+    lines = ["One network is nothing to compare: name two or more with --models."] * (len(found.rows) == 1)
+    lines += [
+        f"{'network':36} {score_title(found):>7}  {'probably':>12} {'seconds':>8} {'MB':>7} {'numbers':>12} "
+        f"{'ms':>7}  head reads"
+    ]
+    lines += [_row_line(row, found) for row in found.rows if row.state == "done"]
+    lines += [f"{row.model}: {row.reason}" for row in found.rows if row.state != "done"]
+    lines += [f"{row.model}: {row.note}." for row in found.rows if row.note]
+    total = sum(found.counts.values())
+    if found.is_multi_label:  # a picture counts for each of its labels
+        total = max((row.total for row in found.rows), default=0)
+    lines.append(
+        f"{total} pictures, each judged by a head that never saw it ({found.folds} folds). "
+        f"{baseline_text(found)} ms: one prediction here."
+    )
+    if any(row.computed < total for row in found.rows if row.state == "done"):
+        lines.append("* features were at hand, at least in part: the first time takes longer.")
+    if found.stopped:
+        lines.append("Stopped. These networks are kept; the same command goes on with the others.")
+    lines += left_out_lines(found.left_out)
+    return "\n".join(lines)
+
+
+_READS = {"last": "the last layer", "wide": "every layer"}
+
+
+def _row_line(row: ComparisonRow, found: Comparison) -> str:
+    seconds = f"{row.seconds:.1f}{'*' if row.computed < row.total else ' '}"
+    return (
+        f"{row.model.partition('/')[2]:36} {score_text(row.score, found):>7}  "
+        f"{interval_text(row, found):>12} {seconds:>8} {(row.size_bytes or 0) / 1e6:>7.1f} "
+        f"{row.parameters or 0:>12,} {row.ms_per_image:>7.1f}  {_READS[row.head]}"
+    )
 
 
 def race_text(found: Comparison, race: Race, data: str, seed: int = 0) -> str:
