@@ -47,6 +47,7 @@ CUT_OFF = (
 )
 NARROWED = """(words) => [...document.querySelectorAll('[role=option]')].every(
   (option) => option.innerText.includes(words))"""
+DRAWN = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 START_S = 900.0
 WAIT_MS = 600_000  # for what a person waits for; a machine may do much else, and goals are printed only
 
@@ -93,6 +94,23 @@ class Visit:
         parts = urlsplit(request.url)
         if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != self.host:
             self.strangers.append(request.url)
+
+    @contextmanager
+    def answers(self) -> Iterator[None]:
+        """What is asked here is answered and drawn at the end: the stream of gradio's answers has ended."""
+        ended: list[Request] = []
+
+        def note(request: Request) -> None:
+            ended.append(request)
+
+        for end in ("requestfinished", "requestfailed"):  # gradio may break it off after the last answer
+            self.page.on(end, note)
+        yield
+        while not any("/queue/data" in request.url for request in ended):
+            self.page.wait_for_timeout(20)
+        for end in ("requestfinished", "requestfailed"):
+            self.page.remove_listener(end, note)
+        self.page.evaluate(DRAWN)
 
     def reload(self) -> None:
         """Load the page again; what gradio's client says of questions cut off by that is no error of ours."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route
 
 from tests.e2e.house import SAMPLE, House, Visit, visiting
 from tests.e2e.test_access import Judge
@@ -121,6 +121,24 @@ def test_a_press_during_which_the_grid_is_drawn_again_is_not_lost(tried: Visit) 
     page.mouse.move(2, 2)  # let go next to it: no press
     page.mouse.up()
     assert unlike.get_attribute("aria-pressed") == "true"
+    show(tried, "all")
+
+
+def test_a_press_while_the_one_before_it_is_answered_is_not_lost(tried: Visit) -> None:
+    page = tried.page
+    show(tried, "all")
+    held: list[Route] = []
+    page.route("**/queue/join*", lambda route: held.append(route))
+    with page.expect_request("**/queue/join*"):
+        page.click("#hs-many .filters [data-name=class-0]")
+    page.click("#hs-many .filters [data-name=unlike]")
+
+    for route in held:
+        route.continue_()
+    page.unroute("**/queue/join*")
+
+    tried.wait("#hs-many .filters [data-name=unlike][aria-pressed=true]")
+    assert page.locator("#hs-many .tiles li:not(:has-text('unlike'))").count() == 0
     show(tried, "all")
 
 

@@ -66,6 +66,26 @@ def test_a_name_that_nobody_has_is_one_sentence_and_each_kind_of_head_shows_what
         assert f"→ {found.site.num_classes} names" in shown, name
 
 
+def test_enter_or_a_press_chooses_and_leaving_the_box_does_not(visit: Visit) -> None:
+    page = visit.page
+    visit.wait("#hs-head svg.wide")
+    before = page.inner_text("#hs-cards .card:has(:checked) code")
+    visit.look_for("#hs-search", "resnet18")
+    first = page.inner_text("[role=option] >> nth=0")
+
+    with visit.answers():
+        page.locator("#hs-search input").blur()
+
+    assert page.locator("#hs-model .mistake").count() == 0
+    assert page.inner_text("#hs-cards .card:has(:checked) code") == before
+    assert page.input_value("#hs-search input") == ""
+    visit.look_for("#hs-search", "resnet18")
+    page.keyboard.press("Enter")
+    visit.wait("#hs-head h2 code:has-text('resnet18')")
+    assert page.inner_text("#hs-head h2 code") in first
+    choose(visit, "torchvision/squeezenet1_1")
+
+
 def test_the_new_head_is_as_large_as_the_images_have_classes(visit: Visit) -> None:
     visit.wait("#hs-head svg.wide")
     assert "as you like" in visit.page.inner_text("#hs-head .facts")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import FilePayload
+from playwright.sync_api import FilePayload, Request, Route
 
 from headswap.bundle.format import read_card
 from tests.e2e.house import PLANTED, SAMPLE, House, Visit
@@ -44,6 +44,37 @@ def test_a_picture_that_is_given_ends_the_camera_and_keeps_its_answer(taught: Vi
     taught.wait("#hs-live-camera [data-camera][aria-pressed=true]")
     page.click("#hs-examples [data-example='0']")
     taught.wait("#hs-live-camera video", state="hidden")
+    taught.wait("#hs-answer .live b:not(:has-text('vehicle'))")
+
+
+def test_a_frame_on_its_way_does_not_take_the_place_of_the_answer_to_a_picture(taught: Visit) -> None:
+    page = taught.page
+    held: list[Route] = []
+    page.route(
+        "**/queue/join*", lambda route: held.append(route) if is_frame(route.request) else route.continue_()
+    )
+    with page.expect_request(is_frame):
+        page.click("#hs-live-camera [data-camera]")
+    with taught.answers():
+        page.set_input_files("#hs-try input[type=file]", SAMPLE / "train" / "vehicle" / "bus_01.png")
+    taught.wait("#hs-answer .live b:has-text('vehicle')")
+    said = page.inner_html("#hs-answer")
+
+    with taught.answers():
+        for route in held:
+            route.continue_()
+    page.unroute("**/queue/join*")
+
+    assert page.inner_html("#hs-answer") == said
+    assert page.locator("#hs-look:visible").count() == 1
+    page.click("#hs-live-camera [data-camera]")  # and what it sees is answered again
+    taught.wait("#hs-look", state="hidden")
+    page.click("#hs-live-camera [data-camera][aria-pressed=true]")
+
+
+def is_frame(request: Request) -> bool:
+    """Whether the camera asks."""
+    return "/queue/join" in request.url and '"frame":' in (request.post_data or "")
 
 
 def test_the_heat_map_is_not_constant(taught: Visit) -> None:

@@ -30,7 +30,7 @@ from headswap.pipeline.inspect import Inspection
 from headswap.storage.files import from_json, to_json, write_text
 from headswap.threads import machine_text
 from headswap.training.config import Depth, TrainConfig
-from headswap.training.finetune.plan import ABOVE_THE_CUT, FORWARD, Costs, likely_seconds
+from headswap.training.finetune.plan import ABOVE_THE_CUT, FORWARD, NORMS, Costs, likely_seconds
 from headswap.zoos.hub import is_reachable
 
 # How long a training will take, before it begins: from the pace of this network on this machine, and what a
@@ -56,7 +56,7 @@ def training_s(
     if config.depth != "head":
         train, finetune, train_s = images * (1 - test_share), config.finetune, train_ms / 1000.0
         costs = Costs(
-            image={"everything": train_s, "norms": train_s, "last": train_s * ABOVE_THE_CUT},
+            image={"everything": train_s, "norms": train_s * NORMS, "last": train_s * ABOVE_THE_CUT},
             setup={"last": (images + finetune.crops * train) * train_s * FORWARD},
             rest=round(train * (1 - finetune.validation_share)), every=round(train),
         )  # fmt: skip

@@ -23,7 +23,7 @@ from headswap.training.finetune.batches import ImageBatches
 from headswap.training.finetune.frozen_prefix import FrozenPrefix, find_frozen_prefix
 from headswap.training.finetune.loop import finetune
 from headswap.training.finetune.modes import borrowed, own_random, step_s, train_mode
-from headswap.training.finetune.plan import ABOVE_THE_CUT, FORWARD, Costs, FinetuneCandidate
+from headswap.training.finetune.plan import ABOVE_THE_CUT, FORWARD, NORMS, Costs, FinetuneCandidate
 from headswap.training.finetune.records import (
     FinetunedRun,
     FinetuneTask,
@@ -134,7 +134,7 @@ class CandidateRunner:
         rest, every = len(self.rows(0)[0]), len(setup.train)
         if not measured:
             above = 1.0 if self.top is None else ABOVE_THE_CUT
-            rough: dict[Moving, float] = {"everything": 1.0, "last": above, "norms": 1.0}
+            rough: dict[Moving, float] = {"everything": 1.0, "last": above, "norms": NORMS}
             below = FORWARD * self.images_below(frozenset({"last"}))
             return Costs(image=rough, setup={"last": below}, rest=rest, every=every)
         few = setup.train[:_MEASURED].tolist()

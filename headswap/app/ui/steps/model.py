@@ -17,7 +17,7 @@ from headswap.app.ui.widgets.errors import error_html, errors_as_text
 from headswap.app.ui.widgets.handlers import QUIET
 from headswap.app.ui.widgets.html import fragment, next_bar, web_text
 from headswap.app.ui.widgets.icons import term
-from headswap.app.ui.widgets.network_search import every_network, has_ended, narrowed, waits
+from headswap.app.ui.widgets.network_search import every_network, has_ended, narrowed, only_chosen, waits
 
 CARD_SCRIPT = """
 element.addEventListener('change', (happened) => {
@@ -154,8 +154,8 @@ def on_search(
     step: ModelStep, page: PageParts, project_id: str, model: str | None, request: gr.Request
 ) -> Updates:
     """A network was found by its name."""
-    if not model or not model.strip():
-        return {}
+    if not model or not model.strip():  # the box was only left
+        return {step.status: gr.skip()}
     return _choose(step, page, project_id, model.strip(), None, request)
 
 
@@ -202,7 +202,10 @@ def connect_model_step(step: ModelStep, page: PageParts, drawn_first: Any) -> No
     step.weights.upload(
         told(on_weights, step, page), [page.project_id, step.weights], [*outputs, *drawn], **quiet
     )
-    step.search.input(told(on_search, step, page), [page.project_id, step.search], outputs, **newest, **quiet)
+    step.search.input(
+        told(on_search, step, page), [page.project_id, step.search], outputs, js=only_chosen("#hs-search"),
+        **newest, **quiet,
+    )  # fmt: skip
     gr.on(
         [step.check.click, step.own_path.submit],
         errors_as_text(step.path_status)(on_check, step, page),

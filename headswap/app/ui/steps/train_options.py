@@ -146,7 +146,8 @@ def config_of(chosen: ChosenOptions) -> tuple[TrainConfig, float, int]:
 
 def _time(depth: Depth, seconds: dict[Depth, float]) -> str:
     if depth in seconds:
-        return f"{about(seconds[depth])}."
+        said = about(seconds[depth])
+        return f"Seconds, or {said.lower()}." if depth == "auto" and said != "Seconds" else f"{said}."
     return "Seconds." if depth == "head" else "Minutes."
 
 

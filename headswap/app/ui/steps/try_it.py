@@ -83,6 +83,9 @@ CAMERA = h.div(".livecam")[
     h.p(".hs-note", role="status"),
 ]
 
+# What comes when the camera is off would take the place of an answer that is read.
+SHOW_FRAME = "(said) => headswap.isLive() ? [said, '', '', {__type__: 'update', visible: false}] : []"
+
 
 @dataclass(frozen=True)
 class TryIt:
@@ -90,6 +93,7 @@ class TryIt:
 
     image: gr.Image
     camera: gr.HTML
+    frame: gr.HTML  # never seen: what was said of the newest frame
     examples: gr.HTML
     said: gr.HTML
     status: gr.HTML
@@ -116,7 +120,7 @@ class TryIt:
         }
 
     def told(self, said: h.Node, *, is_kept: bool = True) -> Updates:
-        """An answer; of a camera's picture, which is not kept, no map can be drawn."""
+        """An answer; where there is no picture, no map can be drawn."""
         return self._no_heat(is_kept) | {self.answer: said}
 
     def _no_heat(self, can_explain: bool) -> Updates:
@@ -133,6 +137,7 @@ def build_try_it() -> TryIt:
                 label="Picture to try", show_label=False, elem_id="hs-try", buttons=[],
             )  # fmt: skip
             camera = fragment(CAMERA, name="hs-live-camera", script=web_text("live.js"))
+            frame = gr.HTML(html_template="", visible="hidden")
             examples = fragment(name="hs-examples", script=sends("example"))
             examples_told = fragment(script=web_text("said.js"))
         with gr.Column(elem_classes="stack"):
@@ -140,7 +145,7 @@ def build_try_it() -> TryIt:
             said = fragment(NO_ANSWER, name="hs-answer")
             explain = gr.Button("Where did it look?", visible=False, elem_id="hs-look", elem_classes="fit")
             heat = fragment(name="hs-heat")
-    return TryIt(image, camera, examples, examples_told, status, said, explain, heat)
+    return TryIt(image, camera, frame, examples, examples_told, status, said, explain, heat)
 
 
 def answered(page: PageParts, owner: str, job: str, prediction: Prediction) -> h.Renderable:
@@ -194,10 +199,10 @@ def on_image(
 
 
 def on_frame(part: TryIt, page: PageParts, job: str, event: gr.EventData, request: gr.Request) -> Updates:
-    """The camera sent what it sees."""
+    """The camera sent what it sees; of a picture that is not kept, no map can be drawn."""
     owner = owner_of(request)
     prediction = page.service.results.predict_frame(owner, job, str(event.frame))
-    return part.told(answered(page, owner, job, prediction), is_kept=False)
+    return {part.frame: answered(page, owner, job, prediction)}
 
 
 def on_explain(
@@ -220,5 +225,9 @@ def connect_try_it(part: TryIt, page: PageParts, done_job: gr.Textbox, filled: A
     last: dict[str, Any] = {"trigger_mode": "always_last"}  # or an answer stood next to the picture after it
     part.examples.click(untold(on_example_press, part, page), done_job, outputs, **PREDICTING)
     part.image.input(untold(on_image, part, page), given, outputs, **UNOPENED, **last, **PREDICTING)
-    part.camera.click(untold(on_frame, part, page), done_job, outputs, trigger_mode="once", **PREDICTING)
+    seen = part.camera.click(
+        errors_as_text(part.frame)(on_frame, part, page), done_job, part.frame, trigger_mode="once",
+        **PREDICTING,
+    )  # fmt: skip
+    seen.then(None, part.frame, [part.answer, part.status, part.heat, part.explain], js=SHOW_FRAME, **QUIET)
     part.explain.click(explain, given, [part.heat, part.status], **UNOPENED, **PREDICTING)

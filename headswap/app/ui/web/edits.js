@@ -6,13 +6,14 @@
 // One for the whole page: whether the next picture was asked for in a dialog, and the dialog closed before it came.
 globalThis.headswap = { next: { isAwaited: false, isUnwanted: false }, ...globalThis.headswap };
 const { next } = globalThis.headswap;
+const message = {};  // one for all presses: gradio sends one that waited with the message of the one before it
 const send = (source, value) => {
   const { edit, name = '', file = '' } = source.dataset;
   next.isAwaited = edit.startsWith('look') && source.closest('dialog') !== null;
   next.isUnwanted = false;
   if (!/^(open|look|show|ask)/.test(edit)) globalThis.headswap.didSomething = true;
   globalThis.headswap.lastEdit = edit;
-  trigger('click', { edit, name, file, value });
+  trigger('click', Object.assign(message, { edit, name, file, value }));
 };
 const chooser = Object.assign(document.createElement('input'), { type: 'file', multiple: true });
 let chosenFor = '';

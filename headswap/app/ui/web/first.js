@@ -25,9 +25,22 @@ document.addEventListener('drop', async (dropped) => {
   await globalThis.headswap.takeEntries(entries);
 });
 
-// gradio's search box has no hint of its own, and what is typed into it would be added to the name that is there.
+// gradio's search box has no hint of its own, and what is typed into it would be added to the name that is there. It
+// takes what is typed as chosen when it is left, too: Enter or a press on the list chooses, else it is as before.
 soon('#hs-search input').then((box) => {
   if (!box) return;
+  const search = box.closest('#hs-search');
+  let before = '';
   box.placeholder = 'resnet, vit, mobile …';
-  box.addEventListener('focus', () => requestAnimationFrame(() => box.select()));
+  box.addEventListener('focus', () => {
+    before = box.value;
+    requestAnimationFrame(() => box.select());
+  });
+  search.addEventListener('keydown', (pressed) => { if (pressed.key === 'Enter') search.dataset.chosen = 'yes'; }, true);
+  search.addEventListener('mousedown', (pressed) => { if (pressed.target.dataset.index) search.dataset.chosen = 'yes'; }, true);
+  search.addEventListener('blur', () => {
+    if (search.dataset.chosen) return;
+    box.value = before;
+    box.dispatchEvent(new Event('input'));
+  }, true);
 });

@@ -63,7 +63,7 @@ const tryFile = (file) => {
   input.files = transfer.files;
   input.dispatchEvent(new Event('change', {bubbles: true}));
 };
-globalThis.headswap = {...globalThis.headswap, tryFile};
+globalThis.headswap = {...globalThis.headswap, tryFile, isLive: () => stream !== null};
 
 /* gradio goes by the type that the system gives a file, and many know none for HEIC or PPM: such a file is
    handed on as the picture that its name says it is. What this browser cannot show, the answer shows. */

@@ -37,3 +37,12 @@ def narrowed(box: str) -> str:
     setTimeout(() => box.dispatchEvent(new KeyboardEvent('keydown', {{key: 'Shift', bubbles: true}})));
   }}
 }}"""
+
+
+def only_chosen(box: str) -> str:
+    """Script for the question after a choice: the name, or none where the box was only left."""
+    return f"""(project, name) => {{
+  const {{ dataset }} = document.querySelector('{box}'), isChosen = dataset.chosen;
+  delete dataset.chosen;
+  return [project, isChosen ? name : null];
+}}"""
