@@ -17,6 +17,11 @@ ON_ITS_WAY = """() => {
   const hint = document.querySelector('#hs-search [data-testid=block-info] + div');
   return getComputedStyle(hint, '::after').content.includes('is on its way');
 }"""
+UNCOVERED = """() => ['[data-testid=block-info] + div', '[role=option]'].every((one) => {
+  const seen = document.querySelector(`#hs-search ${one}`);
+  const { left, top, bottom } = seen.getBoundingClientRect();
+  return seen.contains(document.elementFromPoint(left + 20, (top + bottom) / 2));
+})"""
 FAMILIES = (  # one of each kind of head; tests/heads/ looks at every family, without a browser
     "torchvision/googlenet", "torchvision/squeezenet1_1", "torchvision/resnet18",
     "torchvision/mobilenet_v3_small", "timm/deit_tiny_distilled_patch16_224", "timm/levit_128s",
@@ -71,6 +76,7 @@ def test_enter_or_a_press_chooses_and_leaving_the_box_does_not(visit: Visit) -> 
     visit.wait("#hs-head svg.wide")
     before = page.inner_text("#hs-cards .card:has(:checked) code")
     visit.look_for("#hs-search", "resnet18")
+    assert page.evaluate(UNCOVERED), "the list covers what the box says of it"
     first = page.inner_text("[role=option] >> nth=0")
 
     with visit.answers():

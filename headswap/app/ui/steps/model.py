@@ -19,9 +19,11 @@ from headswap.app.ui.widgets.html import fragment, next_bar, web_text
 from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.network_search import every_network, has_ended, narrowed, only_chosen, waits
 
+# gradio sends a press that waited with the message of the one before it: there is one message for all presses
 CARD_SCRIPT = """
-element.addEventListener('change', (happened) => {
-  if (happened.target.name === 'hs-network') trigger('click', {chosen: happened.target.value});
+const message = {};
+element.addEventListener('change', ({ target }) => {
+  if (target.name === 'hs-network') trigger('click', Object.assign(message, { chosen: target.value }));
 });
 """
 HURRY = h.fragment[

@@ -34,7 +34,7 @@ soon('#hs-search input').then((box) => {
   box.placeholder = 'resnet, vit, mobile …';
   box.addEventListener('focus', () => {
     before = box.value;
-    requestAnimationFrame(() => box.select());
+    requestAnimationFrame(() => { box.select(); box.scrollIntoView({ block: 'nearest' }); });
   });
   search.addEventListener('keydown', (pressed) => { if (pressed.key === 'Enter') search.dataset.chosen = 'yes'; }, true);
   search.addEventListener('mousedown', (pressed) => { if (pressed.target.dataset.index) search.dataset.chosen = 'yes'; }, true);
