@@ -63,7 +63,6 @@ PARAMETERS = {  # what each is, in every function that takes it
     "rename": "new names of classes",
     "seed": "of all that is drawn",
     "settings": "of the zoos",
-    "shelf": "where features are kept for others",
     "site": "where the head is",
     "target": "a module or Network",
     "test_share": "in (0, 1)",

@@ -62,7 +62,7 @@ _OFF = {  # on, unless this is said
         "keep no features of the images in the bundle: later its classes cannot be changed without them",
     ),
 }
-_ENVIRONMENT = {"on": "HEADSWAP_CLUSTER", "shelf": "HEADSWAP_SHELF"}  # stands in for what was not said
+_ENVIRONMENT = {"on": "HEADSWAP_CLUSTER"}  # stands in for what was not said
 _HIDDEN = {"listener", "on_row", "workspace", "kept"}  # the shell gives them itself, or has no use for them
 _TWICE = {"TrainConfig": ("head", "l2_grid")}  # fields for which there is another way
 

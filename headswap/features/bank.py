@@ -31,7 +31,7 @@ from headswap.features.engines import MAX_DECODER_ERROR, Decoder, engine_named, 
 from headswap.features.extractor import Extractor
 from headswap.features.gpu_decoding import decodes_here, encoded_image, is_prepared_on_gpu
 from headswap.features.memmap import matrix
-from headswap.features.remote_shelf import shelf_of
+from headswap.features.shelf import FolderShelf
 from headswap.features.stored_images import Prepare, StoredImages, ahead, decoded_ahead
 from headswap.storage.files import make_folder, write_bytes
 from headswap.threads import processors
@@ -69,7 +69,6 @@ class BankBuilder:
         expected: int,
         batch_size: int = 16,
         one_of_many: bool = False,
-        shelf: str | None = None,
     ) -> None:
         """Read what is known.
 
@@ -81,11 +80,10 @@ class BankBuilder:
             one_of_many: other processes fill the same shelf. What shards state of themselves is believed, for
                 one of them checks all at the end; and a batch that is less than whole is filled up, for on
                 one thread the last digits may depend on its size.
-            shelf: an address where shards are kept too, for other machines; None: in the folder alone.
         """
         self.extractor, self.computed = extractor, 0
         self._folder, self._expected, self._batch_size = folder, expected, batch_size
-        self._shelf, self._is_believed = shelf_of(folder, shelf), one_of_many or shelf is not None
+        self._shelf, self._is_believed = FolderShelf(folder), one_of_many
         self._one_of_many = one_of_many
         self._key = extractor.key
         self._batch: dict[str, NDArray[np.uint8]] = {}
@@ -277,7 +275,6 @@ def fill_bank(
     *,
     folder: Path,
     batch_size: int = 16,
-    shelf: str | None = None,
     listener: Listener = silent,
 ) -> FeatureBank:
     """Give the features of images, from disk where they are known.
@@ -288,15 +285,12 @@ def fill_bank(
         images: give image number i as network input, (H, W, C) uint8; called in several threads.
         folder: where shards are kept.
         batch_size: images that the backbone sees at once on a processor; a GPU takes more.
-        shelf: an address where shards are kept too; None: in the folder alone.
         listener: hears Progress("features"), and a Note when a GPU was given up.
     """
     if isinstance(extractor, BankBuilder):
         builder = extractor
     else:
-        builder = BankBuilder(
-            extractor, folder=folder, expected=len(sha256s), batch_size=batch_size, shelf=shelf
-        )
+        builder = BankBuilder(extractor, folder=folder, expected=len(sha256s), batch_size=batch_size)
     builder.catch_up()
     stored = images if isinstance(images, StoredImages) else StoredImages(prepared=images)
     builder.choose_decoder(sha256s, stored)

@@ -1,6 +1,6 @@
 """Where features are kept: rows by the hash of their image, in shards that several processes write at once.
 
-Flow:  key + names + (M, D) features --Shelf.put--> a shard that proves itself --Shelf.read--> (name, row)
+Flow:  key + names + (M, D) features --put--> a shard that proves itself --read--> (name, row)
 
 A shard is one safetensors file, written as a whole under a name of its own, so that no one waits for anyone.
 Every name and every number is under its check sum; one that is damaged is discarded, and its images are
@@ -10,16 +10,14 @@ computed again.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import uuid
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor
 
 from headswap.storage.files import discard, make_folder, write_bytes
@@ -29,33 +27,15 @@ ENDING = ".safetensors"  # of a shard
 logger = logging.getLogger(__name__)
 
 
-class Shelf(Protocol):
-    """Keeps features by key and name, for all who see it."""
-
-    def have(self, key: str) -> set[str]:
-        """Names under a key, as the shards state them; no feature is read."""
-        ...
-
-    def read(self, key: str, width: int, wanted: Set[str] | None = None) -> Iterator[tuple[str, Tensor]]:
-        """Each name under a key with its (width,) float32 features, where the shard is whole.
-
-        Shards that hold none of the `wanted` names may be left out; None: all are wanted.
-        """
-        ...
-
-    def put(self, key: str, names: Sequence[str], features: Tensor) -> None:
-        """Keep (M, D) features of M names; others may put the same at the same time."""
-        ...
-
-
 class FolderShelf:
-    """A folder, of this machine or of many."""
+    """Keeps features by key and name in a folder, of this machine or of many."""
 
     def __init__(self, folder: Path) -> None:
         """It need not be there yet."""
         self._folder = folder
 
     def have(self, key: str) -> set[str]:
+        """Names under a key, as the shards state them; no feature is read."""
         found: set[str] = set()
         for path in (self._folder / key).glob(f"*{ENDING}"):
             try:
@@ -66,6 +46,10 @@ class FolderShelf:
         return found
 
     def read(self, key: str, width: int, wanted: Set[str] | None = None) -> Iterator[tuple[str, Tensor]]:
+        """Each name under a key with its (width,) float32 features, where the shard is whole.
+
+        Shards that hold none of the `wanted` names may be left out; None: all are wanted.
+        """
         for path in sorted((self._folder / key).glob(f"*{ENDING}")):
             try:
                 with safe_open(path, framework="pt") as shard:
@@ -93,26 +77,13 @@ class FolderShelf:
                 yield from zip(names, features, strict=True)
 
     def put(self, key: str, names: Sequence[str], features: Tensor) -> None:
-        name = f"{uuid.uuid4().hex}{ENDING}"
-        write_bytes(make_folder(self._folder / key) / name, shard_bytes(names, features))
-
-
-def shard_bytes(names: Sequence[str], features: Tensor) -> bytes:
-    """(M, D) features of M names, as a shard that proves itself."""
-    features = features.contiguous()
-    facts = {"sha256": " ".join(names), "check": _check_of(names, features)}
-    return save({"features": features}, metadata=facts)
-
-
-def is_whole_shard(data: bytes) -> bool:
-    """Whether a shard holds what was put into it."""
-    try:
-        features = load(data)["features"]
-        length = int.from_bytes(data[:8], "little")
-        facts = json.loads(data[8 : 8 + length])["__metadata__"]
-        return bool(facts["check"] == _check_of(facts["sha256"].split(), features))
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
-        return False
+        """Keep (M, D) features of M names; others may put the same at the same time."""
+        features, path = (
+            features.contiguous(),
+            make_folder(self._folder / key) / f"{uuid.uuid4().hex}{ENDING}",
+        )
+        facts = {"sha256": " ".join(names), "check": _check_of(names, features)}
+        write_bytes(path, save({"features": features}, metadata=facts))
 
 
 def _check_of(names: Sequence[str], features: Tensor) -> str:

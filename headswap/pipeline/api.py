@@ -19,7 +19,6 @@ from headswap.pipeline.resources import (
     crew_if,
     crew_on,
     loaded,
-    opened_shelf,
     path_of,
 )
 from headswap.storage.files import remove, write_text
@@ -115,7 +114,6 @@ def train(  # noqa: PLR0913
     config: TrainConfig | None = None,
     from_bundle: str | Path | None = None,
     workspace: str | Path | None = None,
-    shelf: str | Path | None = None,
     on: str | None = None,
     processes: int | None = None,
     listener: Listener = silent,
@@ -139,11 +137,9 @@ def train(  # noqa: PLR0913
             None: as `config` says, which is "auto".
         config: how the head is trained.
         from_bundle: repeat the run that left this bundle, choice by choice: on the same images and machine
-            the same head, bit for bit. Then only `data`, `unlabeled`, `out`, `weights`, `workspace` and
-            `shelf` count.
+            the same head, bit for bit. Then only `data`, `unlabeled`, `out`, `weights` and `workspace`
+            count.
         workspace: where features are kept between runs; None: the system's cache folder.
-        shelf: an address, such as s3://lab/shelf, or a folder, where features are kept too: other machines
-            that name it compute none of them again. None: nowhere else.
         on: "auto": the machines of the Ray cluster that this one has joined read and see the images; or the
             HOST:PORT of its head. `data`, `weights` and `workspace` must be seen by all of them. The bundle
             is the same. None: this machine alone.
@@ -162,7 +158,7 @@ def train(  # noqa: PLR0913
     from headswap.storage.locations import path_for_bundle
     from headswap.zoos.zoo import ZooSettings
 
-    folder, address = folder_of_copies(workspace), opened_shelf(shelf)
+    folder = folder_of_copies(workspace)
     if from_bundle is not None:
         if (model, test_share, seed, head, config) != (DEFAULT_MODEL, 0.2, 0, None, None):
             raise BadSetting(
@@ -172,7 +168,7 @@ def train(  # noqa: PLR0913
         with crew_if(on, data, weights, workspace=folder) as crew:
             return train_again(
                 from_bundle, data, unlabeled=unlabeled, out=out, weights=weights, workspace=folder,
-                shelf=address, crew=crew, processes=processes, listener=listener,
+                crew=crew, processes=processes, listener=listener,
             )  # fmt: skip
     target, others = path_for_bundle(out, Path(data)), _named(unlabeled)
     train_config, path = _read_by(config or TrainConfig(), head)
@@ -182,7 +178,7 @@ def train(  # noqa: PLR0913
     )  # fmt: skip
     with crew_if(on, data, weights, workspace=folder) as crew:
         return run_experiment(
-            experiment, target, workspace=folder, shelf=address, crew=crew, processes=processes,
+            experiment, target, workspace=folder, crew=crew, processes=processes,
             settings=ZooSettings(allow_code=True), listener=listener,  # the caller runs Python anyway
         )  # fmt: skip
 

@@ -23,7 +23,7 @@ from headswap.errors import BadSetting, HeadswapError
 from headswap.events import Listener, Note, silent
 from headswap.network import Network
 from headswap.pipeline.comparison import Comparison, ComparisonRow, dots_of
-from headswap.pipeline.resources import crew_if, opened_shelf
+from headswap.pipeline.resources import crew_if
 from headswap.pipeline.scoring import (
     NOT_LINEAR,
     ScoringTask,
@@ -54,7 +54,6 @@ def compare(  # noqa: PLR0913
     any_use: bool = False,
     plot: str | Path | None = None,
     workspace: str | Path | None = None,
-    shelf: str | Path | None = None,
     on: str | None = None,
     listener: Listener = silent,
     on_row: Callable[[ComparisonRow], None] | None = None,
@@ -75,7 +74,6 @@ def compare(  # noqa: PLR0913
         any_use: a race leaves out whatever has no licence that allows any use, as its library states it.
         plot: a file that ends in .svg: accuracy against speed is drawn there. None: no drawing.
         workspace: where features and finished rows are kept; None: the system's cache folder.
-        shelf: where features are kept too, as for `train`; None: nowhere else.
         on: a cluster that reads and sees the images, as for `train`; None: this machine alone.
         listener: hears the progress of each; what it raises ends that network and is passed on, except
             a KeyboardInterrupt, after which the rows so far are returned.
@@ -91,21 +89,20 @@ def compare(  # noqa: PLR0913
     target = _plot_file(plot)
     limits = NetworkLimits(fetch=fetch, most_ms=most_ms, most_mb=most_mb, any_use=any_use)
     folder = folder_of_copies(workspace)
-    address = opened_shelf(shelf)
     with crew_if(on, data, workspace=folder) as crew:
         if models in (AUTO, [AUTO], (AUTO,)):
             from headswap.pipeline.race import RaceSetting, race
 
             setting = RaceSetting(limits=limits, folds=folds, seed=seed)
             raced = race(
-                Path(data), setting, workspace=folder, shelf=address, crew=crew, listener=listener,
+                Path(data), setting, workspace=folder, crew=crew, listener=listener,
                 on_row=on_row,
             )  # fmt: skip
             return _drawn(raced, target)
         names = _names_of(models, limits)
         settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
         task = task_of(
-            Path(data), names, folds=folds, seed=seed, workspace=folder, shelf=address, settings=settings,
+            Path(data), names, folds=folds, seed=seed, workspace=folder, settings=settings,
             crew=crew, listener=listener,
         )  # fmt: skip
         return _drawn(_compared(task, names, listener, on_row), target)

@@ -47,7 +47,6 @@ def backbone_of(experiment: Experiment, config: TrainConfig, stream: FeatureStre
         engine=stream.builder.extractor.engine.name,
         batch_size=stream.batch_size,
         folder=str(stream.folder.resolve()),
-        shelf=stream.shelf,
     )
 
 

@@ -73,12 +73,11 @@ class RaceSetting:
     may_fetch: tuple[str, ...] = SHORT_LIST  # of these, where the limits let anything be fetched
 
 
-def race(  # noqa: PLR0913
+def race(
     data: Path,
     setting: RaceSetting,
     *,
     workspace: Path,
-    shelf: str | None = None,
     settings: ZooSettings = DEFAULT_SETTINGS,
     crew: Crew | None = None,
     listener: Listener = silent,
@@ -90,7 +89,6 @@ def race(  # noqa: PLR0913
         data: a folder of class folders, a zip of one, or the dataset.json of a project.
         setting: limits, folds, seed.
         workspace: where features are kept.
-        shelf: an address where they are kept too; None: nowhere else.
         settings: where weights come from.
         crew: reads and sees the images; None: this process.
         listener: hears notes and progress; what it raises is passed on, except a KeyboardInterrupt, after
@@ -106,7 +104,7 @@ def race(  # noqa: PLR0913
         raise _no_entrant(entrants)
     names = [card.full_name for card in entrants.cards]
     task = task_of(
-        data, names, folds=setting.folds, seed=setting.seed, workspace=workspace, shelf=shelf,
+        data, names, folds=setting.folds, seed=setting.seed, workspace=workspace,
         settings=settings, crew=crew, listener=listener,
     )  # fmt: skip
     task = replace(task, manifest=_parted(task.manifest, setting.seed))

@@ -32,7 +32,6 @@ def train_again(  # noqa: PLR0913
     out: str | Path | None = None,
     weights: str | Path | None = None,
     workspace: str | Path | None = None,
-    shelf: str | None = None,
     crew: Crew | None = None,
     processes: int | None = None,
     listener: Listener = silent,
@@ -43,7 +42,7 @@ def train_again(  # noqa: PLR0913
         bundle: the folder or zip.
         data: the images again; others are trained on with the same choices, and the listener hears so.
         unlabeled: the images without a label again, when the head learned from some.
-        out, workspace, listener: as for `train`; shelf, crew, processes: as for `run_experiment`.
+        out, workspace, listener: as for `train`; crew, processes: as for `run_experiment`.
         weights: the weight file again, when it was your own.
     """
     with opened(Path(bundle)) as folder:
@@ -67,7 +66,6 @@ def train_again(  # noqa: PLR0913
         experiment,
         new_bundle,
         workspace=target,
-        shelf=shelf,
         settings=settings,
         recorded=known,
         crew=crew,

@@ -1,4 +1,4 @@
-"""What a verb works with, opened from what its caller names: a bundle, a cluster, a shelf.
+"""What a verb works with, opened from what its caller names: a bundle, a cluster.
 
 Libraries are imported when something is opened: to import this costs nothing.
 """
@@ -65,18 +65,3 @@ def crew_if(on: str | None, *paths: str | Path | None, workspace: Path) -> Itera
     else:
         with crew_on(on, *paths, workspace=workspace) as crew:
             yield crew
-
-
-def opened_shelf(named: str | Path | None) -> str | None:
-    """The address of a shelf, once something could be written there; None: there is none.
-
-    Raises:
-        HeadswapError: it cannot be used; said before any work.
-    """
-    if named is None:
-        return None
-    from headswap.data.remote_target import RemoteTarget, address_of_folder
-
-    address = address_of_folder(named)
-    RemoteTarget(address, is_there=True).check()
-    return address

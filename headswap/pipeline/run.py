@@ -116,7 +116,6 @@ def stream_of(
     spec: InputSpec,
     workspace: Path,
     network: Callable[[], Network],
-    shelf: str | None = None,
 ) -> FeatureStream:
     """Where the images go while they are decoded: through the backbone of a network that still loads."""
     config = _config_of(experiment)
@@ -127,7 +126,6 @@ def stream_of(
         head=config.head,
         engine=experiment.replay.engine if experiment.replay else None,
         folder=workspace / "features",
-        shelf=shelf,
         batch_size=experiment.train.batch_size,
         flip=config.flip,
     )
@@ -184,7 +182,6 @@ def run_experiment(  # noqa: PLR0913
     out: Path,
     *,
     workspace: Path,
-    shelf: str | None = None,
     settings: ZooSettings = DEFAULT_SETTINGS,
     recorded: Manifest | None = None,
     crew: Crew | None = None,
@@ -197,7 +194,6 @@ def run_experiment(  # noqa: PLR0913
         experiment: every choice.
         out: where the bundle goes; must not exist.
         workspace: a folder for features and unpacked zips; safe to delete between runs.
-        shelf: an address where features are kept too, for other machines; None: nowhere else.
         settings: where weights come from, and whether the model may be Python code.
         recorded: the images of a run that is repeated: their groups and parts hold for the same ones.
         crew: reads and sees the images, and tries how far to go; None: this process. Same bundle.
@@ -223,13 +219,13 @@ def run_experiment(  # noqa: PLR0913
     with torch_threads(experiment.replay.threads if experiment.replay else None), _libraries_uncollected():
         with ThreadPoolExecutor(1) as background:  # torch and weights load meanwhile
             loading = background.submit(_load, experiment, config, settings, clock, listener)
-            stream = stream_of(experiment, spec, workspace, loading.result, shelf)
+            stream = stream_of(experiment, spec, workspace, loading.result)
             with clock.timing("pictures"):
                 intake = read_images(experiment, spec, workspace, listener, stream, crew)
             network = loading.result()
         intake = _parted(intake, experiment, recorded, workspace, listener)
         task = _task(experiment, processes, intake, workspace, unfinished, stream, crew)
-        task = replace(task, budget=Budget(config.budget_s, spent_s=clock.passed_s), shelf=shelf)
+        task = replace(task, budget=Budget(config.budget_s, spent_s=clock.passed_s))
         trained = train_head(task, network, timing=clock.timing, listener=listener)
         network = trained.network
         listener(Progress("evaluate", 0, 1))

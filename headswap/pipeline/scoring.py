@@ -60,7 +60,6 @@ class ScoringTask:
     folds: int
     seed: int
     workspace: Path
-    shelf: str | None  # an address where features are kept too
     settings: ZooSettings
     crew: Crew | None = None  # sees the images; None: this process
 
@@ -145,7 +144,6 @@ def task_of(  # noqa: PLR0913
     folds: int,
     seed: int,
     workspace: Path,
-    shelf: str | None = None,
     settings: ZooSettings,
     crew: Crew | None = None,
     listener: Listener,
@@ -166,7 +164,6 @@ def task_of(  # noqa: PLR0913
         folds=folds,
         seed=seed,
         workspace=workspace,
-        shelf=shelf,
         settings=settings,
         crew=crew,
     )
@@ -257,7 +254,7 @@ def bank_of(
 
     folder = task.workspace / "features"
     extractor = extractor_for(source.network, source.site, folder, engine_named(engine) if engine else None)
-    builder = BankBuilder(extractor, folder=folder, expected=len(images), shelf=task.shelf)
+    builder = BankBuilder(extractor, folder=folder, expected=len(images))
     if task.crew is not None:
         _see_elsewhere(task, task.crew, source, images, builder, listener)
     return fill_bank(
@@ -301,7 +298,6 @@ def _see_elsewhere(
         engine=builder.extractor.engine.name,
         batch_size=BATCH,
         folder=str((task.workspace / "features").resolve()),
-        shelf=task.shelf,
     )
     with closing(see_elsewhere(crew, task.manifest, rest, backbone)) as told:
         for seen in told:

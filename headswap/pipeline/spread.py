@@ -59,7 +59,6 @@ class SeenBy:
     engine: str
     batch_size: int
     folder: str  # of the features
-    shelf: str | None = None  # an address where they are kept too
 
     @property
     def is_on_gpu(self) -> bool:
@@ -341,5 +340,4 @@ def _bank(backbone: SeenBy) -> BankBuilder:
         expected=0,
         batch_size=backbone.batch_size,
         one_of_many=True,
-        shelf=backbone.shelf,
     )

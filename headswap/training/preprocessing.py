@@ -115,7 +115,6 @@ class _OtherViews:
             [image.sha256 for image in task.manifest.images],
             task.stored(network),
             folder=task.features_folder,
-            shelf=task.shelf,
             batch_size=task.config.batch_size,
             listener=self._tell,
         )

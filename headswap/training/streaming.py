@@ -34,7 +34,6 @@ class FeatureStream:
     engine: str | None  # of the run that is repeated
     folder: Path  # where features are kept
     batch_size: int
-    shelf: str | None = None  # an address where they are kept too
     flip: bool = False  # every image is seen twice
     head: HeadChoice = "last"  # what the new head may read
     source: FeatureSource | None = None  # the network with its head, after the first image
@@ -84,7 +83,6 @@ class FeatureStream:
                 folder=self.folder,
                 expected=self.expected,
                 batch_size=self.batch_size,
-                shelf=self.shelf,
             )
             if self.head == "last" and self.folder.is_dir():
                 self._take_over(self.builder, source_of(network, located, "auto", self.expected))

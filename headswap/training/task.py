@@ -40,7 +40,6 @@ class TrainingTask:
     intake: IngestedImages
     config: TrainConfig
     features_folder: Path
-    shelf: str | None = None  # an address where features are kept too
     head_path: str | None = None  # the person's own choice; None: found
     seed: int = 0
     prepared_for: InputSpec | None = None  # how the images of the intake were prepared; None: as now

@@ -222,7 +222,6 @@ def _builder(task: TrainingTask, source: FeatureSource, listener: Listener) -> B
         folder=folder,
         expected=len(task.manifest.images),
         batch_size=task.config.batch_size,
-        shelf=task.shelf,
     )
 
 
