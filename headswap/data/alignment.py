@@ -17,7 +17,7 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -32,7 +32,6 @@ Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 Candidates = tuple[Indices, Indices]  # the numbers of the first and of the second of each pair
 # (N, 32, 32) light and (N, 64) rough numbers of thumbnails -> candidates, by the number of the first
-RoughSearch = Callable[[Floats, Floats], Iterator[Candidates]]
 
 _ROUGH = 8  # numbers a side that stand for a thumbnail in the first step
 _CLOSEST = 6  # candidates kept of each image
@@ -70,12 +69,9 @@ class NearPairs:
     detail: Floats  # share of the frame that holds detail, of the poorer one, in (0, 1]
 
 
-def near_pairs(thumbnails: ThumbnailArray, search: RoughSearch | None = None) -> NearPairs:
-    """All pairs that can be laid on each other, with how well; `search` makes the first step, None: here."""
-    found = [
-        _aligned(thumbnails, *some)
-        for some in _in_parts(*_closest_pairs(thumbnails.grey, search or search_here))
-    ]
+def near_pairs(thumbnails: ThumbnailArray) -> NearPairs:
+    """All pairs that can be laid on each other, with how well."""
+    found = [_aligned(thumbnails, *some) for some in _in_parts(*_closest_pairs(thumbnails.grey))]
     if not found:
         nothing = np.empty(0, np.int64)
         return NearPairs(nothing, nothing, np.empty(0, np.float32), np.empty(0, np.float32))
@@ -93,10 +89,10 @@ def _in_parts(first: Indices, second: Indices, maps: Floats) -> Iterator[tuple[I
 # -- rough: which pairs are worth a closer look
 
 
-def _closest_pairs(grey: Floats, search: RoughSearch) -> tuple[Indices, Indices, Floats]:
+def _closest_pairs(grey: Floats) -> tuple[Indices, Indices, Floats]:
     """Candidates (a, b) and the (P, 2, 3) map that takes a place of b to one of a, roughly."""
-    base, count = rough_numbers(grey), len(grey)
-    found = list(search(grey, base))
+    base, count = _rough_numbers(grey), len(grey)
+    found = list(_search(grey, base))
     first, second = (np.concatenate(column) for column in zip(*found, strict=True))
     scores = np.stack(
         [(_described(grey, matrix)[first] * base[second]).sum(axis=1) for matrix in _rough_matrices()]
@@ -107,29 +103,12 @@ def _closest_pairs(grey: Floats, search: RoughSearch) -> tuple[Indices, Indices,
     return first[kept], second[kept], _positions()[scores.argmax(axis=0)[kept]]
 
 
-def rough_numbers(grey: Floats) -> Floats:
+def _rough_numbers(grey: Floats) -> Floats:
     """(N, 64) that stand for thumbnails in the first step, as they are."""
     return _described(grey, _rough_matrices()[0])
 
 
-def candidates_among(grey: Floats, base: Floats, start: int) -> Candidates:
-    """Pairs that are worth a closer look, with some thumbnails first.
-
-    Args:
-        grey: (n, 32, 32), those from number `start` on: a multiple of `ROWS_AT_ONCE`.
-        base: (N, 64) `rough_numbers` of all.
-        start: the number of the first.
-    """
-    with one_blas_thread():
-        found = [
-            _closest_to(grey[at : at + ROWS_AT_ONCE], base, start + at)
-            for at in range(0, len(grey), ROWS_AT_ONCE)
-        ]
-    first, second = (np.concatenate(column) for column in zip(*found, strict=True))
-    return first, second
-
-
-def search_here(grey: Floats, base: Floats) -> Iterator[Candidates]:
+def _search(grey: Floats, base: Floats) -> Iterator[Candidates]:
     """Every thumbnail compared with every other one, by all processors that this process may use."""
     starts = range(0, len(grey), ROWS_AT_ONCE)
     threads = max(1, min(processors(), len(starts)))

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from headswap.data.alignment import RoughSearch, ThumbnailArray, near_pairs, search_here
+from headswap.data.alignment import ThumbnailArray, near_pairs
 from headswap.data.fingerprint import is_thumbnail, thumbnail_arrays
 from headswap.data.manifest import ImageRecord
 from headswap.data.union_find import DisjointSets, Labels
@@ -41,10 +41,8 @@ _PARTNERS = 6  # pairs that are known of an image, about: more cannot be asked o
 _CELLS = 2**21  # comparisons at once: bounds the memory whatever the number of images
 
 
-def group_alike(images: Sequence[ImageRecord], search: RoughSearch = search_here) -> tuple[int, ...]:
+def group_alike(images: Sequence[ImageRecord]) -> tuple[int, ...]:
     """Number the groups of near duplicates, from 0 in the order of their first image.
-
-    `search` finds the pairs of thumbnails that are worth a closer look: here, or on many machines.
 
     A group that swallows a whole class, or most of the set, would leave nothing to measure on:
     it is formed again with a stricter distance, down to the same bytes.
@@ -54,7 +52,7 @@ def group_alike(images: Sequence[ImageRecord], search: RoughSearch = search_here
     same = _same_bytes([images[at].sha256 for at in order])
     names = [images[at].class_name for at in order]
     labels = _connect(bits, same, FAR)
-    labels = _join_aligned(labels, same, [images[at].thumbnail for at in order], search)
+    labels = _join_aligned(labels, same, [images[at].thumbnail for at in order])
     for far in _STRICTER:
         for label in _swallowing(labels, same, names):
             members = np.flatnonzero(labels == label)
@@ -64,14 +62,14 @@ def group_alike(images: Sequence[ImageRecord], search: RoughSearch = search_here
     return tuple(numbers.setdefault(by_image[at], len(numbers)) for at in range(len(images)))
 
 
-def _join_aligned(labels: Labels, same: Labels, thumbnails: Sequence[str], search: RoughSearch) -> Labels:
+def _join_aligned(labels: Labels, same: Labels, thumbnails: Sequence[str]) -> Labels:
     """Join groups whose images can be laid on each other, best fits first."""
     rows = np.array(
         [row for row, text in enumerate(thumbnails) if same[row] == row and is_thumbnail(text)], np.int64
     )
     if len(rows) < 2:
         return labels
-    pairs = near_pairs(ThumbnailArray(*thumbnail_arrays([thumbnails[row] for row in rows])), search)
+    pairs = near_pairs(ThumbnailArray(*thumbnail_arrays([thumbnails[row] for row in rows])))
     fits = pairs.correlation >= np.interp(pairs.detail, (_LITTLE, _MUCH), (_FIT_OF_FEW, _FIT))
     order = np.lexsort((pairs.second, pairs.first, -pairs.correlation))
     ends = [(int(rows[pairs.first[at]]), int(rows[pairs.second[at]])) for at in order if fits[at]]

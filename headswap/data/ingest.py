@@ -142,7 +142,6 @@ def ingest(  # noqa: PLR0913
     keep_bytes: int = KEEP_BYTES,
     sink: Sink | None = None,
     elsewhere: Elsewhere | None = None,
-    grouped: Callable[[Manifest], Manifest] = with_groups,
     threads: int | None = None,
     min_classes: int = 2,
     policy: ReadPolicy | None = None,
@@ -160,10 +159,9 @@ def ingest(  # noqa: PLR0913
         keep_bytes: memory for prepared inputs; images beyond it are read again later.
         sink: is handed every prepared image as it comes.
         elsewhere: is asked to read the files after the first `HERE_FIRST`; what it reads reaches no sink.
-        grouped: numbers the groups of near duplicates; with many images, others may do it.
         threads: for decoding; None: as many as the processors this process may use.
         min_classes: fewer is refused (1 to evaluate). 0: no one has sorted the images; they are of no class,
-            and neither grouped nor checked.
+            and neither put into groups nor checked.
         policy: limits, and who watches over the decoding; None: the person's own images.
         listener: hears `Progress` of step "pictures".
 
@@ -195,7 +193,7 @@ def ingest(  # noqa: PLR0913
         left_out=tuple(left_out),
         findings=upload.findings,
     )
-    manifest = check(grouped(manifest)) if min_classes else manifest
+    manifest = check(with_groups(manifest)) if min_classes else manifest
     return IngestedImages(manifest=manifest, prepared=prepared)
 
 

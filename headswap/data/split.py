@@ -18,7 +18,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from headswap.data.alignment import RoughSearch, search_here
 from headswap.data.decode import shown_name
 from headswap.data.duplicates import group_alike
 from headswap.data.manifest import NO_LABEL, ImageRecord, Manifest, Part, SkippedFile
@@ -56,16 +55,11 @@ def split(manifest: Manifest, *, test_share: float = 0.2, seed: int = 0) -> Mani
     )
 
 
-def with_groups(manifest: Manifest, search: RoughSearch = search_here) -> Manifest:
-    """Number the groups of near duplicates and of frames of one film, once.
-
-    Args:
-        manifest: its images.
-        search: which of them are worth a closer look; the same wherever it is done.
-    """
+def with_groups(manifest: Manifest) -> Manifest:
+    """Number the groups of near duplicates and of frames of one film, once."""
     if all(image.group >= 0 for image in manifest.images):
         return manifest
-    numbers = _films_whole(manifest.images, group_alike(manifest.images, search))
+    numbers = _films_whole(manifest.images, group_alike(manifest.images))
     pairs = zip(manifest.images, numbers, strict=True)
     return replace(manifest, images=tuple(replace(image, group=number) for image, number in pairs))
 

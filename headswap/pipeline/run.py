@@ -23,7 +23,7 @@ from headswap.cluster.crew import Crew
 from headswap.data.ingest import KEEP_BYTES, Elsewhere, FileRecords, IngestedImages, ingest
 from headswap.data.layout import PlacedFile
 from headswap.data.manifest import Manifest, SkippedFile
-from headswap.data.split import split, split_as, with_groups
+from headswap.data.split import split, split_as
 from headswap.data.transforms import prepare, wanted_px
 from headswap.data.upload import store_for
 from headswap.errors import TooFewImages
@@ -36,7 +36,6 @@ from headswap.pipeline.dataset_elsewhere import NOT_CAUGHT, backbone_of, is_wort
 from headswap.pipeline.experiment import Experiment
 from headswap.pipeline.loading import NetworkOrigin, load_as_asked
 from headswap.pipeline.spread import read_elsewhere
-from headswap.pipeline.spread_pairs import grouped_on
 from headswap.pipeline.spread_runs import runs_on
 from headswap.pipeline.stats import RunStats
 from headswap.pipeline.together import with_processes
@@ -87,7 +86,6 @@ def read_images(
         keep_bytes=KEEP_BYTES if experiment.train.depth != "head" else _A_FEW_BYTES,
         sink=stream,
         elsewhere=_elsewhere(crew, experiment, store, stream, listener) if crew and stream else None,
-        grouped=grouped_on(crew, workspace) if crew else with_groups,
         listener=listener,
     )
     if crew and stream and stream.builder:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from headswap.cluster.crew import Crew
 from headswap.data.ingest import HERE_FIRST, IngestedImages, ingest
 from headswap.data.manifest import ImageRecord, Manifest
-from headswap.data.split import with_groups
 from headswap.data.store import bytes_of, reread
 from headswap.data.transforms import prepare, wanted_px
 from headswap.data.upload import store_for
@@ -29,7 +28,6 @@ from headswap.events import Listener, Progress
 from headswap.network import InputSpec, Network
 from headswap.pipeline.comparison import Comparison, ComparisonRow, Race
 from headswap.pipeline.spread import SeenBy, new_run, read_elsewhere, see_elsewhere
-from headswap.pipeline.spread_pairs import grouped_on
 from headswap.storage.records import read_record
 from headswap.training.config import HeadKind
 from headswap.zoos.catalogue import describe_network
@@ -184,7 +182,6 @@ def _read(
         elsewhere=(lambda source, placed: read_elsewhere(crew, source, store, placed, None))
         if crew
         else None,
-        grouped=grouped_on(crew, workspace) if crew else with_groups,
         listener=listener,
     )
 

@@ -35,13 +35,12 @@ from headswap.cluster.crew import ClusterRefused, Crew, Parcel, WorkLost, in_ord
 from headswap.cluster.driver import DrivenCrew
 from headswap.cluster.joining import joined
 from headswap.cluster.ray_crew import RayCrew
-from headswap.data import alignment
 from headswap.data.ingest import HERE_FIRST, FileRecords, ingest
 from headswap.data.layout import PlacedFile
 from headswap.errors import BadSetting, UnreadableImage
 from headswap.events import Event, Progress
 from headswap.features import bank
-from headswap.pipeline import spread, spread_answers, spread_pairs
+from headswap.pipeline import spread, spread_answers
 from headswap.training.config import FinetuneConfig, TrainConfig
 from tests.cluster import tasks
 from tests.cluster.here import Here
@@ -329,26 +328,6 @@ def test_what_lies_elsewhere_is_fetched_by_whoever_reads_it_and_once(
     assert len(copies) == len(near.images), "one copy of each, no matter who asked for it"
 
 
-def test_near_duplicates_are_searched_for_as_here(
-    crew: Crew, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(spread_pairs, "FEWEST", 1)
-    monkeypatch.setattr(spread_pairs, "ROWS", alignment.ROWS_AT_ONCE)
-    rng = np.random.default_rng(0)
-    grey = rng.random((1_500, 6, 6), np.float32).repeat(6, axis=1).repeat(6, axis=2)[:, :32, :32].copy()
-    grey[700] = grey[3] + np.float32(0.01)
-    base = alignment.rough_numbers(grey)
-    here = list(alignment.search_here(grey, base))
-
-    found = list(spread_pairs.search_on(crew, tmp_path)(grey, base))
-
-    assert len(found) == len(here) == 3, "parcels"
-    for mine, theirs in zip(here, found, strict=True):
-        assert all(np.array_equal(*pair) for pair in zip(mine, theirs, strict=True))
-    assert (3, 700) in set(zip(*(numbers.tolist() for numbers in found[0]), strict=True))
-    assert list((tmp_path / "near").iterdir()) == []
-
-
 def test_a_bundle_answers_and_is_measured_as_here(
     ray_here: RayCrew, tiny_bundle: Path, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -422,7 +401,6 @@ def test_a_bundle_is_the_same_to_the_byte_though_a_machine_dies_on_the_way(
     monkeypatch.setattr(spread, "CHUNK", 8)
     # the usual engine in both runs: the faster one is measured, and a busy machine may find another
     monkeypatch.setattr(bank, "autotune", lambda *_args, **_more: None)
-    monkeypatch.setattr(spread_pairs, "FEWEST", 1)
     data, told = sample / "train", []
 
     def end_one(event: Event) -> None:

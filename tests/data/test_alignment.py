@@ -109,20 +109,18 @@ def test_candidates_are_those_that_a_table_of_all_pairs_gives(monkeypatch: pytes
     grey = random.random((50, 8, 8), np.float32).repeat(4, 1).repeat(4, 2)
     grey[:10] = grey[0] + 0.3 * grey[:10]  # ten that are much alike, in one tile
     grey[20:40] = random.random((20, 2, 2), np.float32).repeat(16, 1).repeat(16, 2)
-    base = alignment.rough_numbers(grey)
+    base = alignment._rough_numbers(grey)
     scores = np.max([alignment._described(grey, one) @ base.T for one in alignment._rough_matrices()], axis=0)
     np.fill_diagonal(scores, -1.0)
     ranked = np.argsort(-scores, axis=1)[:, : alignment._CLOSEST]
     wanted = {(row, int(column)) for row in range(50) for column in ranked[row] if scores[row, column] >= 0.8}
     alike = (scores >= 0.8).sum(axis=1)
 
-    found = list(alignment.search_here(grey, base))
-    parts = [alignment.candidates_among(grey[at : at + 18], base, at) for at in range(0, 50, 18)]
+    found = list(alignment._search(grey, base))
 
     assert alike[:10].min() > alignment._CLOSEST, "more than are kept, also of one tile"
     assert alike.min() == 0
-    for some in (found, parts):
-        first, second = (np.concatenate(column) for column in zip(*some, strict=True))
-        pairs = list(zip(first.tolist(), second.tolist(), strict=True))
-        assert len(pairs) == len(set(pairs))
-        assert set(pairs) == wanted
+    first, second = (np.concatenate(column) for column in zip(*found, strict=True))
+    pairs = list(zip(first.tolist(), second.tolist(), strict=True))
+    assert len(pairs) == len(set(pairs))
+    assert set(pairs) == wanted

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,10 @@ from PIL import Image
 
 import headswap
 from headswap.cluster.crew import Parcel
-from headswap.data import alignment
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, Cancelled, FinishEarly
 from headswap.events import EpochEnd, Event, Guesses, Listener, Note, Progress, silent
-from headswap.pipeline import run, spread, spread_pairs
+from headswap.pipeline import run, spread
 from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 from tests.cluster.here import Here
 from tests.pipeline.small_chunks import use_crew
@@ -247,33 +244,6 @@ def test_who_waits_no_longer_gets_the_best_that_was_found_elsewhere(
     assert len(runs_of(here)) == 1
     assert done.report.finetune is not None
     assert "Teaching ended early, as was asked" in done.report.finetune.sentence
-
-
-def test_two_searches_over_the_same_images_do_not_disturb_each_other_and_old_files_go(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(spread_pairs, "FEWEST", 1)
-    monkeypatch.setattr(spread_pairs, "ROWS", alignment.ROWS_AT_ONCE)
-    grey = np.random.default_rng(0).random((1_100, 32, 32), np.float32)
-    base = alignment.rough_numbers(grey)
-    old, new = tmp_path / "near" / "old", tmp_path / "near" / "new"
-    old.parent.mkdir()
-    for path, age_s in ((old, 30 * 86_400), (new, 3_600)):
-        path.touch()
-        os.utime(path, (time.time() - age_s,) * 2)
-    search = spread_pairs.search_on(Here(), tmp_path)
-
-    one = search(grey, base)
-    first = next(one)
-    spread_pairs._base.cache_clear()  # as in another process
-    other = list(search(grey, base))
-    spread_pairs._base.cache_clear()
-    both = [first, *one]
-
-    assert len(both) == len(other) > 1
-    for mine, theirs in zip(both, other, strict=True):
-        assert all(np.array_equal(*pair) for pair in zip(mine, theirs, strict=True))
-    assert list((tmp_path / "near").iterdir()) == [new]
 
 
 def test_two_machines_whose_bundles_have_the_same_path_have_checkpoints_of_their_own(
