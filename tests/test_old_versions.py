@@ -2,7 +2,7 @@
 
 All were written from the sample drawings, with a network of random weights. `tests/version_0_1/` by 0.1.0
 (commit e57e92f): a solved head whose answers are the mean of image and mirror image, and a run in which the
-last blocks moved too. `tests/version_0_2/` by 0.2.0 (commit 9b9df67d): a head that reads every layer, with the
+last blocks moved too. `tests/version_0_2/` by 0.2.0 (commit 9b9df67d): a head on every layer, with the
 features that it keeps; a head with norms that moved; a head of several labels.
 """
 
