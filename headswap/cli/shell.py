@@ -62,6 +62,7 @@ _OFF = {  # on, unless this is said
         "keep no features of the images in the bundle: later its classes cannot be changed without them",
     ),
 }
+_FINER = "Further than the head, with --depth"
 _ENVIRONMENT = {"on": "HEADSWAP_CLUSTER"}  # stands in for what was not said
 _HIDDEN = {"listener", "on_row", "workspace", "kept"}  # the shell gives them itself, or has no use for them
 _TWICE = {"TrainConfig": ("head", "l2_grid")}  # fields for which there is another way
@@ -190,7 +191,9 @@ class _Option:
             more = {"converter": converter, "n_tokens": -1, "accepts_keys": False}
         if self.name in _ENVIRONMENT:
             more["env_var"] = _ENVIRONMENT[self.name]
-        if default is None and self.type is bool:
+        if self.path[1:]:
+            more["group"] = _FINER
+        if default in (None, True) and self.type is bool:
             more["negative"] = f"--no-{self.name.replace('_', '-')}"
         is_plain = default in (None, False, (), "", inspect.Parameter.empty)
         about = Parameter(

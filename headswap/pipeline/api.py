@@ -134,7 +134,7 @@ def train(  # noqa: PLR0913
         weights: your own weight file for `model`.
         head: what the new head reads: "last" layer, "wide" (every layer), or "auto": whichever
             cross-validation finds better. Or the name of a layer to take as the head instead of finding it.
-            None: as `config` says, which is "auto".
+            None: as `config` says, which is usually "auto".
         config: how the head is trained.
         from_bundle: repeat the run that left this bundle, choice by choice: on the same images and machine
             the same head, bit for bit. Then only `data`, `unlabeled`, `out`, `weights` and `workspace`

@@ -95,7 +95,7 @@ class TrainConfig:
     depth: Depth = "head"  # what may move; "auto" goes beyond the head only where validation says so
     # what the head reads; the wide one where it is clearly better, and in a tie of few images
     head: HeadChoice = "auto"
-    budget_s: float | None = None  # time for the whole run; the best found by then is kept
+    budget_s: float | None = None  # seconds for the whole run; the best found by then is kept
     flip: bool = False  # answers are the mean over image and flipped image, twice the backbone's time
     crop_mode: CropMode | None = None  # how an image fills the frame; None: as the network's makers did it
     px: int | None = None  # side of the square image that the network sees; None: as its makers chose it
