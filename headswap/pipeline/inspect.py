@@ -113,11 +113,16 @@ def _train_s(network: Network, site: HeadSite, image: NDArray[np.uint8]) -> floa
     import torch
 
     from headswap.data.transforms import to_float
+    from headswap.features.devices import bring_home
+    from headswap.features.engines import to_engine
     from headswap.training.config import FinetuneConfig
     from headswap.training.finetune.modes import borrowed, own_random, step_s, train_mode, training_engine
 
-    engine, module, config = training_engine(), network.module, FinetuneConfig()
+    engine, config = training_engine(), FinetuneConfig()
+    module = to_engine(network.module, engine)
     batch = torch.from_numpy(to_float(np.stack([image] * _TRAINED), network.input))
     with borrowed(module, site, config), own_random(engine, 0):
         train_mode(module, config.norms)
-        return step_s(module, batch, torch.arange(_TRAINED) % site.num_classes, site, engine)
+        seconds = step_s(module, batch, torch.arange(_TRAINED) % site.num_classes, site, engine)
+    bring_home(module)
+    return seconds
