@@ -31,7 +31,6 @@ from headswap.heads.site import HeadSite
 from headswap.training.config import FinetuneConfig, Norms
 from headswap.training.finetune.objective import label_loss, loss_for
 
-
 _LONG_S = 0.5
 
 
