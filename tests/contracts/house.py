@@ -53,7 +53,7 @@ class Work:
             "voter": "b" * 32, "address": "10.0.0.9", "how": "replace",
             "limits": NetworkLimits(), "most_ms": 0.001, "most_mb": None, "any_use": False, "fetch": False,
             "known": [self.project], "ids": [self.project], "sort": "", "asking": self.job,
-            "absent": False, "used": True,
+            "absent": False, "used": True, "taken": (),
         }  # fmt: skip
 
 

@@ -31,7 +31,7 @@ OPEN = {  # verbs that take no owner, because they show nothing of anyone
     "FilmLinks.close", "Races.fetchable",
     "Sharing.view", "Sharing.vote", "Sharing.tidy", "Sharing.page_of", "Service.exported_page",  # by a key
     "History.current", "History.is_stale", "History.newest",
-    "History.shown",  # these take a Project, which only its owner can get
+    "History.shown", "Labelling.folder_of",  # these take a Project, which only its owner can get
 }  # fmt: skip
 MAKE = {
     "Service.new_project",
