@@ -235,6 +235,10 @@ def predict(  # noqa: PLR0913
         UnreadableImage: not one of the images can be read.
         BadUpload: a zip that cannot be opened.
     """
+    if kept is not None and on is not None:
+        raise BadSetting(
+            "Answers of a cluster are not kept one by one.", remedy="Give either `kept` or `on`, not both."
+        )
     target = writable(csv, "table")
     _refuse_early(on)
     from headswap.data.manifest import SkippedFile
@@ -283,10 +287,6 @@ def _answers(
         before = KeptAnswers(Path(kept), fingerprint(known)) if kept is not None else None
         yield from ((file, said) for file, _, said in answers_of(known, found, listener, before))
         return
-    if kept is not None:
-        raise BadSetting(
-            "Answers of a cluster are not kept one by one.", remedy="Give either `kept` or `on`, not both."
-        )
     path = path_of(bundle)
     from headswap.data.remote_upload import address_of
 
