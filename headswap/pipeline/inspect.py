@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PROBE_CLASSES = 7
-_TRAINED = 2  # images that are trained on at once, to see how long one takes
+_TRAINED = 4  # images that are trained on at once, to see how long one takes
 _PROOF = (
     f"As a proof it was swapped for one with {_PROBE_CLASSES} outputs: the network answered with "
     f"{_PROBE_CLASSES} numbers, and nothing but the new head had anything to learn. "

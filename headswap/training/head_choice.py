@@ -168,7 +168,7 @@ def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> Cho
     if _takes_wide(gain, labels):
         text = f"The new head reads every layer, best on most sets and not clearly worse here: {figures}"
         return ChosenHead(kind="wide", heads=wide, text=text)
-    less = "not clearly better" if labels.ndim == 2 else "clearly worse here"
+    less = "not clearly better" if labels.ndim == 2 else "clearly less sure of the right class here"
     text = f"The new head reads the last layer. One that reads every layer is {less}: {figures}"
     return ChosenHead(kind="last", heads=last, text=text)
 
